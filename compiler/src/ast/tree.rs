@@ -1,0 +1,296 @@
+//! The tree: close to what was typed, every node with its span, nothing resolved. Items (`fn`, `dist`, `import`) and
+//! model statements share one list, because a file may mix them in any order.
+
+use crate::source::Span;
+
+/// A parsed file.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Tree {
+    /// `##` lines that open the file, before a blank line.
+    pub doc: Option<String>,
+    /// The statements in the order of the text.
+    pub statements: Vec<Statement>,
+}
+
+/// An identifier where it stands.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Name {
+    /// Its letters.
+    pub text: String,
+    /// Where.
+    pub span: Span,
+}
+
+/// A statement or item.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Statement {
+    /// From its first to its last token.
+    pub span: Span,
+    /// The `##` lines above it.
+    pub doc: Option<String>,
+    /// What it is.
+    pub kind: StatementKind,
+}
+
+/// The kinds of statements and items.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StatementKind {
+    /// `given x: real[N] from "column" = default`
+    Given { name: Name, ty: Type, column: Option<String>, default: Option<Expression> },
+    /// `let a = e`, `let a[t] = e`; `indices` is empty for a whole value.
+    Let { name: Name, indices: Vec<Expression>, value: Expression },
+    /// `x ~ d`, `x[1..K] ~ d`, `x[i in 1..N, k in 1..K] ~ d`, `x[t] ~ d`
+    Random { name: Name, indices: Vec<RandomIndex>, distribution: Distribution },
+    /// `observe e ~ d`
+    Observe { value: Expression, distribution: Distribution },
+    /// `factor e`
+    Factor { value: Expression },
+    /// `require c`
+    Require { condition: Expression },
+    /// `report r = e`; without a value, an existing `let` is kept.
+    Report { name: Name, value: Option<Expression> },
+    /// `for i in a..b { … }`
+    For { binder: Binder, body: Vec<Statement> },
+    /// `if c { … } else { … }`; `else if` is an `If` alone in `otherwise`.
+    If { condition: Expression, then: Vec<Statement>, otherwise: Vec<Statement> },
+    /// `var a = e`, `var a: real[N]` (starts at zero); only inside functions.
+    Var { name: Name, ty: Option<Type>, value: Option<Expression> },
+    /// `a = e`, `a[i] = e`; only for a `var`.
+    Assign { name: Name, indices: Vec<Expression>, value: Expression },
+    /// `return e`
+    Return { value: Expression },
+    /// `fn f(x: real, n: int) -> real { … }` or `fn f(x: real) -> real = e`
+    Function(Function),
+    /// `dist d(…) on SUPPORT { … }`
+    Distribution(DistributionItem),
+    /// `import std.priors`: path `["std", "priors"]`.
+    Import { path: Vec<Name> },
+    /// `import "mine.ppl"`
+    ImportFile { path: String },
+}
+
+/// One index of a random variable's left-hand side.
+#[derive(Debug, Clone, PartialEq)]
+pub enum RandomIndex {
+    /// `1..K` or `i in 1..K`: a draw for each.
+    Over { name: Option<Name>, range: Range },
+    /// `t`: one element, inside a loop.
+    At(Expression),
+}
+
+/// `lower..upper`, both ends included.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Range {
+    /// First value.
+    pub lower: Expression,
+    /// Last value.
+    pub upper: Expression,
+}
+
+/// `i in a..b`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Binder {
+    /// The index variable.
+    pub name: Name,
+    /// Its values.
+    pub range: Range,
+}
+
+/// The right-hand side of `~`: a distribution and what modifies it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Distribution {
+    /// From the name to the last modifier.
+    pub span: Span,
+    /// Its name.
+    pub name: Name,
+    /// Its arguments.
+    pub arguments: Vec<Argument>,
+    /// `truncated(lo, hi)`, `ordered`, in the order written.
+    pub modifiers: Vec<Modifier>,
+}
+
+/// What follows a distribution.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Modifier {
+    /// `truncated(lo, hi)`: restricted to lo..hi and renormalised; `-inf` and `inf` are allowed.
+    Truncated { span: Span, lower: Expression, upper: Expression },
+    /// `ordered`: in increasing order.
+    Ordered { span: Span },
+}
+
+/// An argument of a call.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Argument {
+    /// The name in `name=value`.
+    pub name: Option<Name>,
+    /// The value.
+    pub value: ArgumentValue,
+}
+
+/// What stands in an argument place.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ArgumentValue {
+    /// An expression; `positive` and `simplex[K]` in `flat(positive)` are still expressions here.
+    Expression(Expression),
+    /// `real in (a, b)` or `int in a..b`, an argument of `flat`.
+    Type(Type),
+}
+
+/// A type as written: `real`, `positive[N]`, `real[N] in (a, b)`, `int in 1..K`, `simplex[K]`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Type {
+    /// All of it.
+    pub span: Span,
+    /// `real`, `int`, `bool`, `positive`, `nonnegative`, `unit`, `simplex`, `factor`, …
+    pub name: Name,
+    /// The sizes in brackets.
+    pub sizes: Vec<Expression>,
+    /// `in (a, b)` or `in a..b`.
+    pub bounds: Option<(Expression, Expression)>,
+}
+
+/// A parameter of a function or distribution.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// Its name.
+    pub name: Name,
+    /// Its type.
+    pub ty: Type,
+    /// What it is when not given.
+    pub default: Option<Expression>,
+    /// After `;` in the list: it must be named in calls.
+    pub keyword_only: bool,
+}
+
+/// `fn`; `fn f(…) -> T = e` is a body of one `return`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Function {
+    /// Its name.
+    pub name: Name,
+    /// Its parameters.
+    pub parameters: Vec<Parameter>,
+    /// What it returns.
+    pub result: Type,
+    /// Its statements.
+    pub body: Vec<Statement>,
+}
+
+/// `dist`
+#[derive(Debug, Clone, PartialEq)]
+pub struct DistributionItem {
+    /// Its name; several items may share it when their keyword-only parameters differ.
+    pub name: Name,
+    /// Its parameters.
+    pub parameters: Vec<Parameter>,
+    /// `on SUPPORT`: the type of a draw.
+    pub support: Type,
+    /// Its members, or another distribution that it stands for.
+    pub body: DistributionBody,
+}
+
+/// How a `dist` is defined.
+#[derive(Debug, Clone, PartialEq)]
+pub enum DistributionBody {
+    /// `{ log_density(x) = …  sample() = … }`
+    Members(Vec<Member>),
+    /// `= other(…)`: the same law with other arguments.
+    Same(Distribution),
+}
+
+/// `log_density(x) = e` or `log_density(x) { … return e }` inside a `dist`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Member {
+    /// `log_density`, `sample`, `cdf`, `log_cdf`, `quantile`, `mean`, …
+    pub name: Name,
+    /// The names of its parameters.
+    pub parameters: Vec<Name>,
+    /// Its statements; `= e` is a body of one `return`.
+    pub body: Vec<Statement>,
+}
+
+/// An expression.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expression {
+    /// From its first to its last token, without surrounding parentheses.
+    pub span: Span,
+    /// What it is.
+    pub kind: Box<ExpressionKind>,
+}
+
+/// The kinds of expressions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExpressionKind {
+    /// `2.5`, `1e-3`, `inf`, `pi`
+    Real(f64),
+    /// `1_000`
+    Integer(i64),
+    /// `true`
+    Boolean(bool),
+    /// A variable.
+    Name(String),
+    /// `-a`, `not a`
+    Unary { operator: UnaryOperator, operand: Expression },
+    /// `a + b`, `a and b`, `a <= b`
+    Binary { operator: BinaryOperator, left: Expression, right: Expression },
+    /// `f(a, k=b)`
+    Call { function: Name, arguments: Vec<Argument> },
+    /// `normal(0, 1).log_density(x)`
+    Method { distribution: Distribution, method: Name, arguments: Vec<Expression> },
+    /// `x[i, , 2..N]`
+    Index { base: Expression, selectors: Vec<Selector> },
+    /// `X'`
+    Transpose { operand: Expression },
+    /// `[a, b, c]`
+    Array(Vec<Expression>),
+    /// `[e for i in 1..N, j in 1..M]`
+    Comprehension { body: Expression, binders: Vec<Binder> },
+    /// `sum(e for i in 1..N)` and its kin
+    Reduction { function: Name, body: Expression, binders: Vec<Binder> },
+    /// `if c { a } else { b }` as a value
+    If { condition: Expression, then: Expression, otherwise: Expression },
+    /// `(a, b)`
+    Tuple(Vec<Expression>),
+    /// What stands where nothing could be parsed; the error has been reported.
+    Error,
+}
+
+/// One index position of `x[…]`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Selector {
+    /// An int, or an int array.
+    At(Expression),
+    /// `a..b`
+    Range(Range),
+    /// Nothing: all of that position.
+    All,
+}
+
+/// `-a`, `not a`
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum UnaryOperator {
+    /// `-`
+    Negate,
+    /// `not`
+    Not,
+}
+
+/// Binary operators.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum BinaryOperator {
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Power,
+    /// `@`
+    MatrixMultiply,
+    Less,
+    LessEqual,
+    Greater,
+    GreaterEqual,
+    Equal,
+    NotEqual,
+    And,
+    Or,
+}

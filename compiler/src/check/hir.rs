@@ -1,0 +1,429 @@
+//! The typed form of a program: no name unresolved, every expression with its type, nothing yet known of the data.
+//! Sizes are symbolic here and only as good as the text allows; the data stage computes every shape again in numbers.
+
+use crate::math::primitive::{Draw, Operation};
+use crate::source::Span;
+
+/// A checked program: the model and every function and distribution it can reach.
+#[derive(Debug, Clone, Default)]
+pub struct Hir {
+    /// The names of the model, by [`VariableId`].
+    pub variables: Vec<Variable>,
+    /// The statements of the model in order.
+    pub statements: Vec<Statement>,
+    /// All functions, by [`FunctionId`].
+    pub functions: Vec<Function>,
+    /// All distributions, by [`DistributionId`].
+    pub distributions: Vec<Distribution>,
+    /// What the file says of itself.
+    pub doc: Option<String>,
+}
+
+/// A named thing of the model, of one function or of one distribution; each of them has its own table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct VariableId(pub u32);
+
+/// A function of [`Hir::functions`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct FunctionId(pub u32);
+
+/// A distribution of [`Hir::distributions`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct DistributionId(pub u32);
+
+/// A named thing.
+#[derive(Debug, Clone)]
+pub struct Variable {
+    /// As written.
+    pub name: String,
+    /// Where it is first defined (for a size: first mentioned).
+    pub span: Span,
+    /// What sort of thing.
+    pub kind: VariableKind,
+    /// Its type; sizes as far as the text tells.
+    pub ty: Type,
+    /// The `##` lines above its definition.
+    pub doc: Option<String>,
+}
+
+/// What sort of thing a name stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum VariableKind {
+    /// A covariate or setting.
+    Given,
+    /// A size bound by the data (model) or by the arguments (functions, distributions).
+    Size,
+    /// A deterministic value; its elements may be defined one by one.
+    Let,
+    /// A random variable.
+    Random,
+    /// The index of a loop, comprehension or `~` over ranges.
+    Index,
+    /// A parameter of a function, distribution or member.
+    Parameter,
+    /// A `var`: may be assigned again.
+    Var,
+}
+
+/// The element type of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Element {
+    /// A real number.
+    Real,
+    /// A whole number.
+    Int,
+    /// true or false
+    Bool,
+}
+
+/// A type: an element type and one size per index position (none for a scalar).
+#[derive(Debug, Clone, PartialEq)]
+pub struct Type {
+    /// Of each element.
+    pub element: Element,
+    /// The length of each index position.
+    pub sizes: Vec<Size>,
+}
+
+impl Type {
+    /// Number of index positions.
+    pub fn rank(&self) -> usize {
+        self.sizes.len()
+    }
+}
+
+/// A length as far as the text tells.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Size {
+    /// A number.
+    Known(i64),
+    /// `Σ coefficient · size name + constant`, the names being variables of kind `Size` of the same table; sorted.
+    Linear(Vec<(VariableId, i64)>, i64),
+    /// Known only when the data are.
+    Unknown,
+}
+
+/// What values a type, parameter or distribution allows, beyond its element type.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Support {
+    /// All of the element type.
+    Any,
+    /// x > 0
+    Positive,
+    /// x ≥ 0
+    Nonnegative,
+    /// 0 ≤ x ≤ 1 (0 < x < 1 for an inferred variable)
+    Unit,
+    /// lower ≤ x ≤ upper; `inf` and `-inf` are allowed. The bounds are scalars or of the variable's shape.
+    Between(Box<Expression>, Box<Expression>),
+    /// Nonnegative vectors (last index position) with sum 1.
+    Simplex,
+    /// Strictly increasing vectors (last index position).
+    Ordered,
+    /// Symmetric positive definite matrices (last two index positions).
+    Covariance,
+    /// Lower triangular matrices with positive diagonal (last two index positions).
+    CholeskyCovariance,
+    /// Labelled categories 1..K, K from the data.
+    Factor,
+}
+
+/// A type as declared, with what is needed to check it against values.
+#[derive(Debug, Clone)]
+pub struct Declared {
+    /// Of each element.
+    pub element: Element,
+    /// The lengths as written: int expressions over data and sizes; a lone size name is bound by the first value seen.
+    /// For `simplex[K]` and its kin the K (or K, K) comes last.
+    pub sizes: Vec<Expression>,
+    /// What values are allowed.
+    pub support: Support,
+    /// As written.
+    pub span: Span,
+}
+
+/// A statement.
+#[derive(Debug, Clone)]
+pub struct Statement {
+    /// From its first to its last token.
+    pub span: Span,
+    /// What it is.
+    pub kind: StatementKind,
+}
+
+/// The kinds of statements.
+#[derive(Debug, Clone)]
+pub enum StatementKind {
+    /// A covariate or setting. `column` is its key in the data when not its name.
+    Given { variable: VariableId, declared: Declared, column: Option<String>, default: Option<Expression> },
+    /// A value (no indices) or one element.
+    Let { variable: VariableId, indices: Vec<Expression>, value: Expression },
+    /// A random variable, a range of it, or one element.
+    Random { variable: VariableId, indices: Vec<RandomIndex>, law: Law },
+    /// Conditions on a value.
+    Observe { value: Expression, law: Law },
+    /// Adds to the log density.
+    Factor { value: Expression },
+    /// A hard constraint.
+    Require { condition: Expression },
+    /// A derived quantity kept with every draw, under a name.
+    Report { name: String, value: Expression },
+    /// A loop, both ends included.
+    For { index: VariableId, lower: Expression, upper: Expression, body: Vec<Statement> },
+    /// A choice.
+    If { condition: Expression, then: Vec<Statement>, otherwise: Vec<Statement> },
+    /// A new `var` of a function: its first value, or the sizes of an array of zeros.
+    Var { variable: VariableId, value: Option<Expression>, sizes: Vec<Expression> },
+    /// A `var` changes, wholly or in one element.
+    Assign { variable: VariableId, indices: Vec<Expression>, value: Expression },
+    /// The value of a function or member.
+    Return { value: Expression },
+}
+
+/// One index position on the left of `~`.
+#[derive(Debug, Clone)]
+pub enum RandomIndex {
+    /// A draw for each index; `variable` stands for it on the right (a nameless range has one nobody refers to).
+    Over { variable: VariableId, lower: Expression, upper: Expression },
+    /// One element.
+    At(Expression),
+}
+
+/// The right-hand side of `~`.
+#[derive(Debug, Clone)]
+pub struct Law {
+    /// Its distribution.
+    pub call: DistributionCall,
+    /// `truncated(lower, upper)`
+    pub truncated: Option<(Expression, Expression)>,
+    /// `ordered`
+    pub ordered: bool,
+    /// All of it, modifiers included.
+    pub span: Span,
+}
+
+/// A distribution with its arguments.
+#[derive(Debug, Clone)]
+pub struct DistributionCall {
+    /// Which.
+    pub distribution: DistributionRef,
+    /// One argument per parameter, defaults filled in. Each is a scalar where the parameter is a scalar, or an array of
+    /// the shape of the variable (elementwise); for array parameters it has the parameter's rank.
+    pub arguments: Vec<Expression>,
+    /// As written.
+    pub span: Span,
+}
+
+/// What a distribution call refers to.
+#[derive(Debug, Clone)]
+pub enum DistributionRef {
+    /// A `dist` item.
+    Item(DistributionId),
+    /// `flat(…)`: log density 0 on a support (improper unless bounded).
+    Flat(Declared),
+}
+
+/// An expression.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Expression {
+    /// Where it stands.
+    pub span: Span,
+    /// Its type.
+    pub ty: Type,
+    /// What it is.
+    pub kind: Box<ExpressionKind>,
+}
+
+/// The kinds of expressions.
+#[derive(Debug, Clone, PartialEq)]
+pub enum ExpressionKind {
+    /// A real literal.
+    Real(f64),
+    /// An int literal.
+    Int(i64),
+    /// A bool literal.
+    Bool(bool),
+    /// A name.
+    Variable(VariableId),
+    /// A scalar primitive, elementwise over arguments that are scalars or arrays of one shape. Implicit conversions of
+    /// ints to reals are written out (`IntToReal`).
+    Operation { operation: Operation, arguments: Vec<Expression> },
+    /// A primitive on whole arrays.
+    Whole { function: Whole, arguments: Vec<Expression> },
+    /// A function. If `elementwise`, its parameters are scalars and some arguments are arrays of one shape.
+    Call { function: FunctionId, arguments: Vec<Expression>, elementwise: bool },
+    /// `normal(0, 1).log_density(x)`, `.cdf(x)` …
+    Method { call: DistributionCall, method: String, arguments: Vec<Expression> },
+    /// Some of an array.
+    Index { base: Expression, selectors: Vec<Selector> },
+    /// An array of elements (scalars, or arrays of one shape) along a new first index position.
+    Array(Vec<Expression>),
+    /// `[e for i in a..b, …]`: one index position per binder, then those of the body.
+    Comprehension { binders: Vec<Binder>, body: Expression },
+    /// `sum(e for i in a..b, …)`
+    Reduction { reducer: Reducer, binders: Vec<Binder>, body: Expression },
+    /// A choice between values of one type.
+    If { condition: Expression, then: Expression, otherwise: Expression },
+    /// A random number (only in `sample` members).
+    Draw { draw: Draw, arguments: Vec<Expression> },
+}
+
+/// An index and its values, both ends included.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Binder {
+    /// The index.
+    pub variable: VariableId,
+    /// First value.
+    pub lower: Expression,
+    /// Last value.
+    pub upper: Expression,
+}
+
+/// One index position of `x[…]`.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Selector {
+    /// An int (the position vanishes) or an int array of rank 1 (it takes that length).
+    At(Expression),
+    /// Both ends included.
+    Range(Expression, Expression),
+    /// All of it.
+    All,
+}
+
+/// Ways to make one number of many.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)]
+pub enum Reducer {
+    Sum,
+    Product,
+    Maximum,
+    Minimum,
+    LogSumExp,
+    Mean,
+}
+
+/// Primitives on whole arrays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Whole {
+    /// `sum(x)`, `max(x)`, … over all elements of an array.
+    Reduce(Reducer),
+    /// `a @ b`: matrix–matrix, matrix–vector, vector–matrix or vector–vector (a scalar).
+    MatrixMultiply,
+    /// `A'`
+    Transpose,
+    /// `cholesky(A)`
+    Cholesky,
+    /// `solve_lower(L, b)`: L⁻¹ b for lower triangular L and a vector or matrix b.
+    SolveLower,
+    /// `solve_lower_transposed(L, b)`: L⁻ᵀ b.
+    SolveLowerTransposed,
+    /// `multi_normal_log_density(residual, covariance)`: the log density of a vector under a centred normal.
+    MultiNormal,
+    /// `length(x)`: elements of the first index position.
+    Length,
+    /// `rows(X)`
+    Rows,
+    /// `columns(X)`
+    Columns,
+    /// `diagonal(A)`: the diagonal of a matrix.
+    Diagonal,
+    /// `diagonal_matrix(x)`
+    DiagonalMatrix,
+    /// `zeros(n)`, `zeros(n, m)`: sizes as arguments.
+    Zeros,
+    /// `ones(n)`, `ones(n, m)`
+    Ones,
+    /// `identity(n)`
+    Identity,
+    /// `concatenate(a, b, …)`: rank-1 arrays end to end (scalars count as length 1).
+    Concatenate,
+    /// `cumulative_sum(x)` of a rank-1 array.
+    CumulativeSum,
+    /// `levels(f)`: the number of categories of a factor (as `1..levels(f)` in ranges).
+    Levels,
+    /// `variance(x)`: sample variance, divisor n − 1.
+    Variance,
+    /// `sd(x)`: its root.
+    StandardDeviation,
+}
+
+/// A function of the language.
+#[derive(Debug, Clone)]
+pub struct Function {
+    /// Its name.
+    pub name: String,
+    /// `##` lines.
+    pub doc: Option<String>,
+    /// Where it is defined.
+    pub span: Span,
+    /// Its names, by [`VariableId`].
+    pub variables: Vec<Variable>,
+    /// Its parameters in order.
+    pub parameters: Vec<Parameter>,
+    /// What it returns.
+    pub result: Declared,
+    /// Its statements.
+    pub body: Vec<Statement>,
+}
+
+/// A parameter of a function or distribution.
+#[derive(Debug, Clone)]
+pub struct Parameter {
+    /// Its name in the item's table.
+    pub variable: VariableId,
+    /// Its type.
+    pub declared: Declared,
+    /// Whether calls must name it.
+    pub keyword_only: bool,
+    /// What it is when not given (already filled into calls).
+    pub default: Option<Expression>,
+}
+
+/// A distribution of the language.
+#[derive(Debug, Clone)]
+pub struct Distribution {
+    /// Its name.
+    pub name: String,
+    /// `##` lines.
+    pub doc: Option<String>,
+    /// Where it is defined.
+    pub span: Span,
+    /// Its names, those of its members included, by [`VariableId`].
+    pub variables: Vec<Variable>,
+    /// Its parameters in order.
+    pub parameters: Vec<Parameter>,
+    /// What a draw is: rank 0 for a law of scalars; else sizes in terms of its parameters.
+    pub draw: Declared,
+    /// What it consists of.
+    pub body: DistributionBody,
+}
+
+/// How a distribution is defined.
+#[derive(Debug, Clone)]
+pub enum DistributionBody {
+    /// `log_density`, `sample`, `cdf`, `quantile`, … by name.
+    Members(Vec<Member>),
+    /// Another law, its arguments written in this one's parameters.
+    Same(Box<DistributionCall>),
+}
+
+/// A member of a distribution.
+#[derive(Debug, Clone)]
+pub struct Member {
+    /// Its name.
+    pub name: String,
+    /// Its parameters (`x` of `log_density(x)`).
+    pub parameters: Vec<VariableId>,
+    /// Its statements.
+    pub body: Vec<Statement>,
+}
+
+impl Distribution {
+    /// A member by name.
+    pub fn member(&self, name: &str) -> Option<&Member> {
+        match &self.body {
+            DistributionBody::Members(members) => members.iter().find(|member| member.name == name),
+            DistributionBody::Same(_) => None,
+        }
+    }
+}

@@ -1,0 +1,530 @@
+//! From the typed program and its data to loops: functions and laws are inlined, array expressions become loops over
+//! scalars, sizes become numbers. What depends on data alone is computed at once.
+//!
+//! The expander writes statements into the innermost open block. A computation that needs a statement of its own (a sum, a
+//! product of matrices, a stored array) goes to the *outermost* open block in which everything it reads exists, so that no
+//! loop repeats work that does not depend on it; see [`Expander::level_of`].
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use super::bind::Bound;
+use super::fold::{FoldError, Interpreter, depends_on_data_alone, free_indices, is_data_only};
+use super::interval::{Interval, Ranges};
+use super::loops::{
+    Array, ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Place, Scalar, Statement,
+};
+use super::pull::{Body, Pull, Value};
+use crate::check::hir::{self, Element, Hir, VariableId};
+use crate::source::{Diagnostic, Sources, Span};
+
+/// Why an expansion stopped: something to say, or the consequence of something already said.
+pub enum Failure {
+    /// To be shown.
+    Said(Box<Diagnostic>),
+    /// Follows from an error that was reported.
+    Silent,
+}
+
+impl From<Diagnostic> for Failure {
+    fn from(diagnostic: Diagnostic) -> Self {
+        Failure::Said(Box::new(diagnostic))
+    }
+}
+
+/// The result of an expansion.
+pub type Outcome<T> = Result<T, Failure>;
+
+/// What a name stands for at the moment.
+#[derive(Clone)]
+pub enum Binding {
+    /// A value.
+    Value(Value),
+    /// Its definition had an error.
+    Poisoned,
+}
+
+/// The names of the model, of a function or of a distribution while its body is expanded.
+pub struct Frame<'a> {
+    /// The table of names.
+    pub variables: &'a [hir::Variable],
+    /// What they stand for.
+    pub bindings: Vec<Option<Binding>>,
+    /// `var`s that live in storage because a loop or branch assigns them.
+    pub stored_vars: HashMap<VariableId, ArrayId>,
+    /// How often the body reads each name.
+    pub uses: Vec<usize>,
+}
+
+impl<'a> Frame<'a> {
+    /// A frame without bindings.
+    pub fn new(variables: &'a [hir::Variable]) -> Self {
+        Frame {
+            variables,
+            bindings: vec![None; variables.len()],
+            stored_vars: HashMap::new(),
+            uses: vec![2; variables.len()],
+        }
+    }
+
+    /// Says what a name stands for.
+    pub fn bind(&mut self, variable: VariableId, value: Value) {
+        self.bindings[variable.0 as usize] = Some(Binding::Value(value));
+    }
+}
+
+/// What sort of block is open.
+#[derive(Debug, Clone, PartialEq)]
+pub enum BlockKind {
+    /// The program, or a stretch of it that may turn out to depend on data alone.
+    Straight,
+    /// A loop, or an array expression over placeholders.
+    Over(Vec<IndexId>),
+    /// Nothing may leave it: a branch, or a sampler.
+    Closed,
+}
+
+/// An open block.
+pub struct Block {
+    /// What sort.
+    pub kind: BlockKind,
+    /// What it holds so far.
+    pub statements: Vec<Statement>,
+    /// Arrays of outer blocks whose elements are defined or overwritten inside.
+    pub defines: HashSet<ArrayId>,
+    serial: u32,
+}
+
+/// The expander's state.
+pub struct Expander<'a> {
+    /// The program.
+    pub hir: &'a Hir,
+    /// Its text.
+    pub sources: &'a Sources,
+    /// What the data say of its names.
+    pub bound: &'a Bound,
+    /// The result.
+    pub loops: Loops,
+    /// What is known of ranges.
+    pub ranges: Ranges,
+    /// Open items; the last is the current one.
+    pub frames: Vec<Frame<'a>>,
+    /// Open blocks; the last is the innermost.
+    pub blocks: Vec<Block>,
+    /// What went wrong.
+    pub diagnostics: Vec<Diagnostic>,
+    /// Number of categories of factors.
+    pub levels: HashMap<ArrayId, usize>,
+    /// Names of model variables that have a statement of their own in the loops.
+    pub arrays_of: HashMap<VariableId, ArrayId>,
+    homes: Vec<usize>,
+    stored: HashMap<*const Node, (Scalar, Place, usize, u32)>,
+    serial: u32,
+    /// Depth of inlined calls.
+    pub calls: usize,
+    /// Number of expansions of function and law bodies so far.
+    pub inlined: usize,
+}
+
+impl<'a> Expander<'a> {
+    /// An expander for the model of `hir`.
+    pub fn new(hir: &'a Hir, sources: &'a Sources, bound: &'a Bound) -> Self {
+        let root = Block { kind: BlockKind::Straight, statements: Vec::new(), defines: HashSet::new(), serial: 0 };
+        Expander {
+            hir,
+            sources,
+            bound,
+            loops: Loops::default(),
+            ranges: Ranges::default(),
+            frames: vec![Frame::new(&hir.variables)],
+            blocks: vec![root],
+            diagnostics: Vec::new(),
+            levels: HashMap::new(),
+            arrays_of: HashMap::new(),
+            homes: Vec::new(),
+            stored: HashMap::new(),
+            serial: 0,
+            calls: 0,
+            inlined: 0,
+        }
+    }
+
+    /// The current item's names.
+    pub fn frame(&mut self) -> &mut Frame<'a> {
+        self.frames.last_mut().expect("the model's frame")
+    }
+
+    /// Whether the current item is the model.
+    pub fn in_model(&self) -> bool {
+        self.frames.len() == 1
+    }
+
+    /// Declares an array whose statements will stand in the innermost block of `level`.
+    pub fn array_at(&mut self, level: usize, name: impl Into<String>, shape: Vec<usize>, kind: ArrayKind, span: Span) -> ArrayId {
+        self.loops.arrays.push(Array { name: name.into(), shape, kind, span });
+        self.homes.push(level);
+        ArrayId(self.loops.arrays.len() as u32 - 1)
+    }
+
+    /// Declares an array of the program's outermost block.
+    pub fn array(&mut self, name: impl Into<String>, shape: Vec<usize>, kind: ArrayKind, span: Span) -> ArrayId {
+        self.array_at(0, name, shape, kind, span)
+    }
+
+    /// A new index with its range.
+    pub fn index(&mut self, name: impl Into<String>, lower: Scalar, upper: Scalar) -> IndexId {
+        self.loops.indices.push(name.into());
+        self.ranges.indices.push(Some((lower, upper)));
+        IndexId(self.loops.indices.len() as u32 - 1)
+    }
+
+    /// A binder over 1..length.
+    pub fn count_binder(&mut self, length: usize) -> Binder {
+        let (lower, upper) = (Scalar::int(1), Scalar::int(length as i64));
+        let index = self.index("i", lower.clone(), upper.clone());
+        Binder { index, lower, upper }
+    }
+
+    /// Opens a block.
+    pub fn open(&mut self, kind: BlockKind) {
+        self.serial += 1;
+        let serial = self.serial;
+        self.blocks.push(Block { kind, statements: Vec::new(), defines: HashSet::new(), serial });
+    }
+
+    /// Closes the innermost block.
+    pub fn close(&mut self) -> Vec<Statement> {
+        self.blocks.pop().expect("an open block").statements
+    }
+
+    /// Adds a statement to the innermost block.
+    pub fn emit(&mut self, statement: Statement) {
+        let level = self.blocks.len() - 1;
+        self.emit_at(level, statement);
+    }
+
+    /// Adds a statement to an open block.
+    pub fn emit_at(&mut self, level: usize, statement: Statement) {
+        self.blocks[level].statements.push(statement);
+    }
+
+    /// The outermost open block in which everything that the scalars read exists; never outside a branch.
+    pub fn level_of(&self, scalars: &[Scalar], places: &[Place]) -> usize {
+        let mut level = self.blocks.iter().rposition(|block| block.kind == BlockKind::Closed).unwrap_or(0);
+        let mut arrays: HashSet<ArrayId> = places.iter().map(|place| place.array).collect();
+        let mut indices: HashSet<IndexId> = HashSet::new();
+        let mut draws = false;
+        for scalar in scalars.iter().chain(places.iter().flat_map(|place| &place.prefix)) {
+            scalar.walk(&mut |node| match &*node.0 {
+                Node::Element { array, .. } => {
+                    arrays.insert(*array);
+                }
+                Node::Index(index) => {
+                    indices.insert(*index);
+                }
+                Node::Draw { .. } => draws = true,
+                _ => {}
+            });
+        }
+        if draws {
+            return self.blocks.len() - 1;
+        }
+        for (depth, block) in self.blocks.iter().enumerate() {
+            let binds = matches!(&block.kind, BlockKind::Over(bound) if bound.iter().any(|i| indices.contains(i)));
+            let defines = block.defines.iter().any(|array| arrays.contains(array));
+            if binds || defines {
+                level = level.max(depth);
+            }
+        }
+        for array in arrays {
+            level = level.max(self.homes[array.0 as usize].min(self.blocks.len() - 1));
+        }
+        level
+    }
+
+    /// Whether a scalar is made of data and open indices alone.
+    pub fn is_data(&self, scalar: &Scalar) -> bool {
+        is_data_only(&self.loops.arrays, scalar)
+    }
+
+    /// The number a scalar is, when data alone decide it.
+    pub fn constant(&mut self, scalar: &Scalar) -> Outcome<Option<f64>> {
+        if let Some(number) = scalar.as_number() {
+            return Ok(Some(number));
+        }
+        if !self.is_data(scalar) || !free_indices(scalar).is_empty() {
+            return Ok(None);
+        }
+        let mut interpreter = Interpreter::new(&self.loops.arrays, self.loops.indices.len());
+        match interpreter.value(scalar) {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => Err(self.fold_error(error).into()),
+        }
+    }
+
+    /// The same scalar, as a literal when data alone decide it.
+    pub fn folded(&mut self, scalar: Scalar, element: Element) -> Outcome<Scalar> {
+        if scalar.as_number().is_some() {
+            return Ok(scalar);
+        }
+        Ok(match self.constant(&scalar)? {
+            Some(value) => literal(value, element),
+            None => scalar,
+        })
+    }
+
+    /// Keeps a scalar: computed once, where everything it needs exists. Literals and plain elements stay as they are.
+    pub fn keep(&mut self, name: &str, scalar: Scalar, element: Element, span: Span) -> Outcome<Scalar> {
+        let scalar = self.folded(scalar, element)?;
+        if element != Element::Real || is_trivial(&scalar) && !self.reads_var(&scalar) || self.is_data(&scalar) {
+            return Ok(scalar);
+        }
+        let level = self.level_of(std::slice::from_ref(&scalar), &[]);
+        let array = self.array_at(level, name, Vec::new(), ArrayKind::Let, span);
+        let interval = self.ranges.of(&self.loops.arrays, &scalar);
+        self.ranges.arrays.insert(array, interval);
+        self.emit_at(level, Statement::Store { array, indices: Vec::new(), value: scalar });
+        Ok(super::pull::element(&self.loops.arrays, array, Vec::new(), span))
+    }
+
+    /// Whether a scalar reads a `var`, which may change after it.
+    pub fn reads_var(&self, scalar: &Scalar) -> bool {
+        if self.frames.iter().all(|frame| frame.stored_vars.is_empty()) {
+            return false;
+        }
+        let mut found = false;
+        scalar.walk(&mut |node| {
+            if let Node::Element { array, .. } = &*node.0 {
+                found |= matches!(self.loops.array(*array).kind, ArrayKind::Var);
+            }
+        });
+        found
+    }
+
+    /// The place of an array's elements, storing them first if they are expressions.
+    pub fn place(&mut self, pull: &Pull, name: &str, span: Span) -> Outcome<Place> {
+        let (placeholders, body) = match &pull.body {
+            Body::Stored(place) => return Ok(place.clone()),
+            Body::Lambda(placeholders, body) => (placeholders.clone(), body.clone()),
+        };
+        if let Some((_, place, level, serial)) = self.stored.get(&std::rc::Rc::as_ptr(&body.0))
+            && self.blocks.get(*level).is_some_and(|block| block.serial == *serial)
+            && !self.reads_var(&body)
+        {
+            return Ok(place.clone());
+        }
+        let binders: Vec<Binder> = placeholders
+            .iter()
+            .zip(&pull.shape)
+            .map(|(&index, &length)| Binder { index, lower: Scalar::int(1), upper: Scalar::int(length as i64) })
+            .collect();
+        let place = self.store_over(&binders, Vec::new(), body.clone(), pull.element, name, span)?;
+        let level = self.homes[place.array.0 as usize];
+        let serial = self.blocks[level].serial;
+        self.stored.insert(std::rc::Rc::as_ptr(&body.0), (body, place.clone(), level, serial));
+        Ok(place)
+    }
+
+    /// Stores `value` for every round of the binders, after `statements` of each round, in a new array.
+    pub fn store_over(
+        &mut self,
+        binders: &[Binder],
+        statements: Vec<Statement>,
+        value: Scalar,
+        element: Element,
+        name: &str,
+        span: Span,
+    ) -> Outcome<Place> {
+        let shape: Vec<usize> =
+            binders.iter().map(|b| b.upper.as_int().unwrap_or(0).max(0) as usize).collect();
+        let level = {
+            let mut scalars = vec![value.clone()];
+            let mut places = Vec::new();
+            super::loops::walk_statements(&statements, &mut |scalar| scalars.push(scalar.clone()));
+            super::fold::dense_inputs(&statements, &mut |place| places.push(place.clone()));
+            let mut inner = HashSet::new();
+            super::fold::stored_arrays(&statements, &mut inner);
+            let level = self.level_of_excluding(&scalars, &places, &inner);
+            let drawn = has_draw(&scalars);
+            if drawn { self.blocks.len() - 1 } else { level }
+        };
+        let array = self.array_at(level, name, shape, ArrayKind::Let, span);
+        let interval = self.ranges.of(&self.loops.arrays, &value);
+        let indices: Vec<Scalar> = binders.iter().map(|b| Scalar::index(b.index)).collect();
+        let mut nest = statements;
+        nest.push(Statement::Store { array, indices, value });
+        for binder in binders.iter().rev() {
+            nest = vec![Statement::For { binder: binder.clone(), body: nest }];
+        }
+        if level == 0 || self.blocks[..=level].iter().all(|b| b.kind == BlockKind::Straight) {
+            if depends_on_data_alone(&self.loops.arrays, &nest) {
+                self.interpret(&nest)?;
+                if element != Element::Real {
+                    self.make_int(array);
+                }
+                return Ok(Place { array, prefix: Vec::new() });
+            }
+        }
+        self.ranges.arrays.insert(array, interval);
+        for statement in nest {
+            self.emit_at(level, statement);
+        }
+        Ok(Place { array, prefix: Vec::new() })
+    }
+
+    fn level_of_excluding(&self, scalars: &[Scalar], places: &[Place], inner: &HashSet<ArrayId>) -> usize {
+        if inner.is_empty() {
+            return self.level_of(scalars, places);
+        }
+        // Arrays made inside the statements move with them.
+        let mut outer = Vec::new();
+        for scalar in scalars {
+            scalar.walk(&mut |node| match &*node.0 {
+                Node::Element { array, .. } if !inner.contains(array) => outer.push(Place { array: *array, prefix: Vec::new() }),
+                _ => {}
+            });
+        }
+        let indices: Vec<Scalar> = {
+            let mut found = HashSet::new();
+            for scalar in scalars {
+                scalar.walk(&mut |node| {
+                    if let Node::Index(index) = &*node.0 {
+                        found.insert(*index);
+                    }
+                });
+            }
+            found.into_iter().map(Scalar::index).collect()
+        };
+        outer.extend(places.iter().filter(|place| !inner.contains(&place.array)).cloned());
+        let indices_level = self.level_of(&indices, &outer);
+        indices_level
+    }
+
+    /// Runs statements that depend on data alone; the arrays they store into become data.
+    pub fn interpret(&mut self, statements: &[Statement]) -> Outcome<()> {
+        let mut interpreter = Interpreter::new(&self.loops.arrays, self.loops.indices.len());
+        if let Err(error) = interpreter.run(statements) {
+            return Err(self.fold_error(error).into());
+        }
+        let computed = interpreter.into_computed();
+        let mut stored = HashSet::new();
+        super::fold::stored_arrays(statements, &mut stored);
+        for id in stored {
+            let length = self.loops.array(id).length();
+            let values = computed.get(&id).cloned().unwrap_or_else(|| vec![f64::NAN; length]);
+            self.loops.arrays[id.0 as usize].kind = ArrayKind::Real(values.into());
+            self.homes[id.0 as usize] = 0;
+        }
+        Ok(())
+    }
+
+    /// Turns a data array of whole numbers (or truths) into ints.
+    pub fn make_int(&mut self, array: ArrayId) {
+        let entry = &mut self.loops.arrays[array.0 as usize];
+        if let ArrayKind::Real(values) = &entry.kind {
+            let ints: Arc<[i64]> = values.iter().map(|&v| v as i64).collect();
+            entry.kind = ArrayKind::Int(ints);
+        }
+    }
+
+    /// Finishes a stretch of statements: computed now if data alone decide them, else part of the block around it.
+    pub fn settle(&mut self, statements: Vec<Statement>) -> Outcome<()> {
+        let straight = self.blocks.iter().all(|block| block.kind == BlockKind::Straight);
+        if straight && !statements.is_empty() && depends_on_data_alone(&self.loops.arrays, &statements) {
+            return self.interpret(&statements);
+        }
+        for statement in statements {
+            self.emit(statement);
+        }
+        Ok(())
+    }
+
+    /// The message for an expression over data that has no value.
+    pub fn fold_error(&self, error: FoldError) -> Diagnostic {
+        match error {
+            FoldError::OutOfRange { array, index, length, span } => {
+                out_of_range(&self.loops, self.bound, array, index, length, span, &[])
+            }
+            FoldError::Undefined { array, span } => Diagnostic::error(
+                "E0421",
+                format!("an element of `{}` is used before it is defined", self.loops.array(array).name),
+            )
+            .at(span, "used here")
+            .help("define every element that is used, from the first on, above this place"),
+        }
+    }
+
+    /// The range of a scalar.
+    pub fn range(&self, scalar: &Scalar) -> Interval {
+        self.ranges.of(&self.loops.arrays, scalar)
+    }
+}
+
+/// The message for an index outside an array. `rounds` are loop indices with their values at the time.
+pub fn out_of_range(
+    loops: &Loops,
+    bound: &Bound,
+    array: ArrayId,
+    index: i64,
+    length: usize,
+    span: Span,
+    rounds: &[(String, i64)],
+) -> Diagnostic {
+    let array = loops.array(array);
+    let allowed = if length == 0 { "it is empty".to_string() } else { format!("indices go from 1 to {length}") };
+    let mut diagnostic = Diagnostic::error("E0420", format!("index {index} is outside `{}`: {allowed}", array.name))
+        .at(span, format!("reads element {index} of {length}"));
+    if !rounds.is_empty() {
+        let rounds: Vec<String> = rounds.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        diagnostic = diagnostic.note(format!("this happens first when {}", rounds.join(", ")));
+    }
+    if let Some(origin) = bound.origin(&array.name) {
+        diagnostic = diagnostic.note(format!("`{}` comes from {origin}", array.name));
+    }
+    if index == 0 {
+        return diagnostic.help("indices begin at 1; let the range begin at 1, or add 1 to the index");
+    }
+    diagnostic.help("change the range of the loop, or the index")
+}
+
+/// A literal of the given element type.
+pub fn literal(value: f64, element: Element) -> Scalar {
+    match element {
+        Element::Real => Scalar::real(value),
+        Element::Int => Scalar::int(value as i64),
+        Element::Bool => Scalar::bool(value != 0.0),
+    }
+}
+
+/// Whether computing it again costs no more than reading it.
+pub fn is_trivial(scalar: &Scalar) -> bool {
+    match &*scalar.0 {
+        Node::Real(_) | Node::Int(_) | Node::Bool(_) | Node::Index(_) => true,
+        Node::Element { indices, .. } => indices.iter().all(is_trivial_index),
+        Node::Operation { operation, arguments } => {
+            matches!(
+                operation,
+                crate::math::primitive::Operation::IntToReal | crate::math::primitive::Operation::Negate
+            ) && is_trivial(&arguments[0])
+        }
+        _ => false,
+    }
+}
+
+fn is_trivial_index(scalar: &Scalar) -> bool {
+    match &*scalar.0 {
+        Node::Int(_) | Node::Index(_) => true,
+        Node::Operation { arguments, .. } => arguments.iter().all(is_trivial_index),
+        Node::Element { indices, .. } => indices.iter().all(is_trivial_index),
+        _ => false,
+    }
+}
+
+/// Whether a random number is drawn in one of the scalars.
+pub fn has_draw(scalars: &[Scalar]) -> bool {
+    let mut found = false;
+    for scalar in scalars {
+        scalar.walk(&mut |node| found |= matches!(&*node.0, Node::Draw { .. }));
+    }
+    found
+}

@@ -1,0 +1,416 @@
+//! The program with its data: every shape and bound that data can tell is a number, calls are inlined, and array
+//! expressions have become loops over scalars. Arrays are only read and written element by element, except by dense
+//! algebra, which works on whole stored arrays and so keeps its identity through differentiation.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::check::hir::Reducer;
+use crate::math::primitive::{Draw, Operation};
+use crate::source::Span;
+
+/// A bound program.
+#[derive(Debug, Clone, Default)]
+pub struct Loops {
+    /// All stored arrays, data included, by [`ArrayId`].
+    pub arrays: Vec<Array>,
+    /// The names of loop indices, by [`IndexId`].
+    pub indices: Vec<String>,
+    /// What happens, in order.
+    pub statements: Vec<Statement>,
+    /// What is kept with each draw besides the random variables, in the order written.
+    pub reports: Vec<Report>,
+    /// Warnings found on the way.
+    pub descriptions: Vec<String>,
+}
+
+/// An array of [`Loops`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ArrayId(pub u32);
+
+/// The index of a loop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct IndexId(pub u32);
+
+/// A stored array; rank 0 is a scalar.
+#[derive(Debug, Clone)]
+pub struct Array {
+    /// Its name in the model, or what it holds.
+    pub name: String,
+    /// The length of each index position.
+    pub shape: Vec<usize>,
+    /// What it is.
+    pub kind: ArrayKind,
+    /// Where the model defines it.
+    pub span: Span,
+}
+
+impl Array {
+    /// Number of elements.
+    pub fn length(&self) -> usize {
+        self.shape.iter().product()
+    }
+}
+
+/// What an array is.
+#[derive(Debug, Clone)]
+pub enum ArrayKind {
+    /// Known numbers.
+    Real(Arc<[f64]>),
+    /// Known whole numbers.
+    Int(Arc<[i64]>),
+    /// Each element is computed once.
+    Let,
+    /// May be overwritten.
+    Var,
+    /// A random variable that is not in the data.
+    Random(Role),
+}
+
+/// What is done about a random variable that is not in the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// Something observed or conditioned depends on it.
+    Inferred,
+    /// Nothing does: it is drawn forward, given the inferred ones.
+    Simulated,
+}
+
+/// A scalar expression; cheap to clone, shared where it occurs more than once.
+#[derive(Debug, Clone)]
+pub struct Scalar(pub Rc<Node>);
+
+/// What a [`Scalar`] is.
+#[derive(Debug)]
+pub enum Node {
+    /// A known real.
+    Real(f64),
+    /// A known int.
+    Int(i64),
+    /// A known bool.
+    Bool(bool),
+    /// The index of an enclosing loop.
+    Index(IndexId),
+    /// An element of an array; indices from 1.
+    Element { array: ArrayId, indices: Vec<Scalar>, span: Span },
+    /// A primitive.
+    Operation { operation: Operation, arguments: Vec<Scalar> },
+    /// One number of many.
+    Reduce { reducer: Reducer, binders: Vec<Binder>, body: Scalar },
+    /// A choice.
+    If { condition: Scalar, then: Scalar, otherwise: Scalar },
+    /// A random number.
+    Draw { draw: Draw, arguments: Vec<Scalar> },
+}
+
+/// An index and its values, both ends included.
+#[derive(Debug, Clone)]
+pub struct Binder {
+    /// The index.
+    pub index: IndexId,
+    /// First value.
+    pub lower: Scalar,
+    /// Last value.
+    pub upper: Scalar,
+}
+
+/// A whole array, or the sub-array behind its first indices.
+#[derive(Debug, Clone)]
+pub struct Place {
+    /// The array.
+    pub array: ArrayId,
+    /// Indices of the first positions, from 1.
+    pub prefix: Vec<Scalar>,
+}
+
+/// Dense algebra of the loops form.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum DenseKind {
+    /// A (rows × inner) times B (inner × columns).
+    Product { rows: usize, inner: usize, columns: usize },
+    /// The lower factor.
+    Cholesky { size: usize },
+    /// L⁻¹ B
+    SolveLower { size: usize, columns: usize },
+    /// L⁻ᵀ B
+    SolveLowerTransposed { size: usize, columns: usize },
+    /// log density of a vector under normal(0, K): output has 1 + size + size² elements, the first is the result.
+    MultiNormal { size: usize },
+}
+
+/// A statement.
+#[derive(Debug, Clone)]
+pub enum Statement {
+    /// A loop, both ends included.
+    For { binder: Binder, body: Vec<Statement> },
+    /// A choice.
+    If { condition: Scalar, then: Vec<Statement>, otherwise: Vec<Statement> },
+    /// Defines one element of a `Let` array, or overwrites one of a `Var`.
+    Store { array: ArrayId, indices: Vec<Scalar>, value: Scalar },
+    /// Dense algebra: output = operation(inputs).
+    Dense { operation: DenseKind, inputs: Vec<Place>, output: Place },
+    /// One draw of a law (an element, or a vector of a vector law).
+    Random(Box<Random>),
+    /// A value conditioned on, a factor, or a hard constraint: adds to the likelihood (`require` to the prior).
+    Term(Box<Term>),
+}
+
+/// One element (or vector) of a random variable and its law.
+#[derive(Debug, Clone)]
+pub struct Random {
+    /// The variable; an array of kind `Random`, or data when observed.
+    pub variable: ArrayId,
+    /// Which element, or the first indices of a vector.
+    pub indices: Vec<Scalar>,
+    /// Whether the data hold it.
+    pub observed: bool,
+    /// The bijection from unconstrained space and its bounds.
+    pub support: Support,
+    /// The log density at the element(s).
+    pub density: Term,
+    /// How to draw: statements that store into the variable. `None` when the law has no sampler or is improper.
+    pub sample: Option<Vec<Statement>>,
+}
+
+/// Adds `value` to a part of the log density after running `statements`.
+#[derive(Debug, Clone)]
+pub struct Term {
+    /// What the value needs; arrays defined here are used nowhere else.
+    pub statements: Vec<Statement>,
+    /// Where one of these is false, the term is −inf instead of `value`: parameters or values outside their domain.
+    pub domain: Vec<Condition>,
+    /// The term.
+    pub value: Scalar,
+    /// Whether it is a hard constraint, which belongs to the prior.
+    pub is_require: bool,
+    /// An index of [`Loops::descriptions`].
+    pub description: u32,
+    /// The statement of the model.
+    pub span: Span,
+}
+
+/// Something that must hold for a term to be finite.
+#[derive(Debug, Clone)]
+pub struct Condition {
+    /// A bool.
+    pub holds: Scalar,
+    /// What is tested; for messages.
+    pub value: Scalar,
+    /// What must hold, as a sentence: ``the `sd` of `normal` must be positive``.
+    pub rule: String,
+    /// The expression that is tested.
+    pub span: Span,
+}
+
+/// Where the elements of a law live, and so how they are mapped to unconstrained space.
+#[derive(Debug, Clone)]
+pub enum Support {
+    /// Each scalar between bounds; `None` is unbounded. With `int`, a discrete law.
+    Interval { lower: Option<Scalar>, upper: Option<Scalar>, int: bool },
+    /// Vectors of this length with positive elements that sum to one.
+    Simplex(usize),
+    /// Increasing vectors of this length, within bounds if given.
+    Ordered { size: usize, lower: Option<Scalar>, upper: Option<Scalar> },
+    /// Vectors of this length without bounds.
+    Vector(usize),
+}
+
+impl Support {
+    /// The number of constrained elements that belong together (1 for a scalar law).
+    pub fn size(&self) -> usize {
+        match self {
+            Support::Interval { .. } => 1,
+            Support::Simplex(size) | Support::Vector(size) | Support::Ordered { size, .. } => *size,
+        }
+    }
+
+    /// The number of unconstrained coordinates for them.
+    pub fn free(&self) -> usize {
+        match self {
+            Support::Simplex(size) => size.saturating_sub(1),
+            other => other.size(),
+        }
+    }
+}
+
+/// A derived quantity kept with every draw.
+#[derive(Debug, Clone)]
+pub struct Report {
+    /// Its name.
+    pub name: String,
+    /// The array that holds it.
+    pub array: ArrayId,
+}
+
+impl Loops {
+    /// An array by its number.
+    pub fn array(&self, id: ArrayId) -> &Array {
+        &self.arrays[id.0 as usize]
+    }
+}
+
+impl Scalar {
+    /// A known real.
+    pub fn real(value: f64) -> Self {
+        Scalar(Rc::new(Node::Real(value)))
+    }
+
+    /// A known int.
+    pub fn int(value: i64) -> Self {
+        Scalar(Rc::new(Node::Int(value)))
+    }
+
+    /// A known bool.
+    pub fn bool(value: bool) -> Self {
+        Scalar(Rc::new(Node::Bool(value)))
+    }
+
+    /// The index of a loop.
+    pub fn index(index: IndexId) -> Self {
+        Scalar(Rc::new(Node::Index(index)))
+    }
+
+    /// An operation, computed at once when all arguments are known.
+    pub fn operation(operation: Operation, arguments: Vec<Scalar>) -> Self {
+        use crate::math::graph::Type;
+        let numbers: Option<Vec<f64>> = arguments.iter().map(Scalar::as_number).collect();
+        match numbers {
+            Some(numbers) => {
+                let value = (operation.entry().evaluate)(&numbers);
+                match operation.entry().result {
+                    Type::Real => Scalar::real(value),
+                    Type::Int => Scalar::int(value as i64),
+                    Type::Bool => Scalar::bool(value != 0.0),
+                }
+            }
+            None => Scalar(Rc::new(Node::Operation { operation, arguments })),
+        }
+    }
+
+    /// a and b
+    pub fn and(self, other: Scalar) -> Self {
+        match (&*self.0, &*other.0) {
+            (Node::Bool(true), _) => other,
+            (_, Node::Bool(true)) => self,
+            _ => Scalar::operation(Operation::And, vec![self, other]),
+        }
+    }
+
+    /// A choice, made at once when the condition is known.
+    pub fn choose(condition: Scalar, then: Scalar, otherwise: Scalar) -> Self {
+        match &*condition.0 {
+            Node::Bool(true) => then,
+            Node::Bool(false) => otherwise,
+            _ => Scalar(Rc::new(Node::If { condition, then, otherwise })),
+        }
+    }
+
+    /// The number it is, if known; bools are 0 and 1.
+    pub fn as_number(&self) -> Option<f64> {
+        match &*self.0 {
+            Node::Real(value) => Some(*value),
+            Node::Int(value) => Some(*value as f64),
+            Node::Bool(value) => Some(f64::from(*value)),
+            _ => None,
+        }
+    }
+
+    /// The int it is, if known.
+    pub fn as_int(&self) -> Option<i64> {
+        match &*self.0 {
+            Node::Int(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// The bool it is, if known.
+    pub fn as_bool(&self) -> Option<bool> {
+        match &*self.0 {
+            Node::Bool(value) => Some(*value),
+            _ => None,
+        }
+    }
+
+    /// Calls `visit` on the scalars one level below.
+    pub fn children(&self, visit: &mut dyn FnMut(&Scalar)) {
+        match &*self.0 {
+            Node::Real(_) | Node::Int(_) | Node::Bool(_) | Node::Index(_) => {}
+            Node::Element { indices, .. } => indices.iter().for_each(visit),
+            Node::Operation { arguments, .. } | Node::Draw { arguments, .. } => arguments.iter().for_each(visit),
+            Node::Reduce { binders, body, .. } => {
+                for binder in binders {
+                    visit(&binder.lower);
+                    visit(&binder.upper);
+                }
+                visit(body);
+            }
+            Node::If { condition, then, otherwise } => {
+                visit(condition);
+                visit(then);
+                visit(otherwise);
+            }
+        }
+    }
+
+    /// Calls `visit` once on this node and every node below it.
+    pub fn walk(&self, visit: &mut dyn FnMut(&Scalar)) {
+        let mut visited = std::collections::HashSet::new();
+        let mut stack = vec![self.clone()];
+        while let Some(scalar) = stack.pop() {
+            if visited.insert(Rc::as_ptr(&scalar.0)) {
+                visit(&scalar);
+                scalar.children(&mut |child| stack.push(child.clone()));
+            }
+        }
+    }
+}
+
+/// Calls `visit` on every scalar that the statements hold directly (not below the top node of each).
+pub fn walk_statements(statements: &[Statement], visit: &mut dyn FnMut(&Scalar)) {
+    for statement in statements {
+        match statement {
+            Statement::For { binder, body } => {
+                visit(&binder.lower);
+                visit(&binder.upper);
+                walk_statements(body, visit);
+            }
+            Statement::If { condition, then, otherwise } => {
+                visit(condition);
+                walk_statements(then, visit);
+                walk_statements(otherwise, visit);
+            }
+            Statement::Store { indices, value, .. } => {
+                indices.iter().for_each(&mut *visit);
+                visit(value);
+            }
+            Statement::Dense { inputs, output, .. } => {
+                inputs.iter().chain([output]).flat_map(|place| &place.prefix).for_each(&mut *visit);
+            }
+            Statement::Random(random) => {
+                random.indices.iter().for_each(&mut *visit);
+                walk_support(&random.support, visit);
+                walk_term(&random.density, visit);
+                if let Some(sample) = &random.sample {
+                    walk_statements(sample, visit);
+                }
+            }
+            Statement::Term(term) => walk_term(term, visit),
+        }
+    }
+}
+
+/// Calls `visit` on the bounds of a support.
+pub fn walk_support(support: &Support, visit: &mut dyn FnMut(&Scalar)) {
+    if let Support::Interval { lower, upper, .. } | Support::Ordered { lower, upper, .. } = support {
+        lower.iter().chain(upper).for_each(visit);
+    }
+}
+
+/// Calls `visit` on what a term holds.
+pub fn walk_term(term: &Term, visit: &mut dyn FnMut(&Scalar)) {
+    walk_statements(&term.statements, visit);
+    for condition in &term.domain {
+        visit(&condition.holds);
+    }
+    visit(&term.value);
+}

@@ -1,0 +1,300 @@
+//! The table of primitives: what cannot be written in the language. Scalar operations bring their name in the language,
+//! types, documentation and the function that computes them; derivatives are in `derivative.rs`, next to this table,
+//! because they are written with the graph builder.
+
+use likelier_runtime::math::special;
+
+use super::graph::Type;
+
+/// A pure scalar operation on reals, ints and bools.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[allow(missing_docs)] // the table below documents them
+pub enum Operation {
+    Negate,
+    Add,
+    Subtract,
+    Multiply,
+    Divide,
+    Power,
+    Minimum,
+    Maximum,
+    Absolute,
+    Floor,
+    Ceiling,
+    Round,
+    SquareRoot,
+    Exponential,
+    ExponentialMinusOne,
+    Logarithm,
+    LogOnePlus,
+    LogOnePlusExp,
+    LogOneMinusExp,
+    Logistic,
+    Sine,
+    Cosine,
+    Tangent,
+    ArcSine,
+    ArcCosine,
+    ArcTangent,
+    HyperbolicTangent,
+    HyperbolicSine,
+    HyperbolicCosine,
+    LogGamma,
+    Digamma,
+    Trigamma,
+    ErrorFunction,
+    ComplementaryErrorFunction,
+    NormalCdf,
+    LogNormalCdf,
+    NormalQuantile,
+    GammaP,
+    GammaQ,
+    BetaIncomplete,
+    Less,
+    LessEqual,
+    Equal,
+    And,
+    Or,
+    Not,
+    Select,
+    IntNegate,
+    IntAdd,
+    IntSubtract,
+    IntMultiply,
+    IntDivide,
+    IntRemainder,
+    IntMinimum,
+    IntMaximum,
+    IntLess,
+    IntLessEqual,
+    IntEqual,
+    IntSelect,
+    IntToReal,
+}
+
+/// One row of the table.
+pub struct Entry {
+    /// Which operation.
+    pub operation: Operation,
+    /// How the language and printed forms call it.
+    pub name: &'static str,
+    /// Whether a program may call it by that name (operators and internal helpers are not called).
+    pub callable: bool,
+    /// Types of the arguments.
+    pub arguments: &'static [Type],
+    /// Type of the result.
+    pub result: Type,
+    /// The function; ints and bools travel as exact reals (true is 1).
+    pub evaluate: fn(&[f64]) -> f64,
+    /// One sentence for `likelier doc`.
+    pub doc: &'static str,
+}
+
+const R1: &[Type] = &[Type::Real];
+const R2: &[Type] = &[Type::Real; 2];
+const R3: &[Type] = &[Type::Real; 3];
+const I1: &[Type] = &[Type::Int];
+const I2: &[Type] = &[Type::Int; 2];
+const B1: &[Type] = &[Type::Bool];
+const B2: &[Type] = &[Type::Bool; 2];
+const BRR: &[Type] = &[Type::Bool, Type::Real, Type::Real];
+const BII: &[Type] = &[Type::Bool, Type::Int, Type::Int];
+
+macro_rules! table {
+    ($($operation:ident $name:literal $callable:literal $arguments:ident -> $result:ident, $evaluate:expr, $doc:literal;)*) => {
+        /// Every scalar operation, in the order of [`Operation`].
+        pub static TABLE: &[Entry] = &[$(Entry {
+            operation: Operation::$operation, name: $name, callable: $callable, arguments: $arguments,
+            result: Type::$result, evaluate: $evaluate, doc: $doc,
+        },)*];
+    };
+}
+
+fn truth(condition: bool) -> f64 {
+    if condition { 1.0 } else { 0.0 }
+}
+
+table! {
+    Negate "neg" false R1 -> Real, |a| -a[0], "-a";
+    Add "add" false R2 -> Real, |a| a[0] + a[1], "a + b";
+    Subtract "sub" false R2 -> Real, |a| a[0] - a[1], "a - b";
+    Multiply "mul" false R2 -> Real, |a| a[0] * a[1], "a b";
+    Divide "div" false R2 -> Real, |a| a[0] / a[1], "a / b";
+    Power "pow" true R2 -> Real, |a| special::pow(a[0], a[1]), "a to the power b; NaN for a negative base and a fractional power.";
+    Minimum "fmin" true R2 -> Real, |a| if a[0].is_nan() || a[0] < a[1] { a[0] } else { a[1] }, "The smaller of two reals.";
+    Maximum "fmax" true R2 -> Real, |a| if a[0].is_nan() || a[0] > a[1] { a[0] } else { a[1] }, "The larger of two reals.";
+    Absolute "abs" true R1 -> Real, |a| a[0].abs(), "The absolute value; its derivative at 0 is taken as 0.";
+    Floor "floor" true R1 -> Real, |a| a[0].floor(), "The largest whole number not above x; its derivative is 0.";
+    Ceiling "ceil" true R1 -> Real, |a| a[0].ceil(), "The smallest whole number not below x; its derivative is 0.";
+    Round "round" true R1 -> Real, |a| a[0].round_ties_even(), "The nearest whole number, ties to even; its derivative is 0.";
+    SquareRoot "sqrt" true R1 -> Real, |a| a[0].sqrt(), "The square root; NaN below 0.";
+    Exponential "exp" true R1 -> Real, |a| special::exp(a[0]), "e to the power x.";
+    ExponentialMinusOne "expm1" true R1 -> Real, |a| special::expm1(a[0]), "exp(x) - 1, accurate near 0.";
+    Logarithm "log" true R1 -> Real, |a| special::log(a[0]), "The natural logarithm; -inf at 0, NaN below.";
+    LogOnePlus "log1p" true R1 -> Real, |a| special::log1p(a[0]), "log(1 + x), accurate near 0.";
+    LogOnePlusExp "log1p_exp" true R1 -> Real, |a| special::log1p_exp(a[0]), "log(1 + exp(x)), the softplus, without overflow.";
+    LogOneMinusExp "log1m_exp" true R1 -> Real, |a| special::log1m_exp(a[0]), "log(1 - exp(x)) for x < 0, accurate near 0 and far below.";
+    Logistic "logistic" true R1 -> Real, |a| special::logistic(a[0]), "1 / (1 + exp(-x)), the inverse of the logit.";
+    Sine "sin" true R1 -> Real, |a| special::sin(a[0]), "The sine of an angle in radians.";
+    Cosine "cos" true R1 -> Real, |a| special::cos(a[0]), "The cosine of an angle in radians.";
+    Tangent "tan" true R1 -> Real, |a| special::tan(a[0]), "The tangent of an angle in radians.";
+    ArcSine "asin" true R1 -> Real, |a| special::asin(a[0]), "The angle whose sine is x.";
+    ArcCosine "acos" true R1 -> Real, |a| special::acos(a[0]), "The angle whose cosine is x.";
+    ArcTangent "atan" true R1 -> Real, |a| special::atan(a[0]), "The angle whose tangent is x.";
+    HyperbolicTangent "tanh" true R1 -> Real, |a| special::tanh(a[0]), "The hyperbolic tangent.";
+    HyperbolicSine "sinh" true R1 -> Real, |a| special::sinh(a[0]), "The hyperbolic sine.";
+    HyperbolicCosine "cosh" true R1 -> Real, |a| special::cosh(a[0]), "The hyperbolic cosine.";
+    LogGamma "lgamma" true R1 -> Real, |a| special::lgamma(a[0]), "The logarithm of the absolute value of the gamma function.";
+    Digamma "digamma" true R1 -> Real, |a| special::digamma(a[0]), "The derivative of lgamma.";
+    Trigamma "trigamma" true R1 -> Real, |a| special::trigamma(a[0]), "The derivative of digamma; it has no derivative here.";
+    ErrorFunction "erf" true R1 -> Real, |a| special::erf(a[0]), "The error function.";
+    ComplementaryErrorFunction "erfc" true R1 -> Real, |a| special::erfc(a[0]), "1 - erf(x), accurate far out.";
+    NormalCdf "normal_cdf" true R1 -> Real, |a| special::normal_cdf(a[0]), "P(Z <= x) for a standard normal Z.";
+    LogNormalCdf "log_normal_cdf" true R1 -> Real, |a| special::log_normal_cdf(a[0]), "log P(Z <= x) for a standard normal Z, accurate in the far tail.";
+    NormalQuantile "normal_quantile" true R1 -> Real, |a| special::normal_quantile(a[0]), "The inverse of normal_cdf.";
+    GammaP "gamma_p" true R2 -> Real, |a| special::gamma_p(a[0], a[1]), "The regularised lower incomplete gamma function P(a, x); differentiable in x only.";
+    GammaQ "gamma_q" true R2 -> Real, |a| special::gamma_q(a[0], a[1]), "1 - gamma_p(a, x); differentiable in x only.";
+    BetaIncomplete "beta_inc" true R3 -> Real, |a| special::beta_inc(a[0], a[1], a[2]), "The regularised incomplete beta function I_x(a, b), arguments (a, b, x); differentiable in x only.";
+    Less "lt" false R2 -> Bool, |a| truth(a[0] < a[1]), "a < b";
+    LessEqual "le" false R2 -> Bool, |a| truth(a[0] <= a[1]), "a <= b";
+    Equal "eq" false R2 -> Bool, |a| truth(a[0] == a[1]), "a == b";
+    And "and" false B2 -> Bool, |a| truth(a[0] != 0.0 && a[1] != 0.0), "a and b";
+    Or "or" false B2 -> Bool, |a| truth(a[0] != 0.0 || a[1] != 0.0), "a or b";
+    Not "not" false B1 -> Bool, |a| truth(a[0] == 0.0), "not a";
+    Select "select" false BRR -> Real, |a| if a[0] != 0.0 { a[1] } else { a[2] }, "a if c, else b";
+    IntNegate "ineg" false I1 -> Int, |a| -a[0], "-i";
+    IntAdd "iadd" false I2 -> Int, |a| a[0] + a[1], "i + j";
+    IntSubtract "isub" false I2 -> Int, |a| a[0] - a[1], "i - j";
+    IntMultiply "imul" false I2 -> Int, |a| a[0] * a[1], "i j";
+    IntDivide "div" true I2 -> Int, |a| if a[1] == 0.0 { 0.0 } else { (a[0] / a[1]).floor() }, "Whole division, rounded down.";
+    IntRemainder "mod" true I2 -> Int, |a| if a[1] == 0.0 { 0.0 } else { a[0] - a[1] * (a[0] / a[1]).floor() }, "The remainder of whole division, with the sign of the divisor.";
+    IntMinimum "imin" true I2 -> Int, |a| a[0].min(a[1]), "The smaller of two ints.";
+    IntMaximum "imax" true I2 -> Int, |a| a[0].max(a[1]), "The larger of two ints.";
+    IntLess "ilt" false I2 -> Bool, |a| truth(a[0] < a[1]), "i < j";
+    IntLessEqual "ile" false I2 -> Bool, |a| truth(a[0] <= a[1]), "i <= j";
+    IntEqual "ieq" false I2 -> Bool, |a| truth(a[0] == a[1]), "i == j";
+    IntSelect "iselect" false BII -> Int, |a| if a[0] != 0.0 { a[1] } else { a[2] }, "i if c, else j";
+    IntToReal "real" false I1 -> Real, |a| a[0], "An int as a real.";
+}
+
+impl Operation {
+    /// Its row of the table.
+    pub fn entry(self) -> &'static Entry {
+        &TABLE[self as usize]
+    }
+
+    /// The operation that programs call by this name.
+    pub fn by_name(name: &str) -> Option<Operation> {
+        TABLE.iter().find(|entry| entry.callable && entry.name == name).map(|entry| entry.operation)
+    }
+
+    /// Whether a call costs about as much as a division or less: such operations are recomputed, not kept.
+    pub fn is_cheap(self) -> bool {
+        use Operation::*;
+        matches!(
+            self,
+            Negate | Add | Subtract | Multiply | Divide | Minimum | Maximum | Absolute | Floor | Ceiling | Round
+                | SquareRoot
+        ) || self as usize >= Less as usize
+    }
+}
+
+/// Dense algebra on row-major stretches of buffers. Sizes are known numbers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[allow(missing_docs)] // sizes are explained by the matrices they belong to
+pub enum Dense {
+    /// inputs A (rows × inner), B (inner × columns); output A B (rows × columns), stored. Vectors are columns = 1.
+    Product { rows: usize, inner: usize, columns: usize },
+    /// The same product, added to the output.
+    AddProduct { rows: usize, inner: usize, columns: usize },
+    /// inputs A (inner × rows), B (inner × columns); adds Aᵀ B to the output (rows × columns).
+    AddTransposedProduct { rows: usize, inner: usize, columns: usize },
+    /// inputs A (rows × inner), B (columns × inner); adds A Bᵀ to the output (rows × columns).
+    AddProductTransposed { rows: usize, inner: usize, columns: usize },
+    /// input symmetric positive definite A (size × size; the lower triangle is read); output L with L Lᵀ = A, zeros above.
+    /// Not positive definite: L is filled with NaN, so that the log density becomes −inf.
+    Cholesky { size: usize },
+    /// inputs L and its adjoint; adds the adjoint of A to the output, symmetric halves on both triangles.
+    AddCholeskyAdjoint { size: usize },
+    /// inputs L (size × size, lower), B (size × columns); output L⁻¹ B.
+    SolveLower { size: usize, columns: usize },
+    /// inputs L (size × size, lower), B (size × columns); output L⁻ᵀ B.
+    SolveLowerTransposed { size: usize, columns: usize },
+    /// inputs S (size × columns), X (size × columns); subtracts the lower triangle of S Xᵀ from the output (size × size).
+    SubtractLowerOuter { size: usize, columns: usize },
+    /// inputs residual r (size), covariance K (size × size): outputs one number, the log density of r under
+    /// normal(0, K) with all constants, then (kept for the adjoint) K⁻¹ r (size), then K⁻¹ (size × size).
+    /// Not positive definite: −inf and zeros.
+    MultiNormal { size: usize },
+    /// inputs the one adjoint of the log density, K⁻¹ r, K⁻¹; adds the adjoint of r (first output) and of K (second).
+    AddMultiNormalAdjoint { size: usize },
+}
+
+impl Dense {
+    /// The lengths of its inputs and outputs.
+    pub fn lengths(self) -> (Vec<usize>, Vec<usize>) {
+        match self {
+            Dense::Product { rows, inner, columns }
+            | Dense::AddProduct { rows, inner, columns }
+            | Dense::AddTransposedProduct { rows, inner, columns }
+            | Dense::AddProductTransposed { rows, inner, columns } => {
+                (vec![rows * inner, inner * columns], vec![rows * columns])
+            }
+            Dense::Cholesky { size } => (vec![size * size], vec![size * size]),
+            Dense::AddCholeskyAdjoint { size } => (vec![size * size; 2], vec![size * size]),
+            Dense::SolveLower { size, columns } | Dense::SolveLowerTransposed { size, columns } => {
+                (vec![size * size, size * columns], vec![size * columns])
+            }
+            Dense::SubtractLowerOuter { size, columns } => {
+                (vec![size * columns; 2], vec![size * size])
+            }
+            Dense::MultiNormal { size } => {
+                (vec![size, size * size], vec![1, size, size * size])
+            }
+            Dense::AddMultiNormalAdjoint { size } => {
+                (vec![1, size, size * size], vec![size, size * size])
+            }
+        }
+    }
+
+    /// Whether it adds to its outputs (and so reads them), rather than storing them.
+    pub fn accumulates(self) -> bool {
+        use Dense::*;
+        matches!(
+            self,
+            AddProduct { .. }
+                | AddTransposedProduct { .. }
+                | AddProductTransposed { .. }
+                | AddCholeskyAdjoint { .. }
+                | SubtractLowerOuter { .. }
+                | AddMultiNormalAdjoint { .. }
+        )
+    }
+}
+
+/// The elementary laws random numbers come from; everything else is written in the language.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Draw {
+    /// On (0, 1).
+    Uniform,
+    /// Mean 0, standard deviation 1.
+    Normal,
+    /// Rate 1.
+    Exponential,
+    /// Given shape, rate 1.
+    Gamma,
+    /// Given rate; a whole number as a real.
+    Poisson,
+    /// Given number of trials and probability; a whole number as a real.
+    Binomial,
+}
+
+/// The draws by their names in `sample()` members, with the number of their parameters.
+pub static DRAWS: &[(&str, Draw, usize, &str)] = &[
+    ("random_uniform", Draw::Uniform, 0, "A random number, uniform on (0, 1)."),
+    ("random_normal", Draw::Normal, 0, "A standard normal random number."),
+    ("random_exponential", Draw::Exponential, 0, "A random number, exponential with rate 1."),
+    ("random_gamma", Draw::Gamma, 1, "A random number, gamma with the given shape and rate 1."),
+    ("random_poisson", Draw::Poisson, 1, "A random count, Poisson with the given rate."),
+    ("random_binomial", Draw::Binomial, 2, "A random count, binomial with the given trials and probability."),
+];

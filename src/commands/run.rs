@@ -1,0 +1,267 @@
+//! `likelier run`: sample from the posterior, say what it means, and write what was asked for. The order on the screen
+//! is the order of trust: what the model made of the data, then the estimates, then whether to believe them.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use likelier::output::{RunInfo, digits, roles, stan_csv, summary, table};
+use likelier::{Control, Error, Health, Model, Posterior, Schedule, Settings};
+
+use super::ModelAndData;
+use crate::terminal::{self, Printer};
+use crate::{files, progress};
+
+/// Sample from the posterior of a model given data
+#[derive(Args)]
+pub struct Options {
+    #[command(flatten)]
+    input: ModelAndData,
+    /// Seed of all random numbers; the same seed gives the same draws
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Number of chains
+    #[arg(long, default_value_t = 4)]
+    chains: usize,
+    /// Draws kept of each chain
+    #[arg(long, default_value_t = 1000)]
+    draws: usize,
+    /// Iterations before them, in which the sampler adapts
+    #[arg(long, default_value_t = 600)]
+    warmup: usize,
+    /// Acceptance probability to aim at; higher means smaller steps and fewer divergences
+    #[arg(long, default_value_t = 0.8, value_name = "PROBABILITY")]
+    target_accept: f64,
+    /// A draw takes at most 2^DEPTH - 1 steps
+    #[arg(long, default_value_t = 10, value_name = "DEPTH")]
+    max_depth: u32,
+    /// Threads for the chains [default: as many as are useful]; draws do not depend on it
+    #[arg(long)]
+    threads: Option<usize>,
+    /// How warm-up finds the scales of the parameters
+    #[arg(long, value_enum, default_value_t = WarmupSchedule::Fisher, value_name = "SCHEDULE")]
+    warmup_schedule: WarmupSchedule,
+    /// Write the draws in CmdStan's CSV layout, one file per chain: FILE draws.csv gives draws_1.csv, …
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Write the summary as JSON
+    #[arg(long, value_name = "FILE")]
+    summary_json: Option<PathBuf>,
+    /// Show every row of the table, however long
+    #[arg(long)]
+    all: bool,
+    /// Exit with code 3 when the draws are not to be trusted
+    #[arg(long)]
+    strict: bool,
+    /// Print nothing but errors and warnings
+    #[arg(short, long)]
+    quiet: bool,
+    /// Show no progress bars
+    #[arg(long)]
+    no_progress: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum WarmupSchedule {
+    /// From draws and gradients, refreshed at every draw
+    Fisher,
+    /// Stan's windows of draws
+    Classical,
+}
+
+/// Runs the command.
+pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+    options
+        .output
+        .iter()
+        .chain(&options.summary_json)
+        .try_for_each(|path| files::check_writable(path))?;
+    let settings = options.settings();
+    settings.check()?;
+    let mut printer = Printer::new(options.quiet);
+    let model = options.input.compile()?;
+    let warnings = model.warnings(terminal::is_color());
+    if !warnings.is_empty() {
+        terminal::error(&warnings);
+    }
+    let info = options.info(&model);
+    printer.print(&header(&info, &settings, &model))?;
+    let posterior = sample(options, &model, &settings)?;
+    let written = write_files(options, &info, &posterior)?;
+    printer.print(&report(options, &info, &posterior, &written))?;
+    if options.quiet && !posterior.health.ok {
+        terminal::error(&health_text(&posterior.health));
+    }
+    Ok(if options.strict && !posterior.health.ok {
+        ExitCode::from(3)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+impl Options {
+    fn settings(&self) -> Settings {
+        Settings {
+            seed: self.seed,
+            chains: self.chains,
+            draws: self.draws,
+            warmup: self.warmup,
+            target_accept: self.target_accept,
+            max_depth: self.max_depth,
+            threads: self.threads,
+            warmup_schedule: match self.warmup_schedule {
+                WarmupSchedule::Fisher => Schedule::Fisher,
+                WarmupSchedule::Classical => Schedule::Classical,
+            },
+        }
+    }
+
+    fn info(&self, model: &Model) -> RunInfo {
+        RunInfo {
+            model: self.input.model.display().to_string(),
+            data: self.input.data_names(),
+            cpu: model.cpu().to_string(),
+            compile_seconds: model.compile_time.as_secs_f64(),
+        }
+    }
+}
+
+/// Samples with progress bars, until done or Ctrl-C.
+fn sample(options: &Options, model: &Model, settings: &Settings) -> Result<Posterior, Error> {
+    let control = Arc::new(Control::new(settings.chains));
+    let handler = Arc::clone(&control);
+    let stopping = ctrlc::set_handler(move || {
+        if handler.is_stopping() {
+            std::process::exit(130);
+        }
+        handler.stop();
+    });
+    if let Err(error) = stopping {
+        terminal::error(&format!("warning: Ctrl-C will lose the draws: {error}"));
+    }
+    let show_progress = !options.quiet && !options.no_progress;
+    progress::with_progress(settings, &control, show_progress, || {
+        model.sample_watched(settings, &control)
+    })
+}
+
+fn header(info: &RunInfo, settings: &Settings, model: &Model) -> String {
+    let data = if info.data.is_empty() {
+        "none".to_owned()
+    } else {
+        info.data.join(", ")
+    };
+    let Settings {
+        seed,
+        chains,
+        draws,
+        warmup,
+        ..
+    } = settings;
+    let chains = if *chains == 1 {
+        "1 chain".to_owned()
+    } else {
+        format!("{chains} chains")
+    };
+    format!(
+        "Model      {}\nData       {data}\nSettings   seed {seed}, {chains} of {warmup} warm-up + {draws} draws, cpu {}\n\n{}\n",
+        info.model,
+        info.cpu,
+        roles::roles_text(&model.compiled.roles, &model.compiled.unused_keys)
+    )
+}
+
+fn report(options: &Options, info: &RunInfo, posterior: &Posterior, written: &[String]) -> String {
+    let mut text = String::new();
+    if posterior.interrupted {
+        let (chains, draws) = (posterior.chains.len(), posterior.draw_count());
+        text.push_str(&format!(
+            "Stopped early: {chains} of {} chains with {draws} draws each.\n\n",
+            options.chains
+        ));
+    }
+    text.push_str(&table::table(posterior, options.all));
+    text.push('\n');
+    text.push_str(&health_text(&posterior.health));
+    let (warmup, sampling) = posterior.times();
+    text.push_str(&format!(
+        "Time       compiling {}, warm-up {}, sampling {}\n",
+        digits::seconds(info.compile_seconds),
+        digits::seconds(warmup.as_secs_f64()),
+        digits::seconds(sampling.as_secs_f64())
+    ));
+    if !written.is_empty() {
+        text.push_str(&format!("Written    {}\n", written.join(", ")));
+    }
+    text
+}
+
+fn health_text(health: &Health) -> String {
+    let mut text = String::new();
+    for (rank, sentence) in health.sentences.iter().enumerate() {
+        let title = if rank == 0 { "Health" } else { "" };
+        let wrapped = wrap(sentence, 88).join("\n           ");
+        text.push_str(&format!("{title:<11}{wrapped}\n"));
+    }
+    text
+}
+
+/// Breaks a sentence at spaces into lines of at most `width` characters.
+fn wrap(text: &str, width: usize) -> Vec<String> {
+    let mut lines: Vec<String> = vec![String::new()];
+    for word in text.split_whitespace() {
+        let line = lines.last_mut().expect("there is always a line");
+        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
+            lines.push(word.to_owned());
+        } else {
+            line.push_str(if line.is_empty() { "" } else { " " });
+            line.push_str(word);
+        }
+    }
+    lines
+}
+
+/// Writes the files asked for; their names, for people.
+fn write_files(
+    options: &Options,
+    info: &RunInfo,
+    posterior: &Posterior,
+) -> Result<Vec<String>, Error> {
+    let mut written = Vec::new();
+    if let Some(path) = &options.output {
+        let mut paths = Vec::new();
+        for chain in &posterior.chains {
+            let path = files::chain_path(path, chain.number);
+            files::write_whole(&path, |out| stan_csv::write(out, info, posterior, chain))?;
+            paths.push(path.display().to_string());
+        }
+        match paths.as_slice() {
+            [first, _, .., last] => written.push(format!("{first} … {last}")),
+            few => written.extend(few.iter().cloned()),
+        }
+    }
+    if let Some(path) = &options.summary_json {
+        write_summary(path, info, posterior)?;
+        written.push(path.display().to_string());
+    }
+    Ok(written)
+}
+
+fn write_summary(path: &Path, info: &RunInfo, posterior: &Posterior) -> Result<(), Error> {
+    files::write_whole(path, |out| {
+        out.write_all(summary::summary_json(info, posterior).as_bytes())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sentences_are_broken_at_spaces() {
+        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
+        assert_eq!(wrap("", 7), [""]);
+        assert_eq!(wrap("extraordinarily long", 5), ["extraordinarily", "long"]);
+    }
+}

@@ -1,0 +1,60 @@
+//! `likelier show`: the model as one of the compiler's stages sees it.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use likelier::Error;
+
+use super::ModelAndData;
+use crate::files;
+use crate::terminal::Printer;
+
+/// Show a model as a stage of the compiler sees it
+#[derive(Args)]
+pub struct Options {
+    /// Which stage
+    #[arg(value_enum, value_name = "STAGE")]
+    stage: Stage,
+    #[command(flatten)]
+    input: ModelAndData,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Stage {
+    /// The text as parsed
+    Ast,
+    /// Names resolved, expressions typed
+    Hir,
+    /// With the data: sizes known, calls inlined
+    Loops,
+    /// The log density on unconstrained space
+    Density,
+    /// The log density and its gradient
+    Gradient,
+    /// Simulation and reports
+    Forward,
+    /// The gradient as Cranelift's intermediate code
+    Clif,
+    /// The gradient as machine code
+    Assembly,
+}
+
+/// Runs the command.
+pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+    let stage = match options.stage {
+        Stage::Ast => likelier::Stage::Ast,
+        Stage::Hir => likelier::Stage::Hir,
+        Stage::Loops => likelier::Stage::Loops,
+        Stage::Density => likelier::Stage::Density,
+        Stage::Gradient => likelier::Stage::Gradient,
+        Stage::Forward => likelier::Stage::Forward,
+        Stage::Clif => likelier::Stage::Clif,
+        Stage::Assembly => likelier::Stage::Assembly,
+    };
+    let name = options.input.model.display().to_string();
+    let text = files::read_text(&options.input.model)?;
+    let data = options.input.read_data()?;
+    let shown = likelier::show(&name, &text, &data, &options.input.options(), stage)?;
+    Printer::new(false).print(&format!("{}\n", shown.trim_end()))?;
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,167 @@
+//! The whole journey for a Rust caller: model text and data go in, a posterior comes out. [`Model::compile`] takes the
+//! text to native code for these data; [`Model::sample`] runs the chains and judges them. Nothing here opens a file or
+//! prints: that is left to the command line in `main.rs`, which is one caller among others.
+//!
+//! ```
+//! use likelier::{Dataset, Model, Options, Settings};
+//!
+//! let text = "
+//!     mu ~ normal(0, 10)
+//!     y[i in 1..N] ~ normal(mu, 1)
+//! ";
+//! let data = Dataset::from_json("heights.json", r#"{"y": [1.2, 0.7, 1.9, 1.4]}"#)?;
+//! let model = Model::compile("heights.ppl", text, &data, &Options::default())?;
+//! let posterior = model.sample(&Settings { draws: 500, ..Settings::default() })?;
+//! let mu = posterior.summary_of("mu").expect("mu is inferred");
+//! assert!((mu.mean - 1.297).abs() < 0.1); // the posterior mean is 5.2 / 4.01
+//! # Ok::<(), likelier::Error>(())
+//! ```
+
+pub mod error;
+pub mod output;
+pub mod point;
+pub mod posterior;
+pub mod sampling;
+
+use std::time::{Duration, Instant};
+
+pub use error::Error;
+pub use likelier_compiler::data::dataset::{DataError, Dataset};
+pub use likelier_compiler::{
+    Column, ColumnKind, Compiled, CpuLevel, InferredVariable, Options, PointDensity, Role,
+    RoleLine, Stage,
+};
+pub use posterior::{Chain, DrawStatistics, Extreme, Health, Posterior, SummaryRow};
+pub use sampling::{ChainProgress, Control, Schedule, Settings};
+
+use likelier_compiler::source::{Diagnostic, Sources, render::render};
+
+/// A model compiled for its data. Immutable: it may be sampled as often as wished, from several threads.
+pub struct Model {
+    /// What the compiler made: native code, and what it knows of variables and roles.
+    pub compiled: Compiled,
+    /// From text and data to native code.
+    pub compile_time: Duration,
+    sources: Sources,
+}
+
+impl Model {
+    /// Compiles the text of a model for `data`. `name` is what messages call the text, usually the path of its file.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with everything the compiler has to say about the text or its fit to the data.
+    pub fn compile(
+        name: &str,
+        text: &str,
+        data: &Dataset,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        let start = Instant::now();
+        let mut sources = Sources::default();
+        let file = sources.add(name, text);
+        match likelier_compiler::compile(&mut sources, file, data, options) {
+            Ok(compiled) => Ok(Self {
+                compiled,
+                compile_time: start.elapsed(),
+                sources,
+            }),
+            Err(diagnostics) => Err(Error::Model(error::ModelErrors {
+                sources,
+                diagnostics,
+            })),
+        }
+    }
+
+    /// Draws from the posterior by NUTS.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] for settings that make no sense, [`Error::NoStart`] when no position with a finite log
+    /// density was found, [`Error::NoDraws`] when it was stopped at once.
+    pub fn sample(&self, settings: &Settings) -> Result<Posterior, Error> {
+        self.sample_watched(settings, &Control::new(settings.chains))
+    }
+
+    /// As [`Model::sample`], while another thread reads the progress from `control` or asks through it to stop. A run
+    /// that is stopped returns what was drawn until then.
+    ///
+    /// # Errors
+    /// As [`Model::sample`].
+    pub fn sample_watched(
+        &self,
+        settings: &Settings,
+        control: &Control,
+    ) -> Result<Posterior, Error> {
+        sampling::sample(&self.compiled, settings, control)
+    }
+
+    /// Evaluates the log density at one point, given by constrained values by name.
+    ///
+    /// # Errors
+    /// [`Error::Point`] when a value is missing, superfluous, of the wrong shape or outside its support.
+    pub fn density_at(&self, point: &Dataset) -> Result<PointDensity, Error> {
+        point::density(&self.compiled, point)
+    }
+
+    /// What the compiler warns of, drawn as text. Empty when there is nothing.
+    pub fn warnings(&self, color: bool) -> String {
+        draw(&self.sources, &self.compiled.warnings, color)
+    }
+
+    /// The instruction set that the native code was made for.
+    pub fn cpu(&self) -> CpuLevel {
+        self.compiled.model.cpu()
+    }
+}
+
+/// Checks a model without data: syntax, names, types and sizes. Returns the warnings, drawn as text.
+///
+/// # Errors
+/// [`Error::Model`] with all that is wrong.
+pub fn check(name: &str, text: &str, color: bool) -> Result<String, Error> {
+    let mut sources = Sources::default();
+    let file = sources.add(name, text);
+    let diagnostics = likelier_compiler::check(&mut sources, file);
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(Error::Model(error::ModelErrors {
+            sources,
+            diagnostics,
+        }));
+    }
+    Ok(draw(&sources, &diagnostics, color))
+}
+
+/// The model as one of the compiler's stages sees it. The first two stages need no data.
+///
+/// # Errors
+/// [`Error::Model`] with all that is wrong up to that stage.
+pub fn show(
+    name: &str,
+    text: &str,
+    data: &Dataset,
+    options: &Options,
+    stage: Stage,
+) -> Result<String, Error> {
+    let mut sources = Sources::default();
+    let file = sources.add(name, text);
+    likelier_compiler::show(&mut sources, file, data, options, stage).map_err(|diagnostics| {
+        Error::Model(error::ModelErrors {
+            sources,
+            diagnostics,
+        })
+    })
+}
+
+/// The documentation of a distribution or function of the library.
+///
+/// # Errors
+/// [`Error::Unknown`] when there is no such thing, with the nearest name.
+pub fn doc(name: &str) -> Result<String, Error> {
+    likelier_compiler::doc(name).map_err(Error::Unknown)
+}
+
+fn draw(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> String {
+    if diagnostics.is_empty() {
+        return String::new();
+    }
+    render(sources, diagnostics, color)
+}

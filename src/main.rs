@@ -1,0 +1,58 @@
+//! The command line: arguments in, one command run, an exit code out. 0 is success, 1 a mistake in model, data or
+//! files, 2 a mistake in the arguments, 3 draws that `--strict` refuses.
+
+mod commands;
+mod files;
+mod progress;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use likelier::Error;
+
+/// A probabilistic programming language: a model and data in, posterior draws out.
+#[derive(Parser)]
+#[command(name = "likelier", version, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    Run(commands::run::Options),
+    Density(commands::density::Options),
+    Check(commands::check::Options),
+    Show(commands::show::Options),
+    Doc(commands::doc::Options),
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().command {
+        Command::Run(options) => commands::run::execute(&options),
+        Command::Density(options) => commands::density::execute(&options),
+        Command::Check(options) => commands::check::execute(&options),
+        Command::Show(options) => commands::show::execute(&options),
+        Command::Doc(options) => commands::doc::execute(&options),
+    };
+    result.unwrap_or_else(|error| {
+        terminal::error(&message(&error));
+        ExitCode::from(1)
+    })
+}
+
+/// The compiler's diagnostics come with their own headings; all other errors get one.
+fn message(error: &Error) -> String {
+    match error {
+        Error::Model(errors) => errors.render(terminal::is_color()),
+        Error::Point(complaints) => {
+            let headed: Vec<String> = complaints
+                .iter()
+                .map(|text| terminal::heading("error", text))
+                .collect();
+            headed.join("\n")
+        }
+        other => terminal::heading("error", &other.to_string()),
+    }
+}

@@ -1,0 +1,50 @@
+//! The log density at one point as JSON, for comparing with other systems. `log_density` has no Jacobian, as formulas
+//! on paper have none; `log_density_unconstrained` and the gradient are what the sampler sees.
+
+use likelier_compiler::{InferredVariable, PointDensity};
+use serde_json::{Map, Value, json};
+
+/// The text of a density evaluation, with a final line break.
+pub fn density_json(inferred: &[InferredVariable], density: &PointDensity) -> String {
+    let document = json!({
+        "format": "likelier-density",
+        "format_version": 1,
+        "log_density": number(density.log_density),
+        "log_density_unconstrained": number(density.log_density_unconstrained),
+        "parts": {
+            "prior": number(density.prior),
+            "soft": number(density.soft),
+            "likelihood": number(density.likelihood),
+        },
+        "jacobian": number(density.jacobian),
+        "gradient": by_variable(inferred, &density.gradient),
+        "unconstrained": by_variable(inferred, &density.unconstrained),
+    });
+    let mut text =
+        serde_json::to_string_pretty(&document).expect("numbers and texts are always JSON");
+    text.push('\n');
+    text
+}
+
+/// A number for a scalar, a flat array for everything else.
+fn by_variable(inferred: &[InferredVariable], coordinates: &[f64]) -> Map<String, Value> {
+    let of = |variable: &InferredVariable| {
+        let range = variable.unconstrained.clone();
+        let values = &coordinates[range];
+        let value = match (variable.shape.as_slice(), values) {
+            ([], [single]) => number(*single),
+            _ => values.iter().copied().map(number).collect(),
+        };
+        (variable.name.clone(), value)
+    };
+    inferred.iter().map(of).collect()
+}
+
+/// JSON has no infinities; they are written as data files write them.
+fn number(value: f64) -> Value {
+    match value {
+        v if v == f64::INFINITY => "inf".into(),
+        v if v == f64::NEG_INFINITY => "-inf".into(),
+        v => json!(v),
+    }
+}

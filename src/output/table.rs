@@ -1,0 +1,260 @@
+//! The summary as a statistician reads it: one row per quantity, every figure cut where its Monte Carlo error begins
+//! (see [`digits`](super::digits)). Long vectors are shortened to a few rows, but what is hidden is still vouched for
+//! by its worst R-hat and its lowest effective sample size, so that no bad row hides in the middle.
+
+use likelier_compiler::{Column, ColumnKind};
+
+use super::digits::Style;
+use super::{kind_name, rows};
+use crate::posterior::{Posterior, SummaryRow};
+
+/// Rows of a table that is not asked to show all.
+const ROW_LIMIT: usize = 30;
+/// Rows shown at the start of a shortened vector; one more is shown at its end.
+const HEAD_ROWS: usize = 3;
+
+const HEADINGS: [&str; 9] = [
+    "mean", "sd", "MCSE", "5 %", "50 %", "95 %", "R-hat", "ESS bulk", "ESS tail",
+];
+
+/// The summary table, with `all` rows or at most about thirty. Ends in a line break unless empty.
+pub fn table(posterior: &Posterior, all: bool) -> String {
+    let rows: Vec<(&Column, &SummaryRow)> = rows(posterior).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let limit = if all { usize::MAX } else { ROW_LIMIT };
+    let (lines, shortened) = select(&rows, limit);
+    let mut text = draw(&lines);
+    if shortened {
+        text.push_str("\nShortened to the first and last elements; --all shows every row.\n");
+    }
+    text
+}
+
+/// One line of the table.
+enum Line<'a> {
+    Heading(&'static str),
+    Row(&'a SummaryRow),
+    /// Stands for rows that are not shown.
+    Hidden(String),
+}
+
+fn select<'a>(rows: &[(&'a Column, &'a SummaryRow)], limit: usize) -> (Vec<Line<'a>>, bool) {
+    let several_kinds = rows.iter().any(|(column, _)| column.kind != rows[0].0.kind);
+    let is_short = rows.len() <= limit;
+    let groups: Vec<_> = rows.chunk_by(|a, b| a.0.variable == b.0.variable).collect();
+    let mut lines = Vec::new();
+    let mut kind: Option<ColumnKind> = None;
+    for (rank, group) in groups.iter().enumerate() {
+        if lines.len() >= limit {
+            lines.push(Line::Hidden(hidden_variables(&groups[rank..])));
+            break;
+        }
+        let group_kind = group[0].0.kind;
+        if several_kinds && kind != Some(group_kind) {
+            lines.push(Line::Heading(kind_name(group_kind)));
+            kind = Some(group_kind);
+        }
+        if is_short || group.len() <= HEAD_ROWS + 2 {
+            lines.extend(group.iter().map(|(_, row)| Line::Row(row)));
+            continue;
+        }
+        let (head, rest) = group.split_at(HEAD_ROWS);
+        let (last, hidden) = rest
+            .split_last()
+            .expect("a shortened group has more rows than its head");
+        lines.extend(head.iter().map(|(_, row)| Line::Row(row)));
+        lines.push(Line::Hidden(format!(
+            "{} more: {}",
+            hidden.len(),
+            verdict(hidden)
+        )));
+        lines.push(Line::Row(last.1));
+    }
+    (lines, !is_short)
+}
+
+fn hidden_variables(groups: &[&[(&Column, &SummaryRow)]]) -> String {
+    let rows: Vec<_> = groups
+        .iter()
+        .flat_map(|group| group.iter().copied())
+        .collect();
+    let variables = if groups.len() == 1 {
+        "variable"
+    } else {
+        "variables"
+    };
+    format!(
+        "{} more {variables} ({} rows): {}",
+        groups.len(),
+        rows.len(),
+        verdict(&rows)
+    )
+}
+
+fn verdict(hidden: &[(&Column, &SummaryRow)]) -> String {
+    let worst = hidden
+        .iter()
+        .map(|(_, row)| row.rhat)
+        .fold(f64::NAN, f64::max);
+    let ess = hidden
+        .iter()
+        .map(|(_, row)| row.ess_bulk.min(row.ess_tail))
+        .fold(f64::NAN, f64::min);
+    if worst.is_nan() {
+        return "constant".to_owned();
+    }
+    format!("R-hat at most {}, ESS at least {}", rhat(worst), count(ess))
+}
+
+fn draw(lines: &[Line<'_>]) -> String {
+    let mut cells: Vec<Vec<String>> = vec![
+        std::iter::once("")
+            .chain(HEADINGS)
+            .map(str::to_owned)
+            .collect(),
+    ];
+    for line in lines {
+        if let Line::Row(row) = line {
+            cells.push(figures(row));
+        }
+    }
+    let width = |column: usize| {
+        cells
+            .iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..=HEADINGS.len()).map(width).collect();
+    let mut drawn = cells.iter().map(|row| align(row, &widths));
+    let mut text = drawn.next().unwrap_or_default();
+    for line in lines {
+        match line {
+            Line::Row(_) => text.push_str(&drawn.next().unwrap_or_default()),
+            Line::Heading(name) => text.push_str(&format!("{name}\n")),
+            Line::Hidden(what) => text.push_str(&format!("  … {what}\n")),
+        }
+    }
+    text
+}
+
+/// The name to the left, figures to the right, at least two spaces between.
+fn align(row: &[String], widths: &[usize]) -> String {
+    let mut text = format!("  {:<width$}", row[0], width = widths[0]);
+    for (cell, width) in row.iter().zip(widths).skip(1) {
+        text.push_str(&format!("  {cell:>width$}"));
+    }
+    text.push('\n');
+    text
+}
+
+fn figures(row: &SummaryRow) -> Vec<String> {
+    let finite = [row.mean, row.sd, row.q5, row.q50, row.q95]
+        .into_iter()
+        .filter(|v| v.is_finite());
+    let style = Style::new(row.mcse_mean, finite.map(f64::abs).fold(0.0, f64::max));
+    vec![
+        row.name.clone(),
+        style.format(row.mean),
+        style.format(row.sd),
+        style.finer(1).format(row.mcse_mean),
+        style.format(row.q5),
+        style.format(row.q50),
+        style.format(row.q95),
+        rhat(row.rhat),
+        count(row.ess_bulk),
+        count(row.ess_tail),
+    ]
+}
+
+fn rhat(value: f64) -> String {
+    match value {
+        v if v.is_nan() => "–".to_owned(),
+        v if v < 10.0 => format!("{v:.3}"),
+        v if v.is_finite() => format!("{v:.0}"),
+        _ => "inf".to_owned(),
+    }
+}
+
+fn count(value: f64) -> String {
+    if value.is_finite() {
+        format!("{value:.0}")
+    } else {
+        "–".to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::output::tests::posterior;
+
+    #[test]
+    fn a_short_table_shows_every_row() {
+        let text = table(
+            &posterior(&[
+                ("mu", ColumnKind::Inferred, 0),
+                ("theta", ColumnKind::Inferred, 3),
+            ]),
+            false,
+        );
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines.len(), 5);
+        assert!(lines[4].trim_start().starts_with("theta[3]"));
+        let end = lines[0].chars().count();
+        assert!(
+            lines.iter().all(|line| line.chars().count() == end),
+            "{text}"
+        );
+        assert!(!text.contains("--all"));
+    }
+
+    #[test]
+    fn a_long_vector_is_shortened_and_vouched_for() {
+        let mut posterior = posterior(&[
+            ("mu", ColumnKind::Inferred, 0),
+            ("theta", ColumnKind::Inferred, 500),
+        ]);
+        posterior.summary[77].rhat = 1.5;
+        posterior.summary[78].ess_tail = 12.0;
+        let text = table(&posterior, false);
+        assert_eq!(text.lines().count(), 1 + 1 + 3 + 1 + 1 + 2);
+        assert!(
+            text.contains("496 more: R-hat at most 1.500, ESS at least 12"),
+            "{text}"
+        );
+        assert!(text.contains("theta[500]") && text.contains("--all"));
+        assert_eq!(table(&posterior, true).lines().count(), 502);
+    }
+
+    #[test]
+    fn many_variables_end_in_a_count() {
+        let names: Vec<String> = (0..60).map(|index| format!("b{index}")).collect();
+        let variables: Vec<_> = names
+            .iter()
+            .map(|name| (name.as_str(), ColumnKind::Inferred, 0))
+            .collect();
+        let text = table(&posterior(&variables), false);
+        assert!(
+            text.contains("… 30 more variables (30 rows): R-hat at most"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn kinds_have_headings_when_there_are_several() {
+        let text = table(
+            &posterior(&[
+                ("mu", ColumnKind::Inferred, 0),
+                ("y_new", ColumnKind::Simulated, 2),
+            ]),
+            false,
+        );
+        assert!(
+            text.contains("\ninferred\n") && text.contains("\nsimulated\n"),
+            "{text}"
+        );
+    }
+}

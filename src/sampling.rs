@@ -1,0 +1,229 @@
+//! From a compiled model to a posterior: the runtime runs the chains and judges them, this file checks the settings,
+//! hands them over, and puts names on what comes back. It is the only place that knows how the runtime wants to be
+//! asked.
+
+use std::time::Instant;
+
+use likelier_compiler::Compiled;
+use likelier_runtime::diagnose;
+use likelier_runtime::run;
+pub use likelier_runtime::run::{ChainProgress, Control};
+use serde::Serialize;
+
+use crate::Error;
+use crate::posterior::{
+    Chain, DrawStatistics, Extreme, Health, Posterior, SummaryRow, column_of, equalise,
+};
+
+/// How to sample.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Settings {
+    /// The seed of all random numbers.
+    pub seed: u64,
+    /// Number of chains.
+    pub chains: usize,
+    /// Draws kept of each chain.
+    pub draws: usize,
+    /// Iterations before them, in which step size and metric are found.
+    pub warmup: usize,
+    /// The acceptance probability the step size aims at.
+    pub target_accept: f64,
+    /// At most 2^`max_depth` − 1 leapfrog steps are taken for a draw.
+    pub max_depth: u32,
+    /// How warm-up finds the metric.
+    pub warmup_schedule: Schedule,
+    /// Threads to spread the chains over; `None` means as many as are useful. Draws do not depend on it.
+    #[serde(skip)]
+    pub threads: Option<usize>,
+}
+
+/// How warm-up finds the metric.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Schedule {
+    /// From draws and their gradients, by minimising a Fisher divergence, refreshed at every draw.
+    Fisher,
+    /// From the variance of draws in doubling windows, as Stan does.
+    Classical,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            chains: 4,
+            draws: 1000,
+            warmup: 600,
+            target_accept: 0.8,
+            max_depth: 10,
+            warmup_schedule: Schedule::Fisher,
+            threads: None,
+        }
+    }
+}
+
+impl Settings {
+    /// Whether a run with these settings makes sense.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] naming the first setting that does not.
+    pub fn check(&self) -> Result<(), Error> {
+        let complain = |text: String| Err(Error::Settings(text));
+        if self.chains == 0 || self.chains > 4096 {
+            return complain(format!(
+                "the number of chains must lie between 1 and 4096, not {}",
+                self.chains
+            ));
+        }
+        if self.draws == 0 {
+            return complain("the number of draws must be at least 1".to_owned());
+        }
+        if !(self.target_accept > 0.0 && self.target_accept < 1.0) {
+            return complain(format!(
+                "the target acceptance must lie between 0 and 1, not {}",
+                self.target_accept
+            ));
+        }
+        if self.max_depth == 0 || self.max_depth > 20 {
+            return complain(format!(
+                "the maximal depth must lie between 1 and 20, not {}",
+                self.max_depth
+            ));
+        }
+        if self.threads == Some(0) {
+            return complain("the number of threads must be at least 1".to_owned());
+        }
+        Ok(())
+    }
+}
+
+/// Runs the chains, then summarises and judges what they drew.
+pub(crate) fn sample(
+    compiled: &Compiled,
+    settings: &Settings,
+    control: &Control,
+) -> Result<Posterior, Error> {
+    settings.check()?;
+    let start = Instant::now();
+    let drawn = run::run(&compiled.model, &runtime_settings(settings), control)
+        .map_err(|failure| Error::NoStart(failure.reason))?;
+    let sampling_time = start.elapsed();
+    let width = compiled.columns.len();
+    let chains: Vec<Chain> = drawn
+        .into_iter()
+        .enumerate()
+        .map(|(rank, chain)| named(rank + 1, chain))
+        .collect();
+    let complete = chains
+        .iter()
+        .all(|chain| chain.statistics.len() == settings.draws);
+    let chains = equalise(chains, width);
+    if chains.iter().all(|chain| chain.statistics.is_empty()) {
+        return Err(Error::NoDraws);
+    }
+    let summary = summarise(compiled, &chains);
+    let health = judge(&chains, &summary, settings);
+    Ok(Posterior {
+        settings: settings.clone(),
+        columns: compiled.columns.clone(),
+        chains,
+        summary,
+        health,
+        sampling_time,
+        interrupted: !complete,
+    })
+}
+
+fn runtime_settings(settings: &Settings) -> run::Settings {
+    run::Settings {
+        seed: settings.seed,
+        chains: settings.chains,
+        draws: settings.draws,
+        warmup: settings.warmup,
+        target_accept: settings.target_accept,
+        max_depth: settings.max_depth,
+        schedule: match settings.warmup_schedule {
+            Schedule::Fisher => run::Schedule::Fisher,
+            Schedule::Classical => run::Schedule::Classical,
+        },
+        threads: settings.threads,
+    }
+}
+
+fn named(number: usize, chain: run::Chain) -> Chain {
+    let statistics = |info: &run::DrawInfo| DrawStatistics {
+        lp: info.lp,
+        acceptance_rate: info.acceptance_rate,
+        step_size: info.step_size,
+        tree_depth: info.tree_depth,
+        n_steps: info.n_steps,
+        diverging: info.diverging,
+        energy: info.energy,
+    };
+    Chain {
+        number,
+        statistics: chain.draws.iter().map(statistics).collect(),
+        values: chain.values,
+        step_size: chain.step_size,
+        inverse_metric: chain.inverse_metric,
+        warmup_divergences: chain.warmup_divergences,
+        warmup_seconds: chain.warmup_seconds,
+        sampling_seconds: chain.sampling_seconds,
+    }
+}
+
+fn summarise(compiled: &Compiled, chains: &[Chain]) -> Vec<SummaryRow> {
+    let width = compiled.columns.len();
+    let row = |(index, column): (usize, &likelier_compiler::Column)| {
+        let summary = diagnose::summarise(&column_of(chains, width, index));
+        SummaryRow {
+            name: column.name.clone(),
+            mean: summary.mean,
+            sd: summary.sd,
+            mcse_mean: summary.mcse_mean,
+            mcse_sd: summary.mcse_sd,
+            q5: summary.q5,
+            q50: summary.q50,
+            q95: summary.q95,
+            rhat: summary.rhat,
+            ess_bulk: summary.ess_bulk,
+            ess_tail: summary.ess_tail,
+        }
+    };
+    compiled.columns.iter().enumerate().map(row).collect()
+}
+
+fn judge(chains: &[Chain], summary: &[SummaryRow], settings: &Settings) -> Health {
+    let energies: Vec<Vec<f64>> = chains
+        .iter()
+        .map(|chain| chain.statistics.iter().map(|s| s.energy).collect())
+        .collect();
+    let statistics = || chains.iter().flat_map(|chain| &chain.statistics);
+    let evidence = diagnose::Evidence {
+        energies: &energies,
+        divergences: statistics().filter(|s| s.diverging).count(),
+        max_depth_hits: statistics()
+            .filter(|s| s.tree_depth >= settings.max_depth)
+            .count(),
+        draws: statistics().count(),
+        target_accept: settings.target_accept,
+        columns: summary
+            .iter()
+            .map(|row| (row.name.as_str(), row.rhat, row.ess_bulk.min(row.ess_tail)))
+            .collect(),
+    };
+    let health = diagnose::judge(&evidence);
+    Health {
+        ok: health.ok,
+        divergences: health.divergences,
+        max_depth_hits: health.max_depth_hits,
+        e_bfmi: health.e_bfmi,
+        worst_rhat: health.worst_rhat.map(extreme),
+        lowest_ess: health.lowest_ess.map(extreme),
+        sentences: health.sentences,
+    }
+}
+
+fn extreme((name, value): (String, f64)) -> Extreme {
+    Extreme { name, value }
+}
