@@ -16,7 +16,10 @@ pub struct Weights {
 impl Weights {
     /// Every part at full weight: the posterior.
     pub fn posterior(soft_count: usize) -> Self {
-        Self { soft: vec![1.0; soft_count], likelihood: 1.0 }
+        Self {
+            soft: vec![1.0; soft_count],
+            likelihood: 1.0,
+        }
     }
 }
 

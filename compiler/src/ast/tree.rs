@@ -1,6 +1,8 @@
 //! The tree: close to what was typed, every node with its span, nothing resolved. Items (`fn`, `dist`, `import`) and
 //! model statements share one list, because a file may mix them in any order.
 
+#![allow(missing_docs)] // Fields of variants are named for what they hold.
+
 use crate::source::Span;
 
 /// A parsed file.
@@ -36,27 +38,61 @@ pub struct Statement {
 #[derive(Debug, Clone, PartialEq)]
 pub enum StatementKind {
     /// `given x: real[N] from "column" = default`
-    Given { name: Name, ty: Type, column: Option<String>, default: Option<Expression> },
+    Given {
+        name: Name,
+        ty: Type,
+        column: Option<String>,
+        default: Option<Expression>,
+    },
     /// `let a = e`, `let a[t] = e`; `indices` is empty for a whole value.
-    Let { name: Name, indices: Vec<Expression>, value: Expression },
+    Let {
+        name: Name,
+        indices: Vec<Expression>,
+        value: Expression,
+    },
     /// `x ~ d`, `x[1..K] ~ d`, `x[i in 1..N, k in 1..K] ~ d`, `x[t] ~ d`
-    Random { name: Name, indices: Vec<RandomIndex>, distribution: Distribution },
+    Random {
+        name: Name,
+        indices: Vec<RandomIndex>,
+        distribution: Distribution,
+    },
     /// `observe e ~ d`
-    Observe { value: Expression, distribution: Distribution },
+    Observe {
+        value: Expression,
+        distribution: Distribution,
+    },
     /// `factor e`
     Factor { value: Expression },
     /// `require c`
     Require { condition: Expression },
     /// `report r = e`; without a value, an existing `let` is kept.
-    Report { name: Name, value: Option<Expression> },
+    Report {
+        name: Name,
+        value: Option<Expression>,
+    },
     /// `for i in a..b { … }`
-    For { binder: Binder, body: Vec<Statement> },
+    For {
+        binder: Binder,
+        body: Vec<Statement>,
+    },
     /// `if c { … } else { … }`; `else if` is an `If` alone in `otherwise`.
-    If { condition: Expression, then: Vec<Statement>, otherwise: Vec<Statement> },
+    If {
+        condition: Expression,
+        then: Vec<Statement>,
+        otherwise: Vec<Statement>,
+    },
     /// `var a = e`, `var a: real[N]` (starts at zero); only inside functions.
-    Var { name: Name, ty: Option<Type>, value: Option<Expression> },
+    Var {
+        name: Name,
+        ty: Option<Type>,
+        value: Option<Expression>,
+    },
     /// `a = e`, `a[i] = e`; only for a `var`.
-    Assign { name: Name, indices: Vec<Expression>, value: Expression },
+    Assign {
+        name: Name,
+        indices: Vec<Expression>,
+        value: Expression,
+    },
     /// `return e`
     Return { value: Expression },
     /// `fn f(x: real, n: int) -> real { … }` or `fn f(x: real) -> real = e`
@@ -113,7 +149,11 @@ pub struct Distribution {
 #[derive(Debug, Clone, PartialEq)]
 pub enum Modifier {
     /// `truncated(lo, hi)`: restricted to lo..hi and renormalised; `-inf` and `inf` are allowed.
-    Truncated { span: Span, lower: Expression, upper: Expression },
+    Truncated {
+        span: Span,
+        lower: Expression,
+        upper: Expression,
+    },
     /// `ordered`: in increasing order.
     Ordered { span: Span },
 }
@@ -229,25 +269,53 @@ pub enum ExpressionKind {
     /// A variable.
     Name(String),
     /// `-a`, `not a`
-    Unary { operator: UnaryOperator, operand: Expression },
+    Unary {
+        operator: UnaryOperator,
+        operand: Expression,
+    },
     /// `a + b`, `a and b`, `a <= b`
-    Binary { operator: BinaryOperator, left: Expression, right: Expression },
+    Binary {
+        operator: BinaryOperator,
+        left: Expression,
+        right: Expression,
+    },
     /// `f(a, k=b)`
-    Call { function: Name, arguments: Vec<Argument> },
+    Call {
+        function: Name,
+        arguments: Vec<Argument>,
+    },
     /// `normal(0, 1).log_density(x)`
-    Method { distribution: Distribution, method: Name, arguments: Vec<Expression> },
+    Method {
+        distribution: Distribution,
+        method: Name,
+        arguments: Vec<Expression>,
+    },
     /// `x[i, , 2..N]`
-    Index { base: Expression, selectors: Vec<Selector> },
+    Index {
+        base: Expression,
+        selectors: Vec<Selector>,
+    },
     /// `X'`
     Transpose { operand: Expression },
     /// `[a, b, c]`
     Array(Vec<Expression>),
     /// `[e for i in 1..N, j in 1..M]`
-    Comprehension { body: Expression, binders: Vec<Binder> },
+    Comprehension {
+        body: Expression,
+        binders: Vec<Binder>,
+    },
     /// `sum(e for i in 1..N)` and its kin
-    Reduction { function: Name, body: Expression, binders: Vec<Binder> },
+    Reduction {
+        function: Name,
+        body: Expression,
+        binders: Vec<Binder>,
+    },
     /// `if c { a } else { b }` as a value
-    If { condition: Expression, then: Expression, otherwise: Expression },
+    If {
+        condition: Expression,
+        then: Expression,
+        otherwise: Expression,
+    },
     /// `(a, b)`
     Tuple(Vec<Expression>),
     /// What stands where nothing could be parsed; the error has been reported.

@@ -1,6 +1,8 @@
 //! The typed form of a program: no name unresolved, every expression with its type, nothing yet known of the data.
 //! Sizes are symbolic here and only as good as the text allows; the data stage computes every shape again in numbers.
 
+#![allow(missing_docs)] // Fields of variants are named for what they hold.
+
 use crate::math::primitive::{Draw, Operation};
 use crate::source::Span;
 
@@ -129,7 +131,7 @@ pub enum Support {
 }
 
 /// A type as declared, with what is needed to check it against values.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Declared {
     /// Of each element.
     pub element: Element,
@@ -155,11 +157,24 @@ pub struct Statement {
 #[derive(Debug, Clone)]
 pub enum StatementKind {
     /// A covariate or setting. `column` is its key in the data when not its name.
-    Given { variable: VariableId, declared: Declared, column: Option<String>, default: Option<Expression> },
+    Given {
+        variable: VariableId,
+        declared: Declared,
+        column: Option<String>,
+        default: Option<Expression>,
+    },
     /// A value (no indices) or one element.
-    Let { variable: VariableId, indices: Vec<Expression>, value: Expression },
+    Let {
+        variable: VariableId,
+        indices: Vec<Expression>,
+        value: Expression,
+    },
     /// A random variable, a range of it, or one element.
-    Random { variable: VariableId, indices: Vec<RandomIndex>, law: Law },
+    Random {
+        variable: VariableId,
+        indices: Vec<RandomIndex>,
+        law: Law,
+    },
     /// Conditions on a value.
     Observe { value: Expression, law: Law },
     /// Adds to the log density.
@@ -169,13 +184,30 @@ pub enum StatementKind {
     /// A derived quantity kept with every draw, under a name.
     Report { name: String, value: Expression },
     /// A loop, both ends included.
-    For { index: VariableId, lower: Expression, upper: Expression, body: Vec<Statement> },
+    For {
+        index: VariableId,
+        lower: Expression,
+        upper: Expression,
+        body: Vec<Statement>,
+    },
     /// A choice.
-    If { condition: Expression, then: Vec<Statement>, otherwise: Vec<Statement> },
+    If {
+        condition: Expression,
+        then: Vec<Statement>,
+        otherwise: Vec<Statement>,
+    },
     /// A new `var` of a function: its first value, or the sizes of an array of zeros.
-    Var { variable: VariableId, value: Option<Expression>, sizes: Vec<Expression> },
+    Var {
+        variable: VariableId,
+        value: Option<Expression>,
+        sizes: Vec<Expression>,
+    },
     /// A `var` changes, wholly or in one element.
-    Assign { variable: VariableId, indices: Vec<Expression>, value: Expression },
+    Assign {
+        variable: VariableId,
+        indices: Vec<Expression>,
+        value: Expression,
+    },
     /// The value of a function or member.
     Return { value: Expression },
 }
@@ -184,7 +216,11 @@ pub enum StatementKind {
 #[derive(Debug, Clone)]
 pub enum RandomIndex {
     /// A draw for each index; `variable` stands for it on the right (a nameless range has one nobody refers to).
-    Over { variable: VariableId, lower: Expression, upper: Expression },
+    Over {
+        variable: VariableId,
+        lower: Expression,
+        upper: Expression,
+    },
     /// One element.
     At(Expression),
 }
@@ -203,7 +239,7 @@ pub struct Law {
 }
 
 /// A distribution with its arguments.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct DistributionCall {
     /// Which.
     pub distribution: DistributionRef,
@@ -215,7 +251,7 @@ pub struct DistributionCall {
 }
 
 /// What a distribution call refers to.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum DistributionRef {
     /// A `dist` item.
     Item(DistributionId),
@@ -247,25 +283,56 @@ pub enum ExpressionKind {
     Variable(VariableId),
     /// A scalar primitive, elementwise over arguments that are scalars or arrays of one shape. Implicit conversions of
     /// ints to reals are written out (`IntToReal`).
-    Operation { operation: Operation, arguments: Vec<Expression> },
+    Operation {
+        operation: Operation,
+        arguments: Vec<Expression>,
+    },
     /// A primitive on whole arrays.
-    Whole { function: Whole, arguments: Vec<Expression> },
+    Whole {
+        function: Whole,
+        arguments: Vec<Expression>,
+    },
     /// A function. If `elementwise`, its parameters are scalars and some arguments are arrays of one shape.
-    Call { function: FunctionId, arguments: Vec<Expression>, elementwise: bool },
+    Call {
+        function: FunctionId,
+        arguments: Vec<Expression>,
+        elementwise: bool,
+    },
     /// `normal(0, 1).log_density(x)`, `.cdf(x)` …
-    Method { call: DistributionCall, method: String, arguments: Vec<Expression> },
+    Method {
+        call: DistributionCall,
+        method: String,
+        arguments: Vec<Expression>,
+    },
     /// Some of an array.
-    Index { base: Expression, selectors: Vec<Selector> },
+    Index {
+        base: Expression,
+        selectors: Vec<Selector>,
+    },
     /// An array of elements (scalars, or arrays of one shape) along a new first index position.
     Array(Vec<Expression>),
     /// `[e for i in a..b, …]`: one index position per binder, then those of the body.
-    Comprehension { binders: Vec<Binder>, body: Expression },
+    Comprehension {
+        binders: Vec<Binder>,
+        body: Expression,
+    },
     /// `sum(e for i in a..b, …)`
-    Reduction { reducer: Reducer, binders: Vec<Binder>, body: Expression },
+    Reduction {
+        reducer: Reducer,
+        binders: Vec<Binder>,
+        body: Expression,
+    },
     /// A choice between values of one type.
-    If { condition: Expression, then: Expression, otherwise: Expression },
+    If {
+        condition: Expression,
+        then: Expression,
+        otherwise: Expression,
+    },
     /// A random number (only in `sample` members).
-    Draw { draw: Draw, arguments: Vec<Expression> },
+    Draw {
+        draw: Draw,
+        arguments: Vec<Expression>,
+    },
 }
 
 /// An index and its values, both ends included.

@@ -2,11 +2,14 @@
 //! finds numbers where the model has expressions over covariates. Reductions remember their value for each setting of the
 //! indices they depend on, so that centring the columns of a matrix inside a comprehension costs one pass, not N.
 
+#![allow(missing_docs)] // Fields of variants are named for what they hold.
+
 use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::loops::{
-    Array, ArrayId, ArrayKind, Binder, DenseKind, IndexId, Node, Place, Scalar, Statement, walk_statements,
+    Array, ArrayId, ArrayKind, Binder, DenseKind, IndexId, Node, Place, Scalar, Statement,
+    walk_statements,
 };
 use crate::check::hir::Reducer;
 
@@ -23,9 +26,17 @@ pub struct Interpreter<'a> {
 #[derive(Debug, Clone, PartialEq)]
 pub enum FoldError {
     /// An index (1-based) outside an array; position, length of that position.
-    OutOfRange { array: ArrayId, index: i64, length: usize, span: crate::source::Span },
+    OutOfRange {
+        array: ArrayId,
+        index: i64,
+        length: usize,
+        span: crate::source::Span,
+    },
     /// An element was read before any statement defined it.
-    Undefined { array: ArrayId, span: crate::source::Span },
+    Undefined {
+        array: ArrayId,
+        span: crate::source::Span,
+    },
 }
 
 impl<'a> Interpreter<'a> {
@@ -56,11 +67,19 @@ impl<'a> Interpreter<'a> {
                         self.run(body)?;
                     }
                 }
-                Statement::If { condition, then, otherwise } => {
+                Statement::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
                     let holds = self.value(condition)? != 0.0;
                     self.run(if holds { then } else { otherwise })?;
                 }
-                Statement::Store { array, indices, value } => {
+                Statement::Store {
+                    array,
+                    indices,
+                    value,
+                } => {
                     // Storing may change what a reduction over a `Var` sees.
                     if matches!(self.arrays[array.0 as usize].kind, ArrayKind::Var) {
                         self.remembered.clear();
@@ -69,7 +88,11 @@ impl<'a> Interpreter<'a> {
                     let position = self.position(*array, indices, Default::default())?;
                     self.storage(*array)[position] = value;
                 }
-                Statement::Dense { operation, inputs, output } => self.dense(*operation, inputs, output)?,
+                Statement::Dense {
+                    operation,
+                    inputs,
+                    output,
+                } => self.dense(*operation, inputs, output)?,
                 Statement::Random(_) | Statement::Term(_) => {}
             }
         }
@@ -83,32 +106,60 @@ impl<'a> Interpreter<'a> {
             Node::Int(v) => *v as f64,
             Node::Bool(v) => f64::from(*v),
             Node::Index(index) => self.indices[index.0 as usize] as f64,
-            Node::Element { array, indices, span } => {
+            Node::Element {
+                array,
+                indices,
+                span,
+            } => {
                 let position = self.position(*array, indices, *span)?;
                 match &self.arrays[array.0 as usize].kind {
                     ArrayKind::Real(data) => data[position],
                     ArrayKind::Int(data) => data[position] as f64,
                     _ => match self.computed.get(array) {
                         Some(data) if !data[position].is_nan() => data[position],
-                        Some(_) => return Err(FoldError::Undefined { array: *array, span: *span }),
-                        None => return Err(FoldError::Undefined { array: *array, span: *span }),
+                        Some(_) => {
+                            return Err(FoldError::Undefined {
+                                array: *array,
+                                span: *span,
+                            });
+                        }
+                        None => {
+                            return Err(FoldError::Undefined {
+                                array: *array,
+                                span: *span,
+                            });
+                        }
                     },
                 }
             }
-            Node::Operation { operation, arguments } => {
+            Node::Operation {
+                operation,
+                arguments,
+            } => {
                 let mut numbers = [0.0; 3];
                 for (number, argument) in numbers.iter_mut().zip(arguments) {
                     *number = self.value(argument)?;
                 }
                 (operation.entry().evaluate)(&numbers[..arguments.len()])
             }
-            Node::If { condition, then, otherwise } => {
+            Node::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let holds = self.value(condition)? != 0.0;
                 self.value(if holds { then } else { otherwise })?
             }
-            Node::Reduce { reducer, binders, body } => {
+            Node::Reduce {
+                reducer,
+                binders,
+                body,
+            } => {
                 let free = self.free_indices(scalar);
-                let key: Vec<i64> = free.iter().map(|index| self.indices[index.0 as usize]).collect();
+                let key: Vec<i64> = free
+                    .iter()
+                    .map(|index| self.indices[index.0 as usize])
+                    .collect();
                 let key = (Rc::as_ptr(&scalar.0), key);
                 if let Some(&value) = self.remembered.get(&key) {
                     return Ok(value);
@@ -129,7 +180,9 @@ impl<'a> Interpreter<'a> {
         binders: &[Binder],
         visit: &mut dyn FnMut(&mut Self) -> Result<(), FoldError>,
     ) -> Result<(), FoldError> {
-        let Some((first, rest)) = binders.split_first() else { return visit(self) };
+        let Some((first, rest)) = binders.split_first() else {
+            return visit(self);
+        };
         let (lower, upper) = self.range(first)?;
         for i in lower..=upper {
             self.indices[first.index.0 as usize] = i;
@@ -143,7 +196,12 @@ impl<'a> Interpreter<'a> {
         self.indices[index.0 as usize]
     }
 
-    fn gather(&mut self, binders: &[Binder], body: &Scalar, values: &mut Vec<f64>) -> Result<(), FoldError> {
+    fn gather(
+        &mut self,
+        binders: &[Binder],
+        body: &Scalar,
+        values: &mut Vec<f64>,
+    ) -> Result<(), FoldError> {
         self.for_each(binders, &mut |interpreter| {
             let value = interpreter.value(body)?;
             values.push(value);
@@ -152,7 +210,10 @@ impl<'a> Interpreter<'a> {
     }
 
     fn range(&mut self, binder: &Binder) -> Result<(i64, i64), FoldError> {
-        Ok((self.value(&binder.lower)? as i64, self.value(&binder.upper)? as i64))
+        Ok((
+            self.value(&binder.lower)? as i64,
+            self.value(&binder.upper)? as i64,
+        ))
     }
 
     fn storage(&mut self, array: ArrayId) -> &mut Vec<f64> {
@@ -164,13 +225,27 @@ impl<'a> Interpreter<'a> {
         storage
     }
 
-    fn position(&mut self, array: ArrayId, indices: &[Scalar], span: crate::source::Span) -> Result<usize, FoldError> {
+    fn position(
+        &mut self,
+        array: ArrayId,
+        indices: &[Scalar],
+        span: crate::source::Span,
+    ) -> Result<usize, FoldError> {
         let mut position = 0;
         for (axis, scalar) in indices.iter().enumerate() {
             let index = self.value(scalar)? as i64;
-            let length = self.arrays[array.0 as usize].shape.get(axis).copied().unwrap_or(0);
+            let length = self.arrays[array.0 as usize]
+                .shape
+                .get(axis)
+                .copied()
+                .unwrap_or(0);
             if index < 1 || index as usize > length {
-                return Err(FoldError::OutOfRange { array, index, length, span });
+                return Err(FoldError::OutOfRange {
+                    array,
+                    index,
+                    length,
+                    span,
+                });
             }
             position = position * length + (index as usize - 1);
         }
@@ -193,15 +268,27 @@ impl<'a> Interpreter<'a> {
         let all: Vec<f64> = match &self.arrays[place.array.0 as usize].kind {
             ArrayKind::Real(data) => data.to_vec(),
             ArrayKind::Int(data) => data.iter().map(|&v| v as f64).collect(),
-            _ => self.computed.get(&place.array).cloned().unwrap_or_else(|| vec![f64::NAN; whole]),
+            _ => self
+                .computed
+                .get(&place.array)
+                .cloned()
+                .unwrap_or_else(|| vec![f64::NAN; whole]),
         };
         Ok(all[start..start + length].to_vec())
     }
 
-    fn dense(&mut self, operation: DenseKind, inputs: &[Place], output: &Place) -> Result<(), FoldError> {
+    fn dense(
+        &mut self,
+        operation: DenseKind,
+        inputs: &[Place],
+        output: &Place,
+    ) -> Result<(), FoldError> {
         let lengths = operation.input_lengths();
-        let read: Vec<Vec<f64>> =
-            inputs.iter().zip(lengths).map(|(place, length)| self.read(place, length)).collect::<Result<_, _>>()?;
+        let read: Vec<Vec<f64>> = inputs
+            .iter()
+            .zip(lengths)
+            .map(|(place, length)| self.read(place, length))
+            .collect::<Result<_, _>>()?;
         let result = evaluate_dense(operation, &read);
         let start = self.position(output.array, &output.prefix, Default::default())? * result.len();
         self.storage(output.array)[start..start + result.len()].copy_from_slice(&result);
@@ -213,9 +300,14 @@ impl DenseKind {
     /// Number of elements of each input.
     pub fn input_lengths(self) -> Vec<usize> {
         match self {
-            DenseKind::Product { rows, inner, columns } => vec![rows * inner, inner * columns],
+            DenseKind::Product {
+                rows,
+                inner,
+                columns,
+            } => vec![rows * inner, inner * columns],
             DenseKind::Cholesky { size } => vec![size * size],
-            DenseKind::SolveLower { size, columns } | DenseKind::SolveLowerTransposed { size, columns } => {
+            DenseKind::SolveLower { size, columns }
+            | DenseKind::SolveLowerTransposed { size, columns } => {
                 vec![size * size, size * columns]
             }
             DenseKind::MultiNormal { size } => vec![size, size * size],
@@ -227,9 +319,8 @@ impl DenseKind {
         match self {
             DenseKind::Product { rows, columns, .. } => rows * columns,
             DenseKind::Cholesky { size } => size * size,
-            DenseKind::SolveLower { size, columns } | DenseKind::SolveLowerTransposed { size, columns } => {
-                size * columns
-            }
+            DenseKind::SolveLower { size, columns }
+            | DenseKind::SolveLowerTransposed { size, columns } => size * columns,
             DenseKind::MultiNormal { size } => 1 + size + size * size,
         }
     }
@@ -273,9 +364,13 @@ pub fn depends_on_data_alone(arrays: &[Array], statements: &[Statement]) -> bool
         return false;
     }
     let mut known = true;
-    walk_statements(statements, &mut |scalar| known = known && is_known(arrays, scalar, &computed));
+    walk_statements(statements, &mut |scalar| {
+        known = known && is_known(arrays, scalar, &computed)
+    });
     let mut places = true;
-    dense_inputs(statements, &mut |place| places = places && is_known_array(arrays, place.array, &computed));
+    dense_inputs(statements, &mut |place| {
+        places = places && is_known_array(arrays, place.array, &computed)
+    });
     known && places
 }
 
@@ -284,7 +379,11 @@ pub fn is_data_only(arrays: &[Array], scalar: &Scalar) -> bool {
     is_known(arrays, scalar, &Default::default())
 }
 
-fn is_known(arrays: &[Array], scalar: &Scalar, computed: &std::collections::HashSet<ArrayId>) -> bool {
+fn is_known(
+    arrays: &[Array],
+    scalar: &Scalar,
+    computed: &std::collections::HashSet<ArrayId>,
+) -> bool {
     let mut visited = std::collections::HashSet::new();
     let mut stack = vec![scalar.clone()];
     while let Some(scalar) = stack.pop() {
@@ -292,7 +391,9 @@ fn is_known(arrays: &[Array], scalar: &Scalar, computed: &std::collections::Hash
             continue;
         }
         match &*scalar.0 {
-            Node::Element { array, .. } if !is_known_array(arrays, *array, computed) => return false,
+            Node::Element { array, .. } if !is_known_array(arrays, *array, computed) => {
+                return false;
+            }
             Node::Draw { .. } => return false,
             _ => scalar.children(&mut |child| stack.push(child.clone())),
         }
@@ -300,14 +401,24 @@ fn is_known(arrays: &[Array], scalar: &Scalar, computed: &std::collections::Hash
     true
 }
 
-fn is_known_array(arrays: &[Array], array: ArrayId, computed: &std::collections::HashSet<ArrayId>) -> bool {
-    computed.contains(&array) || matches!(arrays[array.0 as usize].kind, ArrayKind::Real(_) | ArrayKind::Int(_))
+fn is_known_array(
+    arrays: &[Array],
+    array: ArrayId,
+    computed: &std::collections::HashSet<ArrayId>,
+) -> bool {
+    computed.contains(&array)
+        || matches!(
+            arrays[array.0 as usize].kind,
+            ArrayKind::Real(_) | ArrayKind::Int(_)
+        )
 }
 
 fn only_stores(statements: &[Statement]) -> bool {
     statements.iter().all(|statement| match statement {
         Statement::For { body, .. } => only_stores(body),
-        Statement::If { then, otherwise, .. } => only_stores(then) && only_stores(otherwise),
+        Statement::If {
+            then, otherwise, ..
+        } => only_stores(then) && only_stores(otherwise),
         Statement::Store { .. } | Statement::Dense { .. } => true,
         Statement::Random(_) | Statement::Term(_) => false,
     })
@@ -318,7 +429,9 @@ pub fn stored_arrays(statements: &[Statement], into: &mut std::collections::Hash
     for statement in statements {
         match statement {
             Statement::For { body, .. } => stored_arrays(body, into),
-            Statement::If { then, otherwise, .. } => {
+            Statement::If {
+                then, otherwise, ..
+            } => {
                 stored_arrays(then, into);
                 stored_arrays(otherwise, into);
             }
@@ -345,7 +458,9 @@ pub fn dense_inputs(statements: &[Statement], visit: &mut dyn FnMut(&Place)) {
     for statement in statements {
         match statement {
             Statement::For { body, .. } => dense_inputs(body, visit),
-            Statement::If { then, otherwise, .. } => {
+            Statement::If {
+                then, otherwise, ..
+            } => {
                 dense_inputs(then, visit);
                 dense_inputs(otherwise, visit);
             }
@@ -376,11 +491,16 @@ fn reduce(reducer: Reducer, values: &[f64]) -> f64 {
 fn evaluate_dense(operation: DenseKind, inputs: &[Vec<f64>]) -> Vec<f64> {
     let mut output = vec![0.0; operation.output_length()];
     match operation {
-        DenseKind::Product { rows, inner, columns } => {
+        DenseKind::Product {
+            rows,
+            inner,
+            columns,
+        } => {
             for i in 0..rows {
                 for j in 0..columns {
-                    output[i * columns + j] =
-                        (0..inner).map(|k| inputs[0][i * inner + k] * inputs[1][k * columns + j]).sum();
+                    output[i * columns + j] = (0..inner)
+                        .map(|k| inputs[0][i * inner + k] * inputs[1][k * columns + j])
+                        .sum();
                 }
             }
         }
@@ -389,8 +509,11 @@ fn evaluate_dense(operation: DenseKind, inputs: &[Vec<f64>]) -> Vec<f64> {
             output.copy_from_slice(&inputs[1]);
             for i in 0..size {
                 for c in 0..columns {
-                    let sum: f64 = (0..i).map(|k| inputs[0][i * size + k] * output[k * columns + c]).sum();
-                    output[i * columns + c] = (output[i * columns + c] - sum) / inputs[0][i * size + i];
+                    let sum: f64 = (0..i)
+                        .map(|k| inputs[0][i * size + k] * output[k * columns + c])
+                        .sum();
+                    output[i * columns + c] =
+                        (output[i * columns + c] - sum) / inputs[0][i * size + i];
                 }
             }
         }
@@ -398,8 +521,11 @@ fn evaluate_dense(operation: DenseKind, inputs: &[Vec<f64>]) -> Vec<f64> {
             output.copy_from_slice(&inputs[1]);
             for i in (0..size).rev() {
                 for c in 0..columns {
-                    let sum: f64 = (i + 1..size).map(|k| inputs[0][k * size + i] * output[k * columns + c]).sum();
-                    output[i * columns + c] = (output[i * columns + c] - sum) / inputs[0][i * size + i];
+                    let sum: f64 = (i + 1..size)
+                        .map(|k| inputs[0][k * size + i] * output[k * columns + c])
+                        .sum();
+                    output[i * columns + c] =
+                        (output[i * columns + c] - sum) / inputs[0][i * size + i];
                 }
             }
         }
@@ -422,9 +548,15 @@ fn cholesky(matrix: &[f64], size: usize) -> Vec<f64> {
     let mut factor = vec![0.0; size * size];
     for i in 0..size {
         for j in 0..=i {
-            let sum: f64 = (0..j).map(|k| factor[i * size + k] * factor[j * size + k]).sum();
+            let sum: f64 = (0..j)
+                .map(|k| factor[i * size + k] * factor[j * size + k])
+                .sum();
             let rest = matrix[i * size + j] - sum;
-            factor[i * size + j] = if i == j { rest.sqrt() } else { rest / factor[j * size + j] };
+            factor[i * size + j] = if i == j {
+                rest.sqrt()
+            } else {
+                rest / factor[j * size + j]
+            };
         }
     }
     factor

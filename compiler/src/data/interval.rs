@@ -24,14 +24,28 @@ pub struct Interval {
 
 impl Interval {
     /// Every number, NaN included.
-    pub const ALL: Interval =
-        Interval { low: f64::NEG_INFINITY, high: f64::INFINITY, above: false, below: false };
+    pub const ALL: Interval = Interval {
+        low: f64::NEG_INFINITY,
+        high: f64::INFINITY,
+        above: false,
+        below: false,
+    };
     /// Numbers above zero.
-    pub const POSITIVE: Interval = Interval { low: 0.0, high: f64::INFINITY, above: true, below: false };
+    pub const POSITIVE: Interval = Interval {
+        low: 0.0,
+        high: f64::INFINITY,
+        above: true,
+        below: false,
+    };
 
     /// Both ends included.
     pub fn closed(low: f64, high: f64) -> Self {
-        Interval { low, high, above: false, below: false }
+        Interval {
+            low,
+            high,
+            above: false,
+            below: false,
+        }
     }
 
     /// Whether all of it is above zero.
@@ -45,7 +59,12 @@ impl Interval {
     }
 
     fn negate(self) -> Self {
-        Interval { low: -self.high, high: -self.low, above: self.below, below: self.above }
+        Interval {
+            low: -self.high,
+            high: -self.low,
+            above: self.below,
+            below: self.above,
+        }
     }
 
     fn add(self, other: Self) -> Self {
@@ -104,15 +123,29 @@ impl Interval {
             Some(std::cmp::Ordering::Less) => (other.high, other.below),
             _ => (self.high, self.below && other.below),
         };
-        Interval { low, high, above, below }
+        Interval {
+            low,
+            high,
+            above,
+            below,
+        }
     }
 
     fn sane(self) -> Self {
-        if self.low.is_nan() || self.high.is_nan() { Interval::ALL } else { self }
+        if self.low.is_nan() || self.high.is_nan() {
+            Interval::ALL
+        } else {
+            self
+        }
     }
 
     fn monotone(self, f: fn(f64) -> f64) -> Self {
-        Interval { low: f(self.low), high: f(self.high), ..self }.sane()
+        Interval {
+            low: f(self.low),
+            high: f(self.high),
+            ..self
+        }
+        .sane()
     }
 }
 
@@ -128,7 +161,12 @@ pub struct Ranges {
 impl Ranges {
     /// The range of a scalar.
     pub fn of(&self, arrays: &[Array], scalar: &Scalar) -> Interval {
-        Analysis { ranges: self, arrays, known: HashMap::new() }.of(scalar)
+        Analysis {
+            ranges: self,
+            arrays,
+            known: HashMap::new(),
+        }
+        .of(scalar)
     }
 
     /// The range of a loop index.
@@ -168,18 +206,26 @@ impl Analysis<'_> {
                 _ => Interval::ALL,
             },
             Node::Element { array, .. } => self.array(*array),
-            Node::Operation { operation, arguments } => {
+            Node::Operation {
+                operation,
+                arguments,
+            } => {
                 let arguments: Vec<Interval> = arguments.iter().map(|a| self.of(a)).collect();
                 operation_range(*operation, &arguments, scalar)
             }
-            Node::If { then, otherwise, .. } => self.of(then).join(self.of(otherwise)),
+            Node::If {
+                then, otherwise, ..
+            } => self.of(then).join(self.of(otherwise)),
             Node::Reduce { reducer, body, .. } => {
                 let body = self.of(body);
                 match reducer {
                     Reducer::Maximum | Reducer::Minimum | Reducer::Mean => body,
-                    Reducer::Sum | Reducer::Product if body.is_nonnegative() => {
-                        Interval { low: 0.0, high: f64::INFINITY, above: false, below: false }
-                    }
+                    Reducer::Sum | Reducer::Product if body.is_nonnegative() => Interval {
+                        low: 0.0,
+                        high: f64::INFINITY,
+                        above: false,
+                        below: false,
+                    },
                     _ => Interval::ALL,
                 }
             }
@@ -194,7 +240,13 @@ impl Analysis<'_> {
         match &self.arrays[array.0 as usize].kind {
             ArrayKind::Real(data) if !data.is_empty() => data
                 .iter()
-                .map(|&v| if v.is_nan() { Interval::ALL } else { Interval::closed(v, v) })
+                .map(|&v| {
+                    if v.is_nan() {
+                        Interval::ALL
+                    } else {
+                        Interval::closed(v, v)
+                    }
+                })
                 .reduce(Interval::join)
                 .unwrap_or(Interval::ALL),
             ArrayKind::Int(data) if !data.is_empty() => {
@@ -209,7 +261,12 @@ impl Analysis<'_> {
 
 fn operation_range(operation: Operation, a: &[Interval], scalar: &Scalar) -> Interval {
     use Operation::*;
-    let nonnegative = Interval { low: 0.0, high: f64::INFINITY, above: false, below: false };
+    let nonnegative = Interval {
+        low: 0.0,
+        high: f64::INFINITY,
+        above: false,
+        below: false,
+    };
     match operation {
         IntToReal => a[0],
         Negate | IntNegate => a[0].negate(),
@@ -232,9 +289,19 @@ fn operation_range(operation: Operation, a: &[Interval], scalar: &Scalar) -> Int
                 Interval::ALL
             }
         }
-        Exponential => Interval { low: 0.0, high: f64::INFINITY, above: true, below: false },
+        Exponential => Interval {
+            low: 0.0,
+            high: f64::INFINITY,
+            above: true,
+            below: false,
+        },
         LogOnePlusExp => Interval::POSITIVE,
-        Logistic | NormalCdf => Interval { low: 0.0, high: 1.0, above: true, below: true },
+        Logistic | NormalCdf => Interval {
+            low: 0.0,
+            high: 1.0,
+            above: true,
+            below: true,
+        },
         HyperbolicCosine => Interval::closed(1.0, f64::INFINITY),
         Absolute => nonnegative,
         SquareRoot if a[0].is_positive() => Interval::POSITIVE,
@@ -273,9 +340,9 @@ fn operation_range(operation: Operation, a: &[Interval], scalar: &Scalar) -> Int
 
 fn even_exponent(scalar: &Scalar) -> bool {
     match &*scalar.0 {
-        Node::Operation { arguments, .. } => {
-            arguments[1].as_number().is_some_and(|exponent| exponent % 2.0 == 0.0)
-        }
+        Node::Operation { arguments, .. } => arguments[1]
+            .as_number()
+            .is_some_and(|exponent| exponent % 2.0 == 0.0),
         _ => false,
     }
 }

@@ -2,6 +2,8 @@
 //! expressions have become loops over scalars. Arrays are only read and written element by element, except by dense
 //! algebra, which works on whole stored arrays and so keeps its identity through differentiation.
 
+#![allow(missing_docs)] // Fields of variants are named for what they hold.
+
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -92,13 +94,28 @@ pub enum Node {
     /// The index of an enclosing loop.
     Index(IndexId),
     /// An element of an array; indices from 1.
-    Element { array: ArrayId, indices: Vec<Scalar>, span: Span },
+    Element {
+        array: ArrayId,
+        indices: Vec<Scalar>,
+        span: Span,
+    },
     /// A primitive.
-    Operation { operation: Operation, arguments: Vec<Scalar> },
+    Operation {
+        operation: Operation,
+        arguments: Vec<Scalar>,
+    },
     /// One number of many.
-    Reduce { reducer: Reducer, binders: Vec<Binder>, body: Scalar },
+    Reduce {
+        reducer: Reducer,
+        binders: Vec<Binder>,
+        body: Scalar,
+    },
     /// A choice.
-    If { condition: Scalar, then: Scalar, otherwise: Scalar },
+    If {
+        condition: Scalar,
+        then: Scalar,
+        otherwise: Scalar,
+    },
     /// A random number.
     Draw { draw: Draw, arguments: Vec<Scalar> },
 }
@@ -127,7 +144,11 @@ pub struct Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DenseKind {
     /// A (rows × inner) times B (inner × columns).
-    Product { rows: usize, inner: usize, columns: usize },
+    Product {
+        rows: usize,
+        inner: usize,
+        columns: usize,
+    },
     /// The lower factor.
     Cholesky { size: usize },
     /// L⁻¹ B
@@ -142,13 +163,28 @@ pub enum DenseKind {
 #[derive(Debug, Clone)]
 pub enum Statement {
     /// A loop, both ends included.
-    For { binder: Binder, body: Vec<Statement> },
+    For {
+        binder: Binder,
+        body: Vec<Statement>,
+    },
     /// A choice.
-    If { condition: Scalar, then: Vec<Statement>, otherwise: Vec<Statement> },
+    If {
+        condition: Scalar,
+        then: Vec<Statement>,
+        otherwise: Vec<Statement>,
+    },
     /// Defines one element of a `Let` array, or overwrites one of a `Var`.
-    Store { array: ArrayId, indices: Vec<Scalar>, value: Scalar },
+    Store {
+        array: ArrayId,
+        indices: Vec<Scalar>,
+        value: Scalar,
+    },
     /// Dense algebra: output = operation(inputs).
-    Dense { operation: DenseKind, inputs: Vec<Place>, output: Place },
+    Dense {
+        operation: DenseKind,
+        inputs: Vec<Place>,
+        output: Place,
+    },
     /// One draw of a law (an element, or a vector of a vector law).
     Random(Box<Random>),
     /// A value conditioned on, a factor, or a hard constraint: adds to the likelihood (`require` to the prior).
@@ -206,11 +242,19 @@ pub struct Condition {
 #[derive(Debug, Clone)]
 pub enum Support {
     /// Each scalar between bounds; `None` is unbounded. With `int`, a discrete law.
-    Interval { lower: Option<Scalar>, upper: Option<Scalar>, int: bool },
+    Interval {
+        lower: Option<Scalar>,
+        upper: Option<Scalar>,
+        int: bool,
+    },
     /// Vectors of this length with positive elements that sum to one.
     Simplex(usize),
     /// Increasing vectors of this length, within bounds if given.
-    Ordered { size: usize, lower: Option<Scalar>, upper: Option<Scalar> },
+    Ordered {
+        size: usize,
+        lower: Option<Scalar>,
+        upper: Option<Scalar>,
+    },
     /// Vectors of this length without bounds.
     Vector(usize),
 }
@@ -283,7 +327,10 @@ impl Scalar {
                     Type::Bool => Scalar::bool(value != 0.0),
                 }
             }
-            None => Scalar(Rc::new(Node::Operation { operation, arguments })),
+            None => Scalar(Rc::new(Node::Operation {
+                operation,
+                arguments,
+            })),
         }
     }
 
@@ -301,7 +348,11 @@ impl Scalar {
         match &*condition.0 {
             Node::Bool(true) => then,
             Node::Bool(false) => otherwise,
-            _ => Scalar(Rc::new(Node::If { condition, then, otherwise })),
+            _ => Scalar(Rc::new(Node::If {
+                condition,
+                then,
+                otherwise,
+            })),
         }
     }
 
@@ -336,7 +387,9 @@ impl Scalar {
         match &*self.0 {
             Node::Real(_) | Node::Int(_) | Node::Bool(_) | Node::Index(_) => {}
             Node::Element { indices, .. } => indices.iter().for_each(visit),
-            Node::Operation { arguments, .. } | Node::Draw { arguments, .. } => arguments.iter().for_each(visit),
+            Node::Operation { arguments, .. } | Node::Draw { arguments, .. } => {
+                arguments.iter().for_each(visit)
+            }
             Node::Reduce { binders, body, .. } => {
                 for binder in binders {
                     visit(&binder.lower);
@@ -344,7 +397,11 @@ impl Scalar {
                 }
                 visit(body);
             }
-            Node::If { condition, then, otherwise } => {
+            Node::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 visit(condition);
                 visit(then);
                 visit(otherwise);
@@ -374,7 +431,11 @@ pub fn walk_statements(statements: &[Statement], visit: &mut dyn FnMut(&Scalar))
                 visit(&binder.upper);
                 walk_statements(body, visit);
             }
-            Statement::If { condition, then, otherwise } => {
+            Statement::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 visit(condition);
                 walk_statements(then, visit);
                 walk_statements(otherwise, visit);
@@ -384,7 +445,11 @@ pub fn walk_statements(statements: &[Statement], visit: &mut dyn FnMut(&Scalar))
                 visit(value);
             }
             Statement::Dense { inputs, output, .. } => {
-                inputs.iter().chain([output]).flat_map(|place| &place.prefix).for_each(&mut *visit);
+                inputs
+                    .iter()
+                    .chain([output])
+                    .flat_map(|place| &place.prefix)
+                    .for_each(&mut *visit);
             }
             Statement::Random(random) => {
                 random.indices.iter().for_each(&mut *visit);
@@ -401,7 +466,8 @@ pub fn walk_statements(statements: &[Statement], visit: &mut dyn FnMut(&Scalar))
 
 /// Calls `visit` on the bounds of a support.
 pub fn walk_support(support: &Support, visit: &mut dyn FnMut(&Scalar)) {
-    if let Support::Interval { lower, upper, .. } | Support::Ordered { lower, upper, .. } = support {
+    if let Support::Interval { lower, upper, .. } | Support::Ordered { lower, upper, .. } = support
+    {
         lower.iter().chain(upper).for_each(visit);
     }
 }

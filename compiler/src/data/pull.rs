@@ -42,7 +42,14 @@ pub enum Body {
 impl Pull {
     /// A stored array, whole.
     pub fn stored(element: Element, shape: Vec<usize>, array: ArrayId) -> Self {
-        Pull { element, shape, body: Body::Stored(Place { array, prefix: Vec::new() }) }
+        Pull {
+            element,
+            shape,
+            body: Body::Stored(Place {
+                array,
+                prefix: Vec::new(),
+            }),
+        }
     }
 
     /// The element at `indices`, one scalar (from 1) per index position.
@@ -54,7 +61,11 @@ impl Pull {
                 element(arrays, place.array, indices, span)
             }
             Body::Lambda(placeholders, body) => {
-                let map = placeholders.iter().copied().zip(indices.iter().cloned()).collect();
+                let map = placeholders
+                    .iter()
+                    .copied()
+                    .zip(indices.iter().cloned())
+                    .collect();
                 substitute(arrays, body, &map)
             }
         }
@@ -100,12 +111,23 @@ pub fn element(arrays: &[Array], array: ArrayId, indices: Vec<Scalar>, span: Spa
             _ => None,
         }
     };
-    known().unwrap_or_else(|| Scalar(Rc::new(Node::Element { array, indices, span })))
+    known().unwrap_or_else(|| {
+        Scalar(Rc::new(Node::Element {
+            array,
+            indices,
+            span,
+        }))
+    })
 }
 
 /// Replaces indices by scalars. Binders inside are never captured, because every binder has an index of its own.
 pub fn substitute(arrays: &[Array], scalar: &Scalar, map: &HashMap<IndexId, Scalar>) -> Scalar {
-    Substitution { arrays, map, done: HashMap::new() }.apply(scalar)
+    Substitution {
+        arrays,
+        map,
+        done: HashMap::new(),
+    }
+    .apply(scalar)
 }
 
 struct Substitution<'a> {
@@ -127,7 +149,10 @@ impl Substitution<'_> {
 
     fn all(&mut self, scalars: &[Scalar]) -> Option<Vec<Scalar>> {
         let new: Vec<Scalar> = scalars.iter().map(|scalar| self.apply(scalar)).collect();
-        let changed = new.iter().zip(scalars).any(|(a, b)| !Rc::ptr_eq(&a.0, &b.0));
+        let changed = new
+            .iter()
+            .zip(scalars)
+            .any(|(a, b)| !Rc::ptr_eq(&a.0, &b.0));
         changed.then_some(new)
     }
 
@@ -136,21 +161,41 @@ impl Substitution<'_> {
         let new = match &*scalar.0 {
             Node::Real(_) | Node::Int(_) | Node::Bool(_) => None,
             Node::Index(index) => self.map.get(index).cloned(),
-            Node::Element { array, indices, span } => self
+            Node::Element {
+                array,
+                indices,
+                span,
+            } => self
                 .all(indices)
                 .map(|indices| element(self.arrays, *array, indices, *span)),
-            Node::Operation { operation, arguments } => {
-                self.all(arguments).map(|arguments| Scalar::operation(*operation, arguments))
-            }
-            Node::Draw { draw, arguments } => self
+            Node::Operation {
+                operation,
+                arguments,
+            } => self
                 .all(arguments)
-                .map(|arguments| Scalar(Rc::new(Node::Draw { draw: *draw, arguments }))),
-            Node::If { condition, then, otherwise } => self
+                .map(|arguments| Scalar::operation(*operation, arguments)),
+            Node::Draw { draw, arguments } => self.all(arguments).map(|arguments| {
+                Scalar(Rc::new(Node::Draw {
+                    draw: *draw,
+                    arguments,
+                }))
+            }),
+            Node::If {
+                condition,
+                then,
+                otherwise,
+            } => self
                 .all(&[condition.clone(), then.clone(), otherwise.clone()])
                 .map(|parts| Scalar::choose(parts[0].clone(), parts[1].clone(), parts[2].clone())),
-            Node::Reduce { reducer, binders, body } => {
-                let mut parts: Vec<Scalar> =
-                    binders.iter().flat_map(|b| [b.lower.clone(), b.upper.clone()]).collect();
+            Node::Reduce {
+                reducer,
+                binders,
+                body,
+            } => {
+                let mut parts: Vec<Scalar> = binders
+                    .iter()
+                    .flat_map(|b| [b.lower.clone(), b.upper.clone()])
+                    .collect();
                 parts.push(body.clone());
                 self.all(&parts).map(|parts| {
                     let binders = binders
@@ -163,7 +208,11 @@ impl Substitution<'_> {
                         })
                         .collect();
                     let body = parts[parts.len() - 1].clone();
-                    Scalar(Rc::new(Node::Reduce { reducer: *reducer, binders, body }))
+                    Scalar(Rc::new(Node::Reduce {
+                        reducer: *reducer,
+                        binders,
+                        body,
+                    }))
                 })
             }
         };

@@ -108,31 +108,40 @@ impl<'a> Analysis<'a> {
             Instruction::Loop { body, .. } => {
                 touches(&self.access(instruction)) || self.any_active(body)
             }
-            Instruction::If { then, otherwise, .. } => {
+            Instruction::If {
+                then, otherwise, ..
+            } => {
                 touches(&self.access(instruction))
                     || self.any_active(then)
                     || self.any_active(otherwise)
             }
             Instruction::AddPart { value, .. } => self.is_active(*value),
-            _ => instruction.result().is_some_and(|value| self.is_active(value)),
+            _ => instruction
+                .result()
+                .is_some_and(|value| self.is_active(value)),
         }
     }
 
     fn any_active(&self, block: &Block) -> bool {
-        block.instructions.iter().any(|instruction| self.contains_active(instruction))
+        block
+            .instructions
+            .iter()
+            .any(|instruction| self.contains_active(instruction))
     }
 
     /// Whether a statement of a block is a loop or branch on which nothing else depends, and whose rounds, backwards,
     /// do not depend on one another: it may run after its siblings and forwards and backwards in one.
     pub fn is_terminal(&self, block: &Block, position: usize) -> bool {
         let instruction = &block.instructions[position];
-        if !matches!(instruction, Instruction::Loop { .. } | Instruction::If { .. }) {
+        if !matches!(
+            instruction,
+            Instruction::Loop { .. } | Instruction::If { .. }
+        ) {
             return false;
         }
         let access = self.access(instruction);
-        let count = |counts: &BTreeMap<BufferId, usize>, buffer| {
-            counts.get(&buffer).copied().unwrap_or(0)
-        };
+        let count =
+            |counts: &BTreeMap<BufferId, usize>, buffer| counts.get(&buffer).copied().unwrap_or(0);
         for &buffer in access.reads.keys().chain(access.writes.keys()) {
             let writes = count(&access.writes, buffer);
             let reads_all = count(&access.reads, buffer) == count(&self.total.reads, buffer);
@@ -142,7 +151,9 @@ impl<'a> Analysis<'a> {
                 BufferKind::Mutable => {
                     let later = &block.instructions[position + 1..];
                     let overwritten = || {
-                        later.iter().any(|other| self.access(other).writes.contains_key(&buffer))
+                        later
+                            .iter()
+                            .any(|other| self.access(other).writes.contains_key(&buffer))
                     };
                     writes == 0 && !overwritten()
                 }
@@ -163,7 +174,12 @@ impl<'a> Analysis<'a> {
         }
     }
 
-    fn survey(&mut self, block: &'a Block, parent: Option<BlockId>, round: Option<Round>) -> Access {
+    fn survey(
+        &mut self,
+        block: &'a Block,
+        parent: Option<BlockId>,
+        round: Option<Round>,
+    ) -> Access {
         let id = BlockId(self.parents.len());
         self.ids.insert(std::ptr::from_ref(block), id);
         self.parents.push(parent);
@@ -175,16 +191,29 @@ impl<'a> Analysis<'a> {
                 self.definitions[value.0 as usize] = Some(instruction);
             }
             let access = match instruction {
-                Instruction::Loop { index, lower, upper, max_count, body, .. } => {
+                Instruction::Loop {
+                    index,
+                    lower,
+                    upper,
+                    max_count,
+                    body,
+                    ..
+                } => {
                     self.homes[index.0 as usize] = BlockId(self.parents.len());
                     if let (Some(lower), Some(upper)) = (self.literal(*lower), self.literal(*upper))
                     {
                         self.bounds.insert(*index, (lower, upper));
                     }
-                    let round = Round { index: *index, lower: *lower, max_count: *max_count };
+                    let round = Round {
+                        index: *index,
+                        lower: *lower,
+                        max_count: *max_count,
+                    };
                     self.survey(body, Some(id), Some(round))
                 }
-                Instruction::If { then, otherwise, .. } => {
+                Instruction::If {
+                    then, otherwise, ..
+                } => {
                     let mut access = self.survey(then, Some(id), None);
                     access.add(&self.survey(otherwise, Some(id), None));
                     access
@@ -192,8 +221,12 @@ impl<'a> Analysis<'a> {
                 _ => Access::of(instruction),
             };
             total.add(&access);
-            if matches!(instruction, Instruction::Loop { .. } | Instruction::If { .. }) {
-                self.accesses.insert(std::ptr::from_ref(instruction), access);
+            if matches!(
+                instruction,
+                Instruction::Loop { .. } | Instruction::If { .. }
+            ) {
+                self.accesses
+                    .insert(std::ptr::from_ref(instruction), access);
             }
         }
         total
@@ -203,7 +236,8 @@ impl<'a> Analysis<'a> {
     pub fn literal(&self, value: Value) -> Option<i64> {
         match self.definition(value) {
             Some(Instruction::Constant {
-                constant: crate::math::graph::Constant::Int(value), ..
+                constant: crate::math::graph::Constant::Int(value),
+                ..
             }) => Some(*value),
             _ => None,
         }
@@ -214,7 +248,11 @@ impl<'a> Analysis<'a> {
         let mut changed = false;
         for instruction in &block.instructions {
             match instruction {
-                Instruction::Scalar { result, operation, arguments } => {
+                Instruction::Scalar {
+                    result,
+                    operation,
+                    arguments,
+                } => {
                     let active = self.graph.type_of(*result) == Type::Real
                         && is_differentiable(*operation)
                         && arguments.iter().any(|&argument| self.is_active(argument));
@@ -229,15 +267,21 @@ impl<'a> Analysis<'a> {
                     let active = self.is_active(*value);
                     changed |= raise(&mut self.active_buffers[buffer.0 as usize], active);
                 }
-                Instruction::Dense { inputs, outputs, .. } => {
-                    let active = inputs.iter().any(|region| self.is_active_buffer(region.buffer));
+                Instruction::Dense {
+                    inputs, outputs, ..
+                } => {
+                    let active = inputs
+                        .iter()
+                        .any(|region| self.is_active_buffer(region.buffer));
                     for output in outputs {
                         let flag = &mut self.active_buffers[output.buffer.0 as usize];
                         changed |= raise(flag, active);
                     }
                 }
                 Instruction::Loop { body, .. } => changed |= self.spread(body),
-                Instruction::If { then, otherwise, .. } => {
+                Instruction::If {
+                    then, otherwise, ..
+                } => {
                     changed |= self.spread(then);
                     changed |= self.spread(otherwise);
                 }
@@ -256,7 +300,10 @@ fn raise(flag: &mut bool, active: bool) -> bool {
 
 /// Rounding has derivative zero, whatever it rounds.
 fn is_differentiable(operation: Operation) -> bool {
-    !matches!(operation, Operation::Floor | Operation::Ceiling | Operation::Round)
+    !matches!(
+        operation,
+        Operation::Floor | Operation::Ceiling | Operation::Round
+    )
 }
 
 impl Access {
@@ -268,9 +315,13 @@ impl Access {
             Instruction::Store { buffer, .. }
             | Instruction::Accumulate { buffer, .. }
             | Instruction::Clear { buffer } => access.write(*buffer),
-            Instruction::Dense { inputs, outputs, .. } => {
+            Instruction::Dense {
+                inputs, outputs, ..
+            } => {
                 inputs.iter().for_each(|region| access.read(region.buffer));
-                outputs.iter().for_each(|region| access.write(region.buffer));
+                outputs
+                    .iter()
+                    .for_each(|region| access.write(region.buffer));
             }
             _ => {}
         }

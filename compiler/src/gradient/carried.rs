@@ -16,7 +16,9 @@ pub(super) fn depends_across_rounds(
     instruction: &Instruction,
     access: &Access,
 ) -> bool {
-    let Instruction::Loop { index, body, .. } = instruction else { return false };
+    let Instruction::Loop { index, body, .. } = instruction else {
+        return false;
+    };
     access.writes.keys().any(|&buffer| {
         let matters = analysis.is_active_buffer(buffer) && access.reads.contains_key(&buffer);
         matters
@@ -47,17 +49,23 @@ fn keeps_to_its_own(analysis: &Analysis, body: &Block, buffer: BufferId, index: 
     let mut common: Option<(i64, BTreeMap<Value, i64>)> = None;
     let (mut lowest, mut highest) = (i64::MAX, i64::MIN);
     for (place, length) in places {
-        let Some(mut linear) = Linear::of(analysis, place) else { return false };
-        let Some(stride) = linear.terms.remove(&index) else { return false };
+        let Some(mut linear) = Linear::of(analysis, place) else {
+            return false;
+        };
+        let Some(stride) = linear.terms.remove(&index) else {
+            return false;
+        };
         let (mut low, mut high) = (linear.constant, linear.constant + length as i64 - 1);
-        linear.terms.retain(|term, &mut factor| match analysis.bounds.get(term) {
-            None => true,
-            Some(&(lower, upper)) => {
-                low += (factor * lower).min(factor * upper);
-                high += (factor * lower).max(factor * upper);
-                false
-            }
-        });
+        linear
+            .terms
+            .retain(|term, &mut factor| match analysis.bounds.get(term) {
+                None => true,
+                Some(&(lower, upper)) => {
+                    low += (factor * lower).min(factor * upper);
+                    high += (factor * lower).max(factor * upper);
+                    false
+                }
+            });
         lowest = lowest.min(low);
         highest = highest.max(high);
         match &common {
@@ -68,7 +76,9 @@ fn keeps_to_its_own(analysis: &Analysis, body: &Block, buffer: BufferId, index: 
     }
     // What is left symbolic must be the same in all rounds.
     common.is_some_and(|(stride, symbols)| {
-        let outside = symbols.keys().all(|&symbol| !is_inside(analysis, symbol, body));
+        let outside = symbols
+            .keys()
+            .all(|&symbol| !is_inside(analysis, symbol, body));
         outside && highest - lowest < stride.abs()
     })
 }
@@ -89,20 +99,34 @@ fn is_inside(analysis: &Analysis, value: Value, body: &Block) -> bool {
 fn collect(block: &Block, buffer: BufferId, places: &mut Vec<(Value, usize)>) {
     for instruction in &block.instructions {
         match instruction {
-            Instruction::Load { buffer: touched, index, .. }
-            | Instruction::Store { buffer: touched, index, .. }
-            | Instruction::Accumulate { buffer: touched, index, .. }
-                if *touched == buffer =>
-            {
+            Instruction::Load {
+                buffer: touched,
+                index,
+                ..
+            }
+            | Instruction::Store {
+                buffer: touched,
+                index,
+                ..
+            }
+            | Instruction::Accumulate {
+                buffer: touched,
+                index,
+                ..
+            } if *touched == buffer => {
                 places.push((*index, 1));
             }
-            Instruction::Dense { inputs, outputs, .. } => {
+            Instruction::Dense {
+                inputs, outputs, ..
+            } => {
                 let regions = inputs.iter().chain(outputs);
                 let touching = regions.filter(|region| region.buffer == buffer);
                 places.extend(touching.map(|region| (region.offset, region.length)));
             }
             Instruction::Loop { body, .. } => collect(body, buffer, places),
-            Instruction::If { then, otherwise, .. } => {
+            Instruction::If {
+                then, otherwise, ..
+            } => {
                 collect(then, buffer, places);
                 collect(otherwise, buffer, places);
             }
@@ -128,13 +152,30 @@ impl Linear {
 
     fn within(analysis: &Analysis, value: Value, depth: usize) -> Option<Linear> {
         use Operation::{IntAdd, IntMultiply, IntNegate, IntSubtract};
-        let symbol = || Linear { constant: 0, terms: BTreeMap::from([(value, 1)]) };
-        let part = |value| if depth == 0 { None } else { Self::within(analysis, value, depth - 1) };
-        match analysis.definition(value) {
-            Some(Instruction::Constant { constant: Constant::Int(constant), .. }) => {
-                Some(Linear { constant: *constant, terms: BTreeMap::new() })
+        let symbol = || Linear {
+            constant: 0,
+            terms: BTreeMap::from([(value, 1)]),
+        };
+        let part = |value| {
+            if depth == 0 {
+                None
+            } else {
+                Self::within(analysis, value, depth - 1)
             }
-            Some(Instruction::Scalar { operation, arguments, .. }) => match operation {
+        };
+        match analysis.definition(value) {
+            Some(Instruction::Constant {
+                constant: Constant::Int(constant),
+                ..
+            }) => Some(Linear {
+                constant: *constant,
+                terms: BTreeMap::new(),
+            }),
+            Some(Instruction::Scalar {
+                operation,
+                arguments,
+                ..
+            }) => match operation {
                 IntAdd => part(arguments[0])?.plus(&part(arguments[1])?, 1),
                 IntSubtract => part(arguments[0])?.plus(&part(arguments[1])?, -1),
                 IntNegate => Linear::default().plus(&part(arguments[0])?, -1),
@@ -155,7 +196,9 @@ impl Linear {
     }
 
     fn plus(mut self, other: &Linear, factor: i64) -> Option<Linear> {
-        self.constant = self.constant.checked_add(other.constant.checked_mul(factor)?)?;
+        self.constant = self
+            .constant
+            .checked_add(other.constant.checked_mul(factor)?)?;
         for (&term, &multiple) in &other.terms {
             let sum = self.terms.entry(term).or_insert(0);
             *sum = sum.checked_add(multiple.checked_mul(factor)?)?;

@@ -46,14 +46,20 @@ impl Search {
             return matches!(instruction, Instruction::Draw { .. });
         }
         match instruction {
-            Instruction::Loop { lower, upper, body, .. } => {
+            Instruction::Loop {
+                lower, upper, body, ..
+            } => {
                 let effective = self.block(body);
                 if effective {
                     self.values.extend([*lower, *upper]);
                 }
                 effective
             }
-            Instruction::If { condition, then, otherwise } => {
+            Instruction::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let effective = self.block(then) | self.block(otherwise);
                 if effective {
                     self.values.insert(*condition);
@@ -75,11 +81,13 @@ impl Search {
             Instruction::Store { buffer, .. }
             | Instruction::Accumulate { buffer, .. }
             | Instruction::Clear { buffer } => self.buffers.contains(buffer),
-            Instruction::Dense { outputs, .. } => {
-                outputs.iter().any(|region| self.buffers.contains(&region.buffer))
-            }
+            Instruction::Dense { outputs, .. } => outputs
+                .iter()
+                .any(|region| self.buffers.contains(&region.buffer)),
             Instruction::AddPart { .. } | Instruction::Draw { .. } => true,
-            _ => instruction.result().is_some_and(|result| self.values.contains(&result)),
+            _ => instruction
+                .result()
+                .is_some_and(|result| self.values.contains(&result)),
         }
     }
 
@@ -99,11 +107,18 @@ impl Search {
             Instruction::AddPart { value, .. } => {
                 self.values.insert(*value);
             }
-            Instruction::Dense { operation, inputs, outputs } => {
-                self.values.extend(inputs.iter().chain(outputs).map(|region| region.offset));
-                self.buffers.extend(inputs.iter().map(|region| region.buffer));
+            Instruction::Dense {
+                operation,
+                inputs,
+                outputs,
+            } => {
+                self.values
+                    .extend(inputs.iter().chain(outputs).map(|region| region.offset));
+                self.buffers
+                    .extend(inputs.iter().map(|region| region.buffer));
                 if operation.accumulates() {
-                    self.buffers.extend(outputs.iter().map(|region| region.buffer));
+                    self.buffers
+                        .extend(outputs.iter().map(|region| region.buffer));
                 }
             }
             _ => {}
@@ -111,17 +126,21 @@ impl Search {
     }
 
     fn prune(&self, block: &mut Block) {
-        block.instructions.retain_mut(|instruction| match instruction {
-            Instruction::Loop { body, .. } => {
-                self.prune(body);
-                !body.instructions.is_empty()
-            }
-            Instruction::If { then, otherwise, .. } => {
-                self.prune(then);
-                self.prune(otherwise);
-                !then.instructions.is_empty() || !otherwise.instructions.is_empty()
-            }
-            _ => self.is_effective(instruction),
-        });
+        block
+            .instructions
+            .retain_mut(|instruction| match instruction {
+                Instruction::Loop { body, .. } => {
+                    self.prune(body);
+                    !body.instructions.is_empty()
+                }
+                Instruction::If {
+                    then, otherwise, ..
+                } => {
+                    self.prune(then);
+                    self.prune(otherwise);
+                    !then.instructions.is_empty() || !otherwise.instructions.is_empty()
+                }
+                _ => self.is_effective(instruction),
+            });
     }
 }

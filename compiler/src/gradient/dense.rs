@@ -15,7 +15,10 @@ impl Differentiator<'_> {
         inputs: &[Region],
         outputs: &[Region],
     ) {
-        if !outputs.iter().any(|region| self.analysis.is_active_buffer(region.buffer)) {
+        if !outputs
+            .iter()
+            .any(|region| self.analysis.is_active_buffer(region.buffer))
+        {
             return;
         }
         self.assert_stable(inputs);
@@ -29,7 +32,8 @@ impl Differentiator<'_> {
                 let (l, l_adjoint) = (self.old(&outputs[0]), self.adjoint_region(&outputs[0]));
                 let adjoint = self.adjoint_region(&inputs[0]);
                 let operation = Dense::AddCholeskyAdjoint { size };
-                self.builder.dense(operation, vec![l, l_adjoint], vec![adjoint]);
+                self.builder
+                    .dense(operation, vec![l, l_adjoint], vec![adjoint]);
             }
             Dense::SolveLower { size, columns } => {
                 self.solve(size, columns, false, inputs, &outputs[0]);
@@ -50,7 +54,11 @@ impl Differentiator<'_> {
     fn assert_stable(&self, regions: &[Region]) {
         for region in regions {
             let buffer = self.analysis.graph.buffer(region.buffer);
-            assert!(buffer.kind.is_stable(), "dense algebra on the mutable buffer {}", buffer.name);
+            assert!(
+                buffer.kind.is_stable(),
+                "dense algebra on the mutable buffer {}",
+                buffer.name
+            );
         }
     }
 
@@ -59,23 +67,35 @@ impl Differentiator<'_> {
     }
 
     fn old(&mut self, region: &Region) -> Region {
-        Region { offset: self.value(region.offset), ..*region }
+        Region {
+            offset: self.value(region.offset),
+            ..*region
+        }
     }
 
     /// The adjoints of a region; of one that does not depend on the position, a place to put what nobody reads.
     fn adjoint_region(&mut self, region: &Region) -> Region {
         if self.is_active_region(region) {
             let buffer = self.adjoint_buffer(region.buffer);
-            return Region { buffer, ..self.old(region) };
+            return Region {
+                buffer,
+                ..self.old(region)
+            };
         }
-        let buffer = self.builder.buffer("unused", region.length, BufferKind::Mutable);
+        let buffer = self
+            .builder
+            .buffer("unused", region.length, BufferKind::Mutable);
         self.builder.clear_at(0, buffer);
         self.whole(buffer)
     }
 
     fn whole(&mut self, buffer: BufferId) -> Region {
         let length = self.builder.graph().buffer(buffer).length;
-        Region { buffer, offset: self.builder.int(0), length }
+        Region {
+            buffer,
+            offset: self.builder.int(0),
+            length,
+        }
     }
 
     fn product(&mut self, operation: Dense, inputs: &[Region], outputs: &[Region]) {
@@ -89,40 +109,117 @@ impl Differentiator<'_> {
             let adjoint = self.adjoint_region(input);
             let (reverse, first, second) = match (operation, position) {
                 (
-                    Dense::Product { rows, inner, columns }
-                    | Dense::AddProduct { rows, inner, columns },
+                    Dense::Product {
+                        rows,
+                        inner,
+                        columns,
+                    }
+                    | Dense::AddProduct {
+                        rows,
+                        inner,
+                        columns,
+                    },
                     0,
                 ) => (
-                    Dense::AddProductTransposed { rows, inner: columns, columns: inner },
+                    Dense::AddProductTransposed {
+                        rows,
+                        inner: columns,
+                        columns: inner,
+                    },
                     c,
                     b,
                 ),
                 (
-                    Dense::Product { rows, inner, columns }
-                    | Dense::AddProduct { rows, inner, columns },
+                    Dense::Product {
+                        rows,
+                        inner,
+                        columns,
+                    }
+                    | Dense::AddProduct {
+                        rows,
+                        inner,
+                        columns,
+                    },
                     _,
-                ) => (Dense::AddTransposedProduct { rows: inner, inner: rows, columns }, a, c),
+                ) => (
+                    Dense::AddTransposedProduct {
+                        rows: inner,
+                        inner: rows,
+                        columns,
+                    },
+                    a,
+                    c,
+                ),
                 // C += Aᵀ B: Ā += B C̄ᵀ, B̄ += A C̄.
-                (Dense::AddTransposedProduct { rows, inner, columns }, 0) => (
-                    Dense::AddProductTransposed { rows: inner, inner: columns, columns: rows },
+                (
+                    Dense::AddTransposedProduct {
+                        rows,
+                        inner,
+                        columns,
+                    },
+                    0,
+                ) => (
+                    Dense::AddProductTransposed {
+                        rows: inner,
+                        inner: columns,
+                        columns: rows,
+                    },
                     b,
                     c,
                 ),
-                (Dense::AddTransposedProduct { rows, inner, columns }, _) => {
-                    (Dense::AddProduct { rows: inner, inner: rows, columns }, a, c)
-                }
+                (
+                    Dense::AddTransposedProduct {
+                        rows,
+                        inner,
+                        columns,
+                    },
+                    _,
+                ) => (
+                    Dense::AddProduct {
+                        rows: inner,
+                        inner: rows,
+                        columns,
+                    },
+                    a,
+                    c,
+                ),
                 // C += A Bᵀ: Ā += C̄ B, B̄ += C̄ᵀ A.
-                (Dense::AddProductTransposed { rows, inner, columns }, 0) => {
-                    (Dense::AddProduct { rows, inner: columns, columns: inner }, c, b)
-                }
-                (Dense::AddProductTransposed { rows, inner, columns }, _) => (
-                    Dense::AddTransposedProduct { rows: columns, inner: rows, columns: inner },
+                (
+                    Dense::AddProductTransposed {
+                        rows,
+                        inner,
+                        columns,
+                    },
+                    0,
+                ) => (
+                    Dense::AddProduct {
+                        rows,
+                        inner: columns,
+                        columns: inner,
+                    },
+                    c,
+                    b,
+                ),
+                (
+                    Dense::AddProductTransposed {
+                        rows,
+                        inner,
+                        columns,
+                    },
+                    _,
+                ) => (
+                    Dense::AddTransposedProduct {
+                        rows: columns,
+                        inner: rows,
+                        columns: inner,
+                    },
                     c,
                     a,
                 ),
                 _ => unreachable!("called for products only"),
             };
-            self.builder.dense(reverse, vec![first, second], vec![adjoint]);
+            self.builder
+                .dense(reverse, vec![first, second], vec![adjoint]);
         }
     }
 
@@ -138,36 +235,55 @@ impl Differentiator<'_> {
             let (l, x) = (self.old(&inputs[0]), self.old(output));
             (l, x, self.adjoint_region(output))
         };
-        let scratch = self.builder.buffer("solved", size * columns, BufferKind::Mutable);
+        let scratch = self
+            .builder
+            .buffer("solved", size * columns, BufferKind::Mutable);
         let solved = self.whole(scratch);
         let operation = if transposed {
             Dense::SolveLower { size, columns }
         } else {
             Dense::SolveLowerTransposed { size, columns }
         };
-        self.builder.dense(operation, vec![l, x_adjoint], vec![solved]);
+        self.builder
+            .dense(operation, vec![l, x_adjoint], vec![solved]);
         if self.is_active_region(&inputs[1]) {
             let target = self.adjoint_region(&inputs[1]);
             let i = self.builder.begin_count(size * columns);
             let share = self.builder.load(scratch, i);
-            let place =
-                self.builder.scalar(crate::math::primitive::Operation::IntAdd, &[target.offset, i]);
+            let place = self.builder.scalar(
+                crate::math::primitive::Operation::IntAdd,
+                &[target.offset, i],
+            );
             self.builder.accumulate(target.buffer, place, share);
             self.builder.end();
         }
         if self.is_active_region(&inputs[0]) {
             let target = self.adjoint_region(&inputs[0]);
-            let factors = if transposed { vec![x, solved] } else { vec![solved, x] };
-            self.builder.dense(Dense::SubtractLowerOuter { size, columns }, factors, vec![target]);
+            let factors = if transposed {
+                vec![x, solved]
+            } else {
+                vec![solved, x]
+            };
+            self.builder.dense(
+                Dense::SubtractLowerOuter { size, columns },
+                factors,
+                vec![target],
+            );
         }
     }
 
     fn multi_normal(&mut self, size: usize, inputs: &[Region], outputs: &[Region]) {
         let seed = self.adjoint_region(&outputs[0]);
         let (solved, inverse) = (self.old(&outputs[1]), self.old(&outputs[2]));
-        let (residual, covariance) =
-            (self.adjoint_region(&inputs[0]), self.adjoint_region(&inputs[1]));
+        let (residual, covariance) = (
+            self.adjoint_region(&inputs[0]),
+            self.adjoint_region(&inputs[1]),
+        );
         let operation = Dense::AddMultiNormalAdjoint { size };
-        self.builder.dense(operation, vec![seed, solved, inverse], vec![residual, covariance]);
+        self.builder.dense(
+            operation,
+            vec![seed, solved, inverse],
+            vec![residual, covariance],
+        );
     }
 }

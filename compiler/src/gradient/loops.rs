@@ -30,7 +30,10 @@ impl Differentiator<'_> {
             }
             if stack.len() == waiting {
                 let new = self.write(top);
-                self.values.last_mut().expect("an open block").insert(top, new);
+                self.values
+                    .last_mut()
+                    .expect("an open block")
+                    .insert(top, new);
                 stack.pop();
             }
         }
@@ -39,7 +42,8 @@ impl Differentiator<'_> {
 
     pub(super) fn regions(&mut self, regions: &[Region]) -> Vec<Region> {
         let mut new = regions.to_vec();
-        new.iter_mut().for_each(|region| region.offset = self.value(region.offset));
+        new.iter_mut()
+            .for_each(|region| region.offset = self.value(region.offset));
         new
     }
 
@@ -52,7 +56,11 @@ impl Differentiator<'_> {
     }
 
     fn known(&self, old: Value) -> Option<Value> {
-        self.values.iter().rev().find_map(|map| map.get(&old)).copied()
+        self.values
+            .iter()
+            .rev()
+            .find_map(|map| map.get(&old))
+            .copied()
     }
 
     /// Whether a value has to come from where the forward sweep kept it.
@@ -72,7 +80,11 @@ impl Differentiator<'_> {
 
     fn operands(&self, old: Value) -> Vec<Value> {
         if self.is_gone(old) {
-            return self.rounds(old).iter().flat_map(|round| [round.index, round.lower]).collect();
+            return self
+                .rounds(old)
+                .iter()
+                .flat_map(|round| [round.index, round.lower])
+                .collect();
         }
         match self.analysis.definition(old) {
             Some(Instruction::Scalar { arguments, .. }) => arguments.clone(),
@@ -91,7 +103,11 @@ impl Differentiator<'_> {
         match self.analysis.definition(old) {
             Some(Instruction::Constant { constant, .. }) => self.builder.constant(*constant),
             Some(Instruction::Weight { part, .. }) => self.builder.weight(*part),
-            Some(Instruction::Scalar { operation, arguments, .. }) => {
+            Some(Instruction::Scalar {
+                operation,
+                arguments,
+                ..
+            }) => {
                 let arguments: Vec<Value> = arguments.iter().map(|&a| self.value(a)).collect();
                 self.builder.scalar(*operation, &arguments)
             }

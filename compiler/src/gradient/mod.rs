@@ -35,9 +35,16 @@ pub(crate) mod samples;
 pub fn differentiate(graph: &Graph) -> Graph {
     let analysis = Analysis::new(graph);
     let rehearsal = Differentiator::run(&analysis, BTreeMap::new());
-    let kept = rehearsal.demanded.iter().map(|&value| (value, None)).collect();
+    let kept = rehearsal
+        .demanded
+        .iter()
+        .map(|&value| (value, None))
+        .collect();
     let last = Differentiator::run(&analysis, kept);
-    debug_assert_eq!(last.demanded, rehearsal.demanded, "both passes ask for the same values");
+    debug_assert_eq!(
+        last.demanded, rehearsal.demanded,
+        "both passes ask for the same values"
+    );
     let mut gradient = last.builder.finish();
     dead::eliminate(&mut gradient);
     verify::check(&gradient, "gradient");
@@ -98,12 +105,16 @@ impl<'a> Differentiator<'a> {
             self.builder.statement(statement.as_str());
         }
         for buffer in &graph.buffers {
-            self.builder.buffer(buffer.name.as_str(), buffer.length, buffer.kind.clone());
+            self.builder
+                .buffer(buffer.name.as_str(), buffer.length, buffer.kind.clone());
         }
-        let gradient = self.builder.buffer("gradient", graph.dimension, BufferKind::Gradient);
+        let gradient = self
+            .builder
+            .buffer("gradient", graph.dimension, BufferKind::Gradient);
         for (index, buffer) in graph.buffers.iter().enumerate() {
             if matches!(buffer.kind, BufferKind::Position) {
-                self.adjoint_buffers.insert(BufferId(index as u32), gradient);
+                self.adjoint_buffers
+                    .insert(BufferId(index as u32), gradient);
             }
         }
     }
@@ -113,8 +124,9 @@ impl<'a> Differentiator<'a> {
         let id = self.analysis.id(block);
         self.fused.insert(id);
         self.levels.insert(id, self.builder.depth());
-        let terminal: Vec<bool> =
-            (0..block.instructions.len()).map(|i| self.analysis.is_terminal(block, i)).collect();
+        let terminal: Vec<bool> = (0..block.instructions.len())
+            .map(|i| self.analysis.is_terminal(block, i))
+            .collect();
         let instructions = || block.instructions.iter().zip(&terminal);
         for (instruction, _) in instructions().filter(|(_, terminal)| !**terminal) {
             self.forward(instruction);
@@ -137,14 +149,26 @@ impl<'a> Differentiator<'a> {
         write: &mut dyn FnMut(&mut Self, &'a Block),
     ) {
         match instruction {
-            Instruction::Loop { index, lower, upper, max_count, reversed, body } => {
+            Instruction::Loop {
+                index,
+                lower,
+                upper,
+                max_count,
+                reversed,
+                body,
+            } => {
                 let (lower, upper) = (self.value(*lower), self.value(*upper));
-                let new =
-                    self.builder.begin_loop(lower, upper, *max_count, reversed ^ turned);
+                let new = self
+                    .builder
+                    .begin_loop(lower, upper, *max_count, reversed ^ turned);
                 self.values.push(HashMap::from([(*index, new)]));
                 write(self, body);
             }
-            Instruction::If { condition, then, otherwise } => {
+            Instruction::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let condition = self.value(*condition);
                 self.builder.begin_if(condition);
                 self.values.push(HashMap::new());
@@ -177,20 +201,36 @@ impl<'a> Differentiator<'a> {
                 let new = self.value(*result);
                 self.keep(*result, new);
             }
-            Instruction::Store { buffer, index, value } => {
+            Instruction::Store {
+                buffer,
+                index,
+                value,
+            } => {
                 let (index, value) = (self.value(*index), self.value(*value));
                 self.builder.store(*buffer, index, value);
             }
-            Instruction::Accumulate { buffer, index, value } => {
+            Instruction::Accumulate {
+                buffer,
+                index,
+                value,
+            } => {
                 let (index, value) = (self.value(*index), self.value(*value));
                 self.builder.accumulate(*buffer, index, value);
             }
             Instruction::Clear { buffer } => self.builder.clear(*buffer),
-            Instruction::AddPart { part, value, statement } => {
+            Instruction::AddPart {
+                part,
+                value,
+                statement,
+            } => {
                 let value = self.value(*value);
                 self.builder.add_part(*part, value, *statement);
             }
-            Instruction::Dense { operation, inputs, outputs } => {
+            Instruction::Dense {
+                operation,
+                inputs,
+                outputs,
+            } => {
                 let inputs = self.regions(inputs);
                 let outputs = self.regions(outputs);
                 self.builder.dense(*operation, inputs, outputs);
@@ -215,30 +255,49 @@ impl<'a> Differentiator<'a> {
     fn backward(&mut self, instruction: &'a Instruction) {
         match instruction {
             Instruction::Constant { .. } | Instruction::Weight { .. } => {}
-            Instruction::Scalar { result, operation, arguments } => {
+            Instruction::Scalar {
+                result,
+                operation,
+                arguments,
+            } => {
                 if let Some(adjoint) = self.take_adjoint(*result) {
                     self.scalar_backward(*operation, arguments, *result, adjoint);
                 }
             }
-            Instruction::Load { result, buffer, index } => {
+            Instruction::Load {
+                result,
+                buffer,
+                index,
+            } => {
                 if let Some(adjoint) = self.take_adjoint(*result) {
                     let index = self.value(*index);
                     let adjoints = self.adjoint_buffer(*buffer);
                     self.builder.accumulate(adjoints, index, adjoint);
                 }
             }
-            Instruction::Store { buffer, index, value } => {
+            Instruction::Store {
+                buffer,
+                index,
+                value,
+            } => {
                 if !self.analysis.is_active_buffer(*buffer) {
                     return;
                 }
                 self.element_backward(*buffer, *index, *value);
-                if matches!(self.builder.graph().buffer(*buffer).kind, BufferKind::Mutable) {
+                if matches!(
+                    self.builder.graph().buffer(*buffer).kind,
+                    BufferKind::Mutable
+                ) {
                     let (index, zero) = (self.value(*index), self.builder.real(0.0));
                     let adjoints = self.adjoint_buffer(*buffer);
                     self.builder.store(adjoints, index, zero);
                 }
             }
-            Instruction::Accumulate { buffer, index, value } => {
+            Instruction::Accumulate {
+                buffer,
+                index,
+                value,
+            } => {
                 self.element_backward(*buffer, *index, *value);
             }
             Instruction::Clear { buffer } => {
@@ -253,7 +312,11 @@ impl<'a> Differentiator<'a> {
                     self.add_adjoint(*value, weight);
                 }
             }
-            Instruction::Dense { operation, inputs, outputs } => {
+            Instruction::Dense {
+                operation,
+                inputs,
+                outputs,
+            } => {
                 self.dense_backward(*operation, inputs, outputs);
             }
             Instruction::Draw { .. } => panic!("a log density draws no random numbers"),
@@ -286,7 +349,11 @@ impl<'a> Differentiator<'a> {
             if !self.analysis.is_active(argument) {
                 continue;
             }
-            let mut primal = Old { differentiator: self, arguments, result };
+            let mut primal = Old {
+                differentiator: self,
+                arguments,
+                result,
+            };
             let share = derivative::adjoint(&mut primal, operation, position, adjoint);
             if let Some(share) = share {
                 self.add_adjoint(argument, share);
@@ -317,7 +384,9 @@ impl<'a> Differentiator<'a> {
     /// The whole adjoint of a value, once all its uses have been passed; `None` if nothing depends on it.
     fn take_adjoint(&mut self, value: Value) -> Option<Value> {
         let Adjoint { plain, register } = self.adjoints.remove(&value)?;
-        let Some(register) = register else { return plain };
+        let Some(register) = register else {
+            return plain;
+        };
         let zero = self.builder.int(0);
         let inner = self.builder.load(register, zero);
         Some(match plain {

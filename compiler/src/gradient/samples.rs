@@ -34,18 +34,28 @@ impl Dice {
 }
 
 const DIMENSION: usize = 5;
-const ROWS: usize = 4;
+/// Groups that rows belong to; positions are loaded by group.
+const GROUPS: usize = 4;
 
-/// A random program.
+/// A random program with loops of up to four rounds in each other.
 pub(crate) fn program(seed: u64) -> Graph {
+    program_with(seed, GROUPS, 0)
+}
+
+/// A random program with loops of hundreds of rounds, none inside another.
+pub(crate) fn long_program(seed: u64) -> Graph {
+    program_with(seed, 200 + (seed as usize * 37) % 500, 2)
+}
+
+fn program_with(seed: u64, rows: usize, depth: usize) -> Graph {
     let mut dice = Dice::new(seed);
     let mut builder = Builder::new();
     builder.set_sizes(DIMENSION, 1);
     let position = builder.buffer("position", DIMENSION, BufferKind::Position);
-    let reals: Arc<[f64]> = (0..ROWS * 3).map(|_| dice.real()).collect();
-    let ints: Arc<[i64]> = (0..ROWS * 3).map(|_| dice.below(ROWS) as i64).collect();
-    let x = builder.buffer("x", ROWS * 3, BufferKind::RealData(reals));
-    let group = builder.buffer("group", ROWS * 3, BufferKind::IntData(ints));
+    let reals: Arc<[f64]> = (0..rows * 3).map(|_| dice.real()).collect();
+    let ints: Arc<[i64]> = (0..rows * 3).map(|_| dice.below(GROUPS) as i64).collect();
+    let x = builder.buffer("x", rows * 3, BufferKind::RealData(reals));
+    let group = builder.buffer("group", rows * 3, BufferKind::IntData(ints));
     let statement = builder.statement("a term");
     let mut writer = Writer {
         builder,
@@ -57,8 +67,9 @@ pub(crate) fn program(seed: u64) -> Graph {
         loops: Vec::new(),
         pool: vec![Vec::new()],
         budget: 60,
+        rows,
     };
-    writer.block(0);
+    writer.block(depth);
     if writer.dice.below(3) == 0 {
         writer.dense();
     }
@@ -77,6 +88,8 @@ struct Writer {
     /// Reals at hand, by open block.
     pool: Vec<Vec<Value>>,
     budget: usize,
+    /// Rounds of most loops.
+    rows: usize,
 }
 
 impl Writer {
@@ -86,30 +99,48 @@ impl Writer {
 
     fn pick(&mut self) -> Value {
         let all: Vec<Value> = self.pool.iter().flatten().copied().collect();
-        if all.is_empty() || self.dice.below(5) == 0 { self.leaf() } else { all[self.dice.below(all.len())] }
+        if all.is_empty() || self.dice.below(5) == 0 {
+            self.leaf()
+        } else {
+            all[self.dice.below(all.len())]
+        }
     }
 
     fn push(&mut self, value: Value) {
         self.pool.last_mut().expect("an open block").push(value);
     }
 
-    /// An int in 0..ROWS.
+    /// An int in 0..rows.
     fn row(&mut self) -> Value {
         if self.loops.is_empty() || self.dice.below(4) == 0 {
-            let row = self.dice.below(ROWS) as i64;
+            let row = self.dice.below(self.rows) as i64;
             return self.builder.int(row);
         }
         let index = self.loops[self.dice.below(self.loops.len())].0;
-        if self.dice.below(2) == 0 { index } else { self.builder.load(self.group, index) }
+        if self.dice.below(2) == 0 {
+            index
+        } else {
+            self.builder.load(self.group, index)
+        }
     }
 
     fn leaf(&mut self) -> Value {
         let index = self.row();
         match self.dice.below(4) {
+            0 if self.dice.below(3) == 0 => {
+                let three = self.builder.int(3);
+                let place = self.scalar(Operation::IntMultiply, &[index, three]);
+                self.builder.load(self.x, place)
+            }
+            0 if self.dice.below(3) == 0 => self.scalar(Operation::IntToReal, &[index]),
             0 => self.builder.load(self.x, index),
             1 => {
                 let value = self.dice.real();
                 self.builder.real(value)
+            }
+            _ if self.rows > GROUPS => {
+                let group = self.builder.load(self.group, index);
+                self.builder.load(self.position, group)
             }
             _ => self.builder.load(self.position, index),
         }
@@ -157,7 +188,11 @@ impl Writer {
             _ => self.scalar(Negate, &[a]),
         };
         // Keeps values of order one through long chains.
-        if self.dice.below(2) == 0 { self.scalar(HyperbolicTangent, &[value]) } else { value }
+        if self.dice.below(2) == 0 {
+            self.scalar(HyperbolicTangent, &[value])
+        } else {
+            value
+        }
     }
 
     fn block(&mut self, depth: usize) {
@@ -172,7 +207,7 @@ impl Writer {
     }
 
     fn statement(&mut self, depth: usize) {
-        match self.dice.below(if depth < 3 { 13 } else { 5 }) {
+        match self.dice.below(if depth < 3 { 16 } else { 5 }) {
             0..=2 => {
                 let value = self.expression();
                 self.push(value);
@@ -184,6 +219,9 @@ impl Writer {
             9 => self.variable(),
             10 => self.recurrence(),
             11 => self.transformed(),
+            12 => self.carried(),
+            13 => self.series_in_one_loop(),
+            14 => self.overwritten(),
             _ => self.mutable_array(),
         }
     }
@@ -199,13 +237,25 @@ impl Writer {
     fn looped(&mut self, body: impl FnOnce(&mut Self)) {
         let lower = self.dice.below(2) as i64;
         let lower = self.builder.int(lower);
-        let upper = match (self.dice.below(3), self.loops.last()) {
-            (0, Some(&(index, ..))) => index,
-            (1, Some(&(index, ..))) => self.builder.load(self.group, index),
-            _ => self.builder.int(ROWS as i64 - 1),
+        let upper = match (self.dice.below(3), self.loops.last().copied()) {
+            (0, Some((index, ..))) => index,
+            (1, Some((index, ..))) => self.builder.load(self.group, index),
+            // A bound that is known when the program runs only.
+            (0, None) => {
+                let rows = self.builder.int(self.rows as i64 - 2);
+                let (a, b) = (self.pick(), self.pick());
+                let less = self.scalar(Operation::Less, &[a, b]);
+                let (all, few) = (
+                    self.builder.int(1),
+                    self.builder.int(-(self.rows as i64) / 2),
+                );
+                let more = self.scalar(Operation::IntSelect, &[less, all, few]);
+                self.scalar(Operation::IntAdd, &[rows, more])
+            }
+            _ => self.builder.int(self.rows as i64 - 1),
         };
         let reversed = self.dice.below(5) == 0;
-        self.rounds(lower, upper, ROWS, reversed, body);
+        self.rounds(lower, upper, self.rows, reversed, body);
     }
 
     fn rounds(
@@ -226,8 +276,11 @@ impl Writer {
     }
 
     fn count(&mut self, lower: i64, body: impl FnOnce(&mut Self)) {
-        let (lower, upper) = (self.builder.int(lower), self.builder.int(ROWS as i64 - 1));
-        self.rounds(lower, upper, ROWS, false, body);
+        let (lower, upper) = (
+            self.builder.int(lower),
+            self.builder.int(self.rows as i64 - 1),
+        );
+        self.rounds(lower, upper, self.rows, false, body);
     }
 
     fn branch(&mut self, depth: usize) {
@@ -288,6 +341,85 @@ impl Writer {
         }
     }
 
+    /// A register that only one loop touches, but whose value goes from round to round.
+    fn carried(&mut self) {
+        let (register, zero) = (self.builder.register("carried"), self.builder.int(0));
+        self.count(0, |writer| {
+            writer.if_first_round(
+                |writer| {
+                    let start = writer.expression();
+                    writer.builder.store(register, zero, start);
+                },
+                |_| {},
+            );
+            let old = writer.builder.load(register, zero);
+            let other = writer.expression();
+            let sum = writer.scalar(Operation::Add, &[old, other]);
+            let new = writer.scalar(Operation::Sine, &[sum]);
+            writer.builder.store(register, zero, new);
+            writer.push(new);
+            writer.term();
+        });
+    }
+
+    /// The same with an array: s[t] from s[t − 1], start and terms in one loop.
+    fn series_in_one_loop(&mut self) {
+        let (base, total) = self.places(self.rows);
+        let series = self.builder.buffer("series", total, BufferKind::Local);
+        self.count(0, |writer| {
+            let t = writer.loops.last().expect("an open loop").0;
+            let place = writer.scalar(Operation::IntAdd, &[base, t]);
+            writer.builder.pin(series);
+            writer.if_first_round(
+                |writer| {
+                    let start = writer.expression();
+                    writer.builder.store(series, place, start);
+                },
+                |writer| {
+                    let minus = writer.builder.int(-1);
+                    let before = writer.scalar(Operation::IntAdd, &[place, minus]);
+                    writer.builder.pin(series);
+                    let old = writer.builder.load(series, before);
+                    let other = writer.expression();
+                    let product = writer.scalar(Operation::Multiply, &[old, other]);
+                    let new = writer.scalar(Operation::Sine, &[product]);
+                    writer.builder.store(series, place, new);
+                },
+            );
+            let value = writer.builder.load(series, place);
+            writer.push(value);
+            writer.term();
+        });
+    }
+
+    fn if_first_round(&mut self, first: impl FnOnce(&mut Self), other: impl FnOnce(&mut Self)) {
+        let &(index, lower, _) = self.loops.last().expect("an open loop");
+        let condition = self.scalar(Operation::IntEqual, &[index, lower]);
+        self.builder.begin_if(condition);
+        self.pool.push(Vec::new());
+        first(self);
+        self.pool.pop();
+        self.builder.begin_else();
+        self.pool.push(Vec::new());
+        other(self);
+        self.pool.pop();
+        self.builder.end();
+    }
+
+    /// A register that a loop of terms reads and that gets another value afterwards.
+    fn overwritten(&mut self) {
+        let (register, zero) = (self.builder.register("overwritten"), self.builder.int(0));
+        for _ in 0..2 {
+            let value = self.expression();
+            self.builder.store(register, zero, value);
+            self.looped(|writer| {
+                let value = writer.builder.load(register, zero);
+                writer.push(value);
+                writer.term();
+            });
+        }
+    }
+
     /// The first of `length` places that belong to the present round of all open loops, and the places of all rounds.
     fn places(&mut self, length: usize) -> (Value, usize) {
         let mut place = self.builder.int(0);
@@ -305,7 +437,7 @@ impl Writer {
 
     /// s[t] from s[t − 1], with terms on the way or after.
     fn recurrence(&mut self) {
-        let (base, total) = self.places(ROWS);
+        let (base, total) = self.places(self.rows);
         let series = self.builder.buffer("series", total, BufferKind::Local);
         let start = self.expression();
         self.builder.store(series, base, start);
@@ -337,7 +469,7 @@ impl Writer {
 
     /// m[i] = f(…); terms of m[i] and of m[group[i]], in the same loop or in another.
     fn transformed(&mut self) {
-        let (base, total) = self.places(ROWS);
+        let (base, total) = self.places(self.rows);
         let array = self.builder.buffer("transformed", total, BufferKind::Local);
         let same = self.dice.below(2) == 0;
         self.count(0, |writer| {
@@ -364,7 +496,9 @@ impl Writer {
     }
 
     fn mutable_array(&mut self) {
-        let array = self.builder.buffer("scratch", ROWS, BufferKind::Mutable);
+        let array = self
+            .builder
+            .buffer("scratch", self.rows, BufferKind::Mutable);
         if self.dice.below(2) == 0 {
             self.builder.clear(array);
             self.looped(|writer| {
@@ -391,11 +525,24 @@ impl Writer {
         let n = 3;
         let zero = self.builder.int(0);
         let mut matrix = |name: &str, length| self.builder.buffer(name, length, BufferKind::Local);
-        let (m, outer, a, l) = (matrix("M", 9), matrix("M Mt", 9), matrix("A", 9), matrix("L", 9));
+        let (m, outer, a, l) = (
+            matrix("M", 9),
+            matrix("M Mt", 9),
+            matrix("A", 9),
+            matrix("L", 9),
+        );
         let (product, solved, back) = (matrix("x p", n), matrix("solved", n), matrix("back", n));
         let (log, kept, inverse) = (matrix("log", 1), matrix("K r", n), matrix("K", 9));
-        let region = |buffer, length| Region { buffer, offset: zero, length };
-        let outer_transpose = Dense::Product { rows: n, inner: n, columns: n };
+        let region = |buffer, length| Region {
+            buffer,
+            offset: zero,
+            length,
+        };
+        let outer_transpose = Dense::Product {
+            rows: n,
+            inner: n,
+            columns: n,
+        };
         let transposed = self.builder.buffer("Mt", 9, BufferKind::Local);
         for i in 0..n {
             for j in 0..n {
@@ -418,21 +565,48 @@ impl Writer {
             let value = self.scalar(Operation::Add, &[value, ridge]);
             self.builder.store(a, place, value);
         }
-        self.builder.dense(Dense::Cholesky { size: n }, vec![region(a, 9)], vec![region(l, 9)]);
-        let times = Dense::Product { rows: n, inner: 4, columns: 1 };
+        self.builder.dense(
+            Dense::Cholesky { size: n },
+            vec![region(a, 9)],
+            vec![region(l, 9)],
+        );
+        let times = Dense::Product {
+            rows: n,
+            inner: 4,
+            columns: 1,
+        };
         let (x, position) = (self.x, self.position);
-        self.builder.dense(times, vec![region(x, 12), region(position, 4)], vec![region(product, n)]);
-        let solve = Dense::SolveLower { size: n, columns: 1 };
-        self.builder.dense(solve, vec![region(l, 9), region(product, n)], vec![region(solved, n)]);
-        let solve = Dense::SolveLowerTransposed { size: n, columns: 1 };
-        self.builder.dense(solve, vec![region(l, 9), region(solved, n)], vec![region(back, n)]);
+        self.builder.dense(
+            times,
+            vec![region(x, 12), region(position, 4)],
+            vec![region(product, n)],
+        );
+        let solve = Dense::SolveLower {
+            size: n,
+            columns: 1,
+        };
+        self.builder.dense(
+            solve,
+            vec![region(l, 9), region(product, n)],
+            vec![region(solved, n)],
+        );
+        let solve = Dense::SolveLowerTransposed {
+            size: n,
+            columns: 1,
+        };
+        self.builder.dense(
+            solve,
+            vec![region(l, 9), region(solved, n)],
+            vec![region(back, n)],
+        );
         self.builder.dense(
             Dense::MultiNormal { size: n },
             vec![region(back, n), region(a, 9)],
             vec![region(log, 1), region(kept, n), region(inverse, 9)],
         );
         let value = self.builder.load(log, zero);
-        self.builder.add_part(Part::Likelihood, value, self.statement);
+        self.builder
+            .add_part(Part::Likelihood, value, self.statement);
         for buffer in [solved, back, l] {
             let value = self.builder.load(buffer, zero);
             self.push(value);

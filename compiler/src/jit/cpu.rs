@@ -40,8 +40,16 @@ impl CpuLevel {
     pub(super) fn isa(self, fast_allocation: bool) -> Result<isa::OwnedTargetIsa, JitError> {
         let failed = |error: &dyn fmt::Display| JitError::Compilation(error.to_string());
         let mut flags = settings::builder();
-        let allocator = if fast_allocation { "single_pass" } else { "backtracking" };
-        let verifier = if cfg!(debug_assertions) { "true" } else { "false" };
+        let allocator = if fast_allocation {
+            "single_pass"
+        } else {
+            "backtracking"
+        };
+        let verifier = if cfg!(debug_assertions) {
+            "true"
+        } else {
+            "false"
+        };
         for (name, value) in [
             ("opt_level", "speed"),
             ("regalloc_algorithm", allocator),
@@ -55,13 +63,24 @@ impl CpuLevel {
             cranelift_native::builder_with_options(false).map_err(|error| failed(&error))?;
         if self != CpuLevel::Portable {
             for flag in [
-                "has_sse3", "has_ssse3", "has_sse41", "has_sse42", "has_popcnt", "has_avx",
-                "has_avx2", "has_fma", "has_bmi1", "has_bmi2", "has_lzcnt",
+                "has_sse3",
+                "has_ssse3",
+                "has_sse41",
+                "has_sse42",
+                "has_popcnt",
+                "has_avx",
+                "has_avx2",
+                "has_fma",
+                "has_bmi1",
+                "has_bmi2",
+                "has_lzcnt",
             ] {
                 builder.enable(flag).map_err(|error| failed(&error))?;
             }
         }
-        builder.finish(settings::Flags::new(flags)).map_err(|error| failed(&error))
+        builder
+            .finish(settings::Flags::new(flags))
+            .map_err(|error| failed(&error))
     }
 }
 

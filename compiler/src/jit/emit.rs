@@ -7,8 +7,8 @@ use std::collections::HashMap;
 
 use cranelift::codegen::ir::{self, BlockArg, FuncRef, InstBuilder, MemFlagsData};
 use cranelift::frontend::{FunctionBuilder, Variable};
-use cranelift_module::{Linkage, Module};
 use cranelift::prelude::{AbiParam, IntCC, types};
+use cranelift_module::{Linkage, Module};
 
 use crate::math::graph::{
     Block, BufferId, BufferKind, Constant, Graph, Instruction, Part, Region, Value,
@@ -17,7 +17,7 @@ use crate::math::primitive::{Dense, Operation};
 
 use super::layout::{Layout, Place};
 use super::native::JitError;
-use super::{blocks, context, kernels, operations, symbols};
+use super::{blocks, context, kernels, layout, operations, symbols};
 
 /// Writes a graph's code into an empty function of one pointer argument.
 pub(super) fn emit(
@@ -88,7 +88,10 @@ impl Emitter<'_> {
             context::WEIGHTS,
         ] {
             let flags = MemFlagsData::trusted().with_readonly().with_can_move();
-            let pointer = self.builder.ins().load(types::I64, flags, self.context, field);
+            let pointer = self
+                .builder
+                .ins()
+                .load(types::I64, flags, self.context, field);
             self.bases.insert(field, pointer);
         }
         let zero = self.builder.ins().f64const(0.0);
@@ -110,7 +113,10 @@ impl Emitter<'_> {
     /// Stores the sums of the parts.
     fn epilogue(&mut self) {
         let flags = MemFlagsData::trusted();
-        let sums = self.builder.ins().load(types::I64, flags, self.context, context::PARTS);
+        let sums = self
+            .builder
+            .ins()
+            .load(types::I64, flags, self.context, context::PARTS);
         let mut parts: Vec<(Part, Variable)> = self.parts.iter().map(|(&p, &v)| (p, v)).collect();
         parts.sort_by_key(|&(part, _)| part);
         for (part, variable) in parts {
@@ -143,7 +149,10 @@ impl Emitter<'_> {
     }
 
     fn block(&mut self, block: &Block) -> Result<(), JitError> {
-        block.instructions.iter().try_for_each(|instruction| self.instruction(instruction))
+        block
+            .instructions
+            .iter()
+            .try_for_each(|instruction| self.instruction(instruction))
     }
 
     pub fn instruction(&mut self, instruction: &Instruction) -> Result<(), JitError> {
@@ -159,7 +168,11 @@ impl Emitter<'_> {
                 };
                 self.set(*result, value);
             }
-            Instruction::Scalar { result, operation, arguments } => {
+            Instruction::Scalar {
+                result,
+                operation,
+                arguments,
+            } => {
                 let value = self.scalar(*operation, arguments)?;
                 self.set(*result, value);
             }
@@ -175,18 +188,33 @@ impl Emitter<'_> {
                 };
                 let flags = MemFlagsData::trusted().with_readonly().with_can_move();
                 let base = self.base(context::WEIGHTS);
-                let weight = self.builder.ins().load(types::F64, flags, base, 8 * slot as i32);
+                let weight = self
+                    .builder
+                    .ins()
+                    .load(types::F64, flags, base, 8 * slot as i32);
                 self.set(*result, weight);
             }
-            Instruction::Load { result, buffer, index } => {
+            Instruction::Load {
+                result,
+                buffer,
+                index,
+            } => {
                 let value = self.load(*buffer, *index);
                 self.set(*result, value);
             }
-            Instruction::Store { buffer, index, value } => {
+            Instruction::Store {
+                buffer,
+                index,
+                value,
+            } => {
                 let value = self.value(*value);
                 self.store(*buffer, *index, value);
             }
-            Instruction::Accumulate { buffer, index, value } => {
+            Instruction::Accumulate {
+                buffer,
+                index,
+                value,
+            } => {
                 let value = self.value(*value);
                 let old = self.load(*buffer, *index);
                 let sum = self.builder.ins().fadd(old, value);
@@ -202,16 +230,31 @@ impl Emitter<'_> {
                     self.scalar_loop(instruction)?;
                 }
             }
-            Instruction::If { condition, then, otherwise } => {
+            Instruction::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 self.branch(*condition, then, otherwise)?;
             }
-            Instruction::Dense { operation, inputs, outputs } => {
+            Instruction::Dense {
+                operation,
+                inputs,
+                outputs,
+            } => {
                 self.dense(*operation, inputs, outputs)?;
             }
-            Instruction::Draw { result, draw, arguments } => {
+            Instruction::Draw {
+                result,
+                draw,
+                arguments,
+            } => {
                 let symbol = symbols::draw(*draw);
                 let flags = MemFlagsData::trusted();
-                let stream = self.builder.ins().load(types::I64, flags, self.context, context::STREAM);
+                let stream =
+                    self.builder
+                        .ins()
+                        .load(types::I64, flags, self.context, context::STREAM);
                 let mut values = vec![stream];
                 values.extend(arguments.iter().map(|&argument| self.value(argument)));
                 let value = self.call(symbol.name, &values, Some(types::F64))?;
@@ -221,11 +264,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    fn scalar(
-        &mut self,
-        operation: Operation,
-        arguments: &[Value],
-    ) -> Result<ir::Value, JitError> {
+    fn scalar(&mut self, operation: Operation, arguments: &[Value]) -> Result<ir::Value, JitError> {
         let mut values = [self.context; 3];
         for (value, &argument) in values.iter_mut().zip(arguments) {
             *value = self.value(argument);
@@ -251,7 +290,9 @@ impl Emitter<'_> {
             Some(&function) => function,
             None => {
                 let mut signature = self.module.make_signature();
-                let types = arguments.iter().map(|&a| self.builder.func.dfg.value_type(a));
+                let types = arguments
+                    .iter()
+                    .map(|&a| self.builder.func.dfg.value_type(a));
                 signature.params.extend(types.map(AbiParam::new));
                 signature.returns.extend(result.map(AbiParam::new));
                 let id = self
@@ -268,7 +309,7 @@ impl Emitter<'_> {
     }
 
     /// The base of a buffer in memory, and the byte offset of its first element.
-    fn origin(&self, buffer: BufferId) -> (ir::Value, usize) {
+    pub fn origin(&self, buffer: BufferId) -> (ir::Value, usize) {
         match self.layout.place(buffer) {
             Place::Position => (self.base(context::POSITION), 0),
             Place::Gradient => (self.base(context::GRADIENT), 0),
@@ -308,7 +349,10 @@ impl Emitter<'_> {
     pub fn pointer(&mut self, address: Address) -> ir::Value {
         match address.offset {
             0 => address.base,
-            offset => self.builder.ins().iadd_imm_s(address.base, i64::from(offset)),
+            offset => self
+                .builder
+                .ins()
+                .iadd_imm_s(address.base, i64::from(offset)),
         }
     }
 
@@ -327,10 +371,16 @@ impl Emitter<'_> {
         if let Some(&variable) = self.variables.get(&buffer) {
             return self.builder.use_var(variable);
         }
-        let ty = if self.graph.buffer(buffer).kind.is_int() { types::I64 } else { types::F64 };
+        let ty = if self.graph.buffer(buffer).kind.is_int() {
+            types::I64
+        } else {
+            types::F64
+        };
         let address = self.address(buffer, index);
         let flags = self.flags(buffer);
-        self.builder.ins().load(ty, flags, address.base, address.offset)
+        self.builder
+            .ins()
+            .load(ty, flags, address.base, address.offset)
     }
 
     pub fn store(&mut self, buffer: BufferId, index: Value, value: ir::Value) {
@@ -340,7 +390,9 @@ impl Emitter<'_> {
         }
         let address = self.address(buffer, index);
         let flags = MemFlagsData::trusted();
-        self.builder.ins().store(flags, value, address.base, address.offset);
+        self.builder
+            .ins()
+            .store(flags, value, address.base, address.offset);
     }
 
     pub fn add_part(&mut self, part: Part, value: ir::Value) {
@@ -348,10 +400,6 @@ impl Emitter<'_> {
         let sum = self.builder.use_var(variable);
         let sum = self.builder.ins().fadd(sum, value);
         self.builder.def_var(variable, sum);
-    }
-
-    pub fn is_register(&self, buffer: BufferId) -> bool {
-        self.variables.contains_key(&buffer)
     }
 
     fn clear(&mut self, buffer: BufferId) -> Result<(), JitError> {
@@ -366,14 +414,16 @@ impl Emitter<'_> {
             for i in 0..length {
                 let address = self.displaced(base, (offset + 8 * i) as i64);
                 let flags = MemFlagsData::trusted();
-                self.builder.ins().store(flags, zero, address.base, address.offset);
+                self.builder
+                    .ins()
+                    .store(flags, zero, address.base, address.offset);
             }
             return Ok(());
         }
         let address = self.displaced(base, offset as i64);
         let pointer = self.pointer(address);
         let length = self.builder.ins().iconst(types::I64, length as i64);
-        self.call(kernels::CLEAR, &[pointer, length], None)?;
+        self.call(kernels::CLEAR, &[length, pointer], None)?;
         Ok(())
     }
 
@@ -387,8 +437,14 @@ impl Emitter<'_> {
         let then_block = self.builder.create_block();
         let after = self.builder.create_block();
         let has_else = !otherwise.instructions.is_empty();
-        let else_block = if has_else { self.builder.create_block() } else { after };
-        self.builder.ins().brif(condition, then_block, &[], else_block, &[]);
+        let else_block = if has_else {
+            self.builder.create_block()
+        } else {
+            after
+        };
+        self.builder
+            .ins()
+            .brif(condition, then_block, &[], else_block, &[]);
         let blocks = [(then_block, then), (else_block, otherwise)];
         for (target, block) in blocks.into_iter().take(1 + usize::from(has_else)) {
             self.builder.switch_to_block(target);
@@ -402,8 +458,16 @@ impl Emitter<'_> {
     }
 
     /// if first ≤ last { i = first; do { body } while i ≠ last, i ± 1 }
-    fn scalar_loop(&mut self, instruction: &Instruction) -> Result<(), JitError> {
-        let Instruction::Loop { index, lower, upper, reversed, body, .. } = instruction else {
+    pub fn scalar_loop(&mut self, instruction: &Instruction) -> Result<(), JitError> {
+        let Instruction::Loop {
+            index,
+            lower,
+            upper,
+            reversed,
+            body,
+            ..
+        } = instruction
+        else {
             unreachable!("called for loops only")
         };
         let (lower_value, upper_value) = (self.value(*lower), self.value(*upper));
@@ -421,8 +485,12 @@ impl Emitter<'_> {
             }
             _ => {
                 let some =
-                    self.builder.ins().icmp(IntCC::SignedLessThanOrEqual, lower_value, upper_value);
-                self.builder.ins().brif(some, round, &[BlockArg::Value(first)], after, &[]);
+                    self.builder
+                        .ins()
+                        .icmp(IntCC::SignedLessThanOrEqual, lower_value, upper_value);
+                self.builder
+                    .ins()
+                    .brif(some, round, &[BlockArg::Value(first)], after, &[]);
             }
         }
         self.builder.switch_to_block(round);
@@ -430,21 +498,23 @@ impl Emitter<'_> {
         self.block(body)?;
         let done = self.builder.ins().icmp(IntCC::Equal, i, last);
         let next = self.builder.ins().iadd_imm_s(i, step);
-        self.builder.ins().brif(done, after, &[], round, &[BlockArg::Value(next)]);
+        self.builder
+            .ins()
+            .brif(done, after, &[], round, &[BlockArg::Value(next)]);
         self.builder.seal_block(round);
         self.builder.switch_to_block(after);
         self.builder.seal_block(after);
         Ok(())
     }
 
-    /// Sizes, then inputs, then outputs.
+    /// Sizes, inputs, outputs, working memory.
     fn dense(
         &mut self,
         operation: Dense,
         inputs: &[Region],
         outputs: &[Region],
     ) -> Result<(), JitError> {
-        let (name, sizes) = kernels::dense(operation);
+        let (name, sizes, work) = kernels::dense(operation);
         let mut arguments = Vec::with_capacity(8);
         for size in sizes {
             arguments.push(self.builder.ins().iconst(types::I64, size as i64));
@@ -453,8 +523,12 @@ impl Emitter<'_> {
             let address = self.address(region.buffer, region.offset);
             arguments.push(self.pointer(address));
         }
+        if work > 0 {
+            let offset = layout::reserve(&mut self.layout.scratch, work);
+            let address = self.displaced(self.base(context::SCRATCH), offset as i64);
+            arguments.push(self.pointer(address));
+        }
         self.call(name, &arguments, None)?;
         Ok(())
     }
 }
-

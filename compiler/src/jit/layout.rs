@@ -86,13 +86,17 @@ pub(super) fn reserve(total: &mut usize, elements: usize) -> usize {
 fn find_dense(block: &Block, found: &mut [bool]) {
     for instruction in &block.instructions {
         match instruction {
-            Instruction::Dense { inputs, outputs, .. } => {
+            Instruction::Dense {
+                inputs, outputs, ..
+            } => {
                 for region in inputs.iter().chain(outputs) {
                     found[region.buffer.0 as usize] = true;
                 }
             }
             Instruction::Loop { body, .. } => find_dense(body, found),
-            Instruction::If { then, otherwise, .. } => {
+            Instruction::If {
+                then, otherwise, ..
+            } => {
                 find_dense(then, found);
                 find_dense(otherwise, found);
             }
@@ -103,11 +107,15 @@ fn find_dense(block: &Block, found: &mut [bool]) {
 
 impl Arena {
     fn real(&mut self, data: &Arc<[f64]>) -> usize {
-        self.add(data.as_ptr().addr(), data.len(), || Contents::Real(data.clone()))
+        self.add(data.as_ptr().addr(), data.len(), || {
+            Contents::Real(data.clone())
+        })
     }
 
     fn int(&mut self, data: &Arc<[i64]>) -> usize {
-        self.add(data.as_ptr().addr(), data.len(), || Contents::Int(data.clone()))
+        self.add(data.as_ptr().addr(), data.len(), || {
+            Contents::Int(data.clone())
+        })
     }
 
     /// The offset of an array, known by its address; arrays stay alive in `contents`, so addresses are not reused.
@@ -133,7 +141,10 @@ impl Arena {
                 Contents::Int(data) => Box::new(data.iter().map(|&value| value as u64)),
             };
             let start = reserve(&mut offset, data.len()) / 8;
-            words[start..].iter_mut().zip(data).for_each(|(word, bits)| *word = bits);
+            words[start..]
+                .iter_mut()
+                .zip(data)
+                .for_each(|(word, bits)| *word = bits);
         }
         words
     }

@@ -46,10 +46,19 @@ impl CompiledModel {
             ("start", &programs.start),
             ("outputs", &programs.outputs),
         ];
-        graphs.extend(programs.unconstrain.as_ref().map(|graph| ("unconstrain", graph)));
+        graphs.extend(
+            programs
+                .unconstrain
+                .as_ref()
+                .map(|graph| ("unconstrain", graph)),
+        );
         let native = Native::compile(&graphs, cpu)?;
         let has_unconstrain = programs.unconstrain.is_some();
-        Ok(CompiledModel { native, density: programs.density, has_unconstrain })
+        Ok(CompiledModel {
+            native,
+            density: programs.density,
+            has_unconstrain,
+        })
     }
 
     /// The CPU level of its code.
@@ -151,7 +160,9 @@ impl Evaluator for NativeEvaluator<'_> {
             parts: &mut self.parts,
             stream: None,
         };
-        self.model.native.run(GRADIENT, &mut self.scratch, arguments);
+        self.model
+            .native
+            .run(GRADIENT, &mut self.scratch, arguments);
         parts.prior = not_nan(self.parts[0]);
         parts.jacobian = not_nan(self.parts[1]);
         parts.likelihood = counted(weights.likelihood, self.parts[2]);
@@ -166,7 +177,11 @@ impl Evaluator for NativeEvaluator<'_> {
         if weights.likelihood != 0.0 {
             total += weights.likelihood * parts.likelihood;
         }
-        if total.is_finite() { total } else { f64::NEG_INFINITY }
+        if total.is_finite() {
+            total
+        } else {
+            f64::NEG_INFINITY
+        }
     }
 
     fn prior_draw(&mut self, stream: &mut Stream, position: &mut [f64]) {
@@ -182,7 +197,12 @@ impl Evaluator for NativeEvaluator<'_> {
     fn explain(&mut self, position: &[f64]) -> Option<String> {
         let density = &self.model.density;
         let weights = Weights::posterior(density.soft_count);
-        let inputs = Inputs { position, weights: &weights, given: &[], stream: None };
+        let inputs = Inputs {
+            position,
+            weights: &weights,
+            given: &[],
+            stream: None,
+        };
         let outcome = interpret(density, inputs);
         let statement = outcome.first_not_finite?;
         let description = density.statements.get(statement as usize)?;
@@ -199,7 +219,11 @@ impl Evaluator for NativeEvaluator<'_> {
 }
 
 fn not_nan(part: f64) -> f64 {
-    if part.is_nan() { f64::NEG_INFINITY } else { part }
+    if part.is_nan() {
+        f64::NEG_INFINITY
+    } else {
+        part
+    }
 }
 
 /// A part as reported: zero if its weight is zero, whatever was computed.

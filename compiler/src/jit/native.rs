@@ -5,9 +5,9 @@
 
 use cranelift::codegen::Context as CodeContext;
 use cranelift::frontend::{FunctionBuilder, FunctionBuilderContext};
+use cranelift::prelude::{AbiParam, types};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
-use cranelift::prelude::{AbiParam, types};
 use likelier_runtime::random::Stream;
 use thiserror::Error;
 
@@ -100,30 +100,42 @@ impl Native {
         for (name, graph) in graphs {
             let (mut code, function, scratch) =
                 build(&mut module, name, graph, &mut arena, lowering)?;
-            module.define_function(function, &mut code).map_err(failed)?;
+            module
+                .define_function(function, &mut code)
+                .map_err(failed)?;
             compiled.push((function, scratch));
         }
         module.finalize_definitions().map_err(failed)?;
-        let programs = graphs.iter().zip(compiled).map(|((_, graph), (function, scratch))| {
-            let address = module.get_finalized_function(function);
-            Program {
-                // SAFETY: the function was just compiled with this signature.
-                entry: unsafe {
-                    std::mem::transmute::<*const u8, unsafe extern "C" fn(*const Context)>(address)
-                },
-                scratch,
-                dimension: graph.dimension,
-                soft_count: graph.soft_count,
-                given: length(graph, |kind| matches!(kind, BufferKind::Given)),
-                output: length(graph, |kind| matches!(kind, BufferKind::Output)),
-                has_gradient: graph
-                    .buffers
-                    .iter()
-                    .any(|buffer| matches!(buffer.kind, BufferKind::Gradient)),
-            }
-        });
+        let programs = graphs
+            .iter()
+            .zip(compiled)
+            .map(|((_, graph), (function, scratch))| {
+                let address = module.get_finalized_function(function);
+                Program {
+                    // SAFETY: the function was just compiled with this signature.
+                    entry: unsafe {
+                        std::mem::transmute::<*const u8, unsafe extern "C" fn(*const Context)>(
+                            address,
+                        )
+                    },
+                    scratch,
+                    dimension: graph.dimension,
+                    soft_count: graph.soft_count,
+                    given: length(graph, |kind| matches!(kind, BufferKind::Given)),
+                    output: length(graph, |kind| matches!(kind, BufferKind::Output)),
+                    has_gradient: graph
+                        .buffers
+                        .iter()
+                        .any(|buffer| matches!(buffer.kind, BufferKind::Gradient)),
+                }
+            });
         let programs = programs.collect();
-        Ok(Native { module: Some(module), programs, data: Aligned::of_words(&arena.words()), cpu })
+        Ok(Native {
+            module: Some(module),
+            programs,
+            data: Aligned::of_words(&arena.words()),
+            cpu,
+        })
     }
 
     /// The CPU level it was compiled for.
@@ -133,7 +145,12 @@ impl Native {
 
     /// Working memory that is enough for every program.
     pub fn scratch(&self) -> Scratch {
-        let bytes = self.programs.iter().map(|program| program.scratch).max().unwrap_or(0);
+        let bytes = self
+            .programs
+            .iter()
+            .map(|program| program.scratch)
+            .max()
+            .unwrap_or(0);
         Scratch(Aligned::zeroed(bytes))
     }
 
@@ -148,14 +165,37 @@ impl Native {
     /// If a slice or the scratch is shorter than the program needs: a mistake of the caller.
     pub fn run(&self, program: usize, scratch: &mut Scratch, arguments: Arguments) {
         let program = &self.programs[program];
-        assert!(scratch.0.bytes() >= program.scratch, "scratch of another model");
-        assert_eq!(arguments.position.len(), program.dimension, "length of the position");
-        assert_eq!(arguments.weights.len(), program.soft_count + 1, "number of weights");
-        assert_eq!(arguments.parts.len(), program.soft_count + FIXED_PARTS, "number of parts");
-        assert_eq!(arguments.given.len(), program.given, "number of given values");
+        assert!(
+            scratch.0.bytes() >= program.scratch,
+            "scratch of another model"
+        );
+        assert_eq!(
+            arguments.position.len(),
+            program.dimension,
+            "length of the position"
+        );
+        assert_eq!(
+            arguments.weights.len(),
+            program.soft_count + 1,
+            "number of weights"
+        );
+        assert_eq!(
+            arguments.parts.len(),
+            program.soft_count + FIXED_PARTS,
+            "number of parts"
+        );
+        assert_eq!(
+            arguments.given.len(),
+            program.given,
+            "number of given values"
+        );
         assert_eq!(arguments.output.len(), program.output, "number of outputs");
         if program.has_gradient {
-            assert_eq!(arguments.gradient.len(), program.dimension, "length of the gradient");
+            assert_eq!(
+                arguments.gradient.len(),
+                program.dimension,
+                "length of the gradient"
+            );
             arguments.gradient.fill(0.0);
         }
         let context = Context {
@@ -167,7 +207,9 @@ impl Native {
             data: self.data.start(),
             weights: arguments.weights.as_ptr(),
             parts: arguments.parts.as_mut_ptr(),
-            stream: arguments.stream.map_or(std::ptr::null_mut(), std::ptr::from_mut),
+            stream: arguments
+                .stream
+                .map_or(std::ptr::null_mut(), std::ptr::from_mut),
         };
         // SAFETY: the code reads and writes within the lengths checked above and within its data and scratch, whose
         // sizes it was compiled for; mutable slices and scratch are borrowed for the whole call; it does not unwind.
@@ -187,7 +229,13 @@ impl Drop for Native {
 /// A program's code in Cranelift's intermediate form.
 pub fn clif(name: &str, graph: &Graph, cpu: CpuLevel) -> Result<String, JitError> {
     let mut module = new_module(cpu.resolve()?, graph.size())?;
-    let (code, ..) = build(&mut module, name, graph, &mut Arena::default(), Lowering::Blocks)?;
+    let (code, ..) = build(
+        &mut module,
+        name,
+        graph,
+        &mut Arena::default(),
+        Lowering::Blocks,
+    )?;
     let text = code.func.display().to_string();
     // SAFETY: nothing in the module was ever made callable.
     unsafe { module.free_memory() }
@@ -197,7 +245,13 @@ pub fn clif(name: &str, graph: &Graph, cpu: CpuLevel) -> Result<String, JitError
 /// A program's machine code as assembly text.
 pub fn assembly(name: &str, graph: &Graph, cpu: CpuLevel) -> Result<String, JitError> {
     let mut module = new_module(cpu.resolve()?, graph.size())?;
-    let (mut code, ..) = build(&mut module, name, graph, &mut Arena::default(), Lowering::Blocks)?;
+    let (mut code, ..) = build(
+        &mut module,
+        name,
+        graph,
+        &mut Arena::default(),
+        Lowering::Blocks,
+    )?;
     code.set_disasm(true);
     let compiled = code
         .compile(module.isa(), &mut Default::default())
@@ -213,13 +267,19 @@ fn failed(error: impl std::fmt::Debug) -> JitError {
 }
 
 fn length(graph: &Graph, wanted: fn(&BufferKind) -> bool) -> usize {
-    graph.buffers.iter().find(|buffer| wanted(&buffer.kind)).map_or(0, |buffer| buffer.length)
+    graph
+        .buffers
+        .iter()
+        .find(|buffer| wanted(&buffer.kind))
+        .map_or(0, |buffer| buffer.length)
 }
 
 fn new_module(cpu: CpuLevel, size: usize) -> Result<JITModule, JitError> {
     let isa = cpu.isa(size > MANY_INSTRUCTIONS)?;
     let mut builder = JITBuilder::with_isa(isa, default_libcall_names());
-    let elementary = TABLE.iter().filter_map(|entry| symbols::elementary(entry.operation));
+    let elementary = TABLE
+        .iter()
+        .filter_map(|entry| symbols::elementary(entry.operation));
     let draws = DRAWS.iter().map(|row| symbols::draw(row.1));
     for symbol in elementary.chain(draws).chain(kernels::symbols(cpu)) {
         builder.symbol(symbol.name, symbol.address);
@@ -239,7 +299,11 @@ fn build(
     let mut code = module.make_context();
     code.func.signature.params.push(AbiParam::new(types::I64));
     let function = module
-        .declare_function(&format!("likelier program {name}"), Linkage::Local, &code.func.signature)
+        .declare_function(
+            &format!("likelier program {name}"),
+            Linkage::Local,
+            &code.func.signature,
+        )
         .map_err(failed)?;
     let mut layout = Layout::new(graph, arena);
     let mut context = FunctionBuilderContext::new();

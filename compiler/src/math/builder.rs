@@ -38,9 +38,20 @@ enum Key {
 
 enum Ending {
     Root,
-    Loop { index: Value, lower: Value, upper: Value, max_count: usize, reversed: bool },
-    Then { condition: Value },
-    Otherwise { condition: Value, then: Block },
+    Loop {
+        index: Value,
+        lower: Value,
+        upper: Value,
+        max_count: usize,
+        reversed: bool,
+    },
+    Then {
+        condition: Value,
+    },
+    Otherwise {
+        condition: Value,
+        then: Block,
+    },
 }
 
 struct Scope {
@@ -79,7 +90,11 @@ impl Builder {
 
     /// The finished program; every loop and branch must be closed.
     pub fn finish(mut self) -> Graph {
-        assert_eq!(self.scopes.len(), 1, "an open block at the end of the program");
+        assert_eq!(
+            self.scopes.len(),
+            1,
+            "an open block at the end of the program"
+        );
         self.graph.body = self.scopes.pop().expect("the root scope").block;
         self.graph
     }
@@ -112,7 +127,11 @@ impl Builder {
 
     /// Declares a buffer.
     pub fn buffer(&mut self, name: impl Into<String>, length: usize, kind: BufferKind) -> BufferId {
-        self.graph.buffers.push(Buffer { name: name.into(), length, kind });
+        self.graph.buffers.push(Buffer {
+            name: name.into(),
+            length,
+            kind,
+        });
         self.floors.push(0);
         BufferId(self.graph.buffers.len() as u32 - 1)
     }
@@ -150,9 +169,8 @@ impl Builder {
             Constant::Int(v) => (Key::Int(v), Type::Int),
             Constant::Bool(v) => (Key::Bool(v), Type::Bool),
         };
-        self.place(0, key, ty, Definition::Constant(constant), |result| Instruction::Constant {
-            result,
-            constant,
+        self.place(0, key, ty, Definition::Constant(constant), |result| {
+            Instruction::Constant { result, constant }
         })
     }
 
@@ -193,16 +211,27 @@ impl Builder {
         if matches!(part, Part::Prior | Part::Jacobian) {
             return self.real(1.0);
         }
-        self.place(0, Key::Weight(part), Type::Real, Definition::Weight(part), |result| {
-            Instruction::Weight { result, part }
-        })
+        self.place(
+            0,
+            Key::Weight(part),
+            Type::Real,
+            Definition::Weight(part),
+            |result| Instruction::Weight { result, part },
+        )
     }
 
     /// A pure operation, simplified.
     pub fn scalar(&mut self, operation: Operation, arguments: &[Value]) -> Value {
-        debug_assert_eq!(arguments.len(), operation.entry().arguments.len(), "{operation:?}");
+        debug_assert_eq!(
+            arguments.len(),
+            operation.entry().arguments.len(),
+            "{operation:?}"
+        );
         debug_assert!(
-            arguments.iter().zip(operation.entry().arguments).all(|(&a, &ty)| self.graph.type_of(a) == ty),
+            arguments
+                .iter()
+                .zip(operation.entry().arguments)
+                .all(|(&a, &ty)| self.graph.type_of(a) == ty),
             "argument types of {operation:?}"
         );
         if let Some(value) = self.fold(operation, arguments) {
@@ -215,19 +244,31 @@ impl Builder {
         if is_commutative(operation) && arguments[0] > arguments[1] {
             arguments.swap(0, 1);
         }
-        let depth = self.hoisted(arguments.iter().map(|&a| self.depths[a.0 as usize]).max().unwrap_or(0));
+        let depth = self.hoisted(
+            arguments
+                .iter()
+                .map(|&a| self.depths[a.0 as usize])
+                .max()
+                .unwrap_or(0),
+        );
         let key = Key::Scalar(operation, arguments.clone());
         let definition = Definition::Scalar(operation, arguments.clone());
-        self.place(depth, key, operation.entry().result, definition, |result| Instruction::Scalar {
-            result,
-            operation,
-            arguments,
+        self.place(depth, key, operation.entry().result, definition, |result| {
+            Instruction::Scalar {
+                result,
+                operation,
+                arguments,
+            }
         })
     }
 
     /// An element of a buffer, index from 0 and known to be in range.
     pub fn load(&mut self, buffer: BufferId, index: Value) -> Value {
-        let ty = if self.graph.buffer(buffer).kind.is_int() { Type::Int } else { Type::Real };
+        let ty = if self.graph.buffer(buffer).kind.is_int() {
+            Type::Int
+        } else {
+            Type::Real
+        };
         if let Some(i) = self.as_int(index) {
             match &self.graph.buffer(buffer).kind {
                 BufferKind::RealData(data) => {
@@ -243,25 +284,45 @@ impl Builder {
         }
         if !self.graph.buffer(buffer).kind.is_stable() {
             let result = self.define(ty, Definition::Load(buffer, index), self.depth() as u32);
-            self.push(Instruction::Load { result, buffer, index });
+            self.push(Instruction::Load {
+                result,
+                buffer,
+                index,
+            });
             return result;
         }
         let floor = self.floors[buffer.0 as usize].max(self.depths[index.0 as usize]);
         let depth = self.hoisted(floor);
-        self.place(depth, Key::Load(buffer, index), ty, Definition::Load(buffer, index), |result| {
-            Instruction::Load { result, buffer, index }
-        })
+        self.place(
+            depth,
+            Key::Load(buffer, index),
+            ty,
+            Definition::Load(buffer, index),
+            |result| Instruction::Load {
+                result,
+                buffer,
+                index,
+            },
+        )
     }
 
     /// buffer[index] = value
     pub fn store(&mut self, buffer: BufferId, index: Value, value: Value) {
         self.floors[buffer.0 as usize] = self.depth() as u32;
-        self.push(Instruction::Store { buffer, index, value });
+        self.push(Instruction::Store {
+            buffer,
+            index,
+            value,
+        });
     }
 
     /// buffer[index] += value
     pub fn accumulate(&mut self, buffer: BufferId, index: Value, value: Value) {
-        self.push(Instruction::Accumulate { buffer, index, value });
+        self.push(Instruction::Accumulate {
+            buffer,
+            index,
+            value,
+        });
     }
 
     /// Sets a buffer to zero.
@@ -271,12 +332,19 @@ impl Builder {
 
     /// Sets a buffer to zero in the block open at `depth`, before the loop or branch that is being written in it.
     pub fn clear_at(&mut self, depth: usize, buffer: BufferId) {
-        self.scopes[depth].block.instructions.push(Instruction::Clear { buffer });
+        self.scopes[depth]
+            .block
+            .instructions
+            .push(Instruction::Clear { buffer });
     }
 
     /// Adds a term to a part.
     pub fn add_part(&mut self, part: Part, value: Value, statement: u32) {
-        self.push(Instruction::AddPart { part, value, statement });
+        self.push(Instruction::AddPart {
+            part,
+            value,
+            statement,
+        });
     }
 
     /// Dense algebra.
@@ -284,13 +352,21 @@ impl Builder {
         for output in &outputs {
             self.floors[output.buffer.0 as usize] = self.depth() as u32;
         }
-        self.push(Instruction::Dense { operation, inputs, outputs });
+        self.push(Instruction::Dense {
+            operation,
+            inputs,
+            outputs,
+        });
     }
 
     /// A random number.
     pub fn draw(&mut self, draw: Draw, arguments: Vec<Value>) -> Value {
         let result = self.define(Type::Real, Definition::Draw, self.depth() as u32);
-        self.push(Instruction::Draw { result, draw, arguments });
+        self.push(Instruction::Draw {
+            result,
+            draw,
+            arguments,
+        });
         result
     }
 
@@ -300,9 +376,21 @@ impl Builder {
     }
 
     /// Opens a loop and gives its index.
-    pub fn begin_loop(&mut self, lower: Value, upper: Value, max_count: usize, reversed: bool) -> Value {
+    pub fn begin_loop(
+        &mut self,
+        lower: Value,
+        upper: Value,
+        max_count: usize,
+        reversed: bool,
+    ) -> Value {
         let index = self.define(Type::Int, Definition::Index, self.scopes.len() as u32);
-        self.scopes.push(Scope::new(Ending::Loop { index, lower, upper, max_count, reversed }));
+        self.scopes.push(Scope::new(Ending::Loop {
+            index,
+            lower,
+            upper,
+            max_count,
+            reversed,
+        }));
         index
     }
 
@@ -320,8 +408,13 @@ impl Builder {
     /// Goes on with the block for when it does not.
     pub fn begin_else(&mut self) {
         let scope = self.close();
-        let Ending::Then { condition } = scope.ending else { panic!("else without if") };
-        self.scopes.push(Scope::new(Ending::Otherwise { condition, then: scope.block }));
+        let Ending::Then { condition } = scope.ending else {
+            panic!("else without if")
+        };
+        self.scopes.push(Scope::new(Ending::Otherwise {
+            condition,
+            then: scope.block,
+        }));
     }
 
     /// Closes the innermost loop or branch; an empty one leaves no trace.
@@ -329,21 +422,36 @@ impl Builder {
         let Scope { block, ending, .. } = self.close();
         let instruction = match ending {
             Ending::Root => panic!("no open block to close"),
-            Ending::Loop { index, lower, upper, max_count, reversed } => {
-                Instruction::Loop { index, lower, upper, max_count, reversed, body: block }
-            }
-            Ending::Then { condition } => {
-                Instruction::If { condition, then: block, otherwise: Block::default() }
-            }
-            Ending::Otherwise { condition, then } => {
-                Instruction::If { condition, then, otherwise: block }
-            }
+            Ending::Loop {
+                index,
+                lower,
+                upper,
+                max_count,
+                reversed,
+            } => Instruction::Loop {
+                index,
+                lower,
+                upper,
+                max_count,
+                reversed,
+                body: block,
+            },
+            Ending::Then { condition } => Instruction::If {
+                condition,
+                then: block,
+                otherwise: Block::default(),
+            },
+            Ending::Otherwise { condition, then } => Instruction::If {
+                condition,
+                then,
+                otherwise: block,
+            },
         };
         let empty = match &instruction {
             Instruction::Loop { body, .. } => body.instructions.is_empty(),
-            Instruction::If { then, otherwise, .. } => {
-                then.instructions.is_empty() && otherwise.instructions.is_empty()
-            }
+            Instruction::If {
+                then, otherwise, ..
+            } => then.instructions.is_empty() && otherwise.instructions.is_empty(),
             _ => false,
         };
         if !empty {
@@ -361,7 +469,12 @@ impl Builder {
     }
 
     fn push(&mut self, instruction: Instruction) {
-        self.scopes.last_mut().expect("an open block").block.instructions.push(instruction);
+        self.scopes
+            .last_mut()
+            .expect("an open block")
+            .block
+            .instructions
+            .push(instruction);
     }
 
     fn define(&mut self, ty: Type, definition: Definition, depth: u32) -> Value {
@@ -373,7 +486,10 @@ impl Builder {
 
     /// The outermost depth ≥ `depth` that a pure instruction may be moved to: not out of the innermost branch.
     fn hoisted(&self, depth: u32) -> u32 {
-        let branch = self.scopes.iter().rposition(|scope| !matches!(scope.ending, Ending::Root | Ending::Loop { .. }));
+        let branch = self
+            .scopes
+            .iter()
+            .rposition(|scope| !matches!(scope.ending, Ending::Root | Ending::Loop { .. }));
         depth.max(branch.unwrap_or(0) as u32)
     }
 
@@ -428,7 +544,9 @@ impl Builder {
             Multiply if real(self, 1) == Some(-1.0) => Some(self.scalar(Negate, &[a[0]])),
             Negate => match self.definition(a[0]).clone() {
                 Definition::Scalar(Negate, inner) => Some(inner[0]),
-                Definition::Scalar(Subtract, inner) => Some(self.scalar(Subtract, &[inner[1], inner[0]])),
+                Definition::Scalar(Subtract, inner) => {
+                    Some(self.scalar(Subtract, &[inner[1], inner[0]]))
+                }
                 _ => None,
             },
             Add => match self.definition(a[1]).clone() {
@@ -477,7 +595,9 @@ impl Builder {
             (Some(d), None) => (b, d),
             _ => return None,
         };
-        let Definition::Scalar(IntAdd, inner) = self.definition(x).clone() else { return None };
+        let Definition::Scalar(IntAdd, inner) = self.definition(x).clone() else {
+            return None;
+        };
         let (y, c) = match (self.as_int(inner[0]), self.as_int(inner[1])) {
             (None, Some(c)) => (inner[0], c),
             (Some(c), None) => (inner[1], c),
@@ -525,11 +645,18 @@ impl Builder {
 
 impl Scope {
     fn new(ending: Ending) -> Self {
-        Self { block: Block::default(), memo: HashMap::new(), ending }
+        Self {
+            block: Block::default(),
+            memo: HashMap::new(),
+            ending,
+        }
     }
 }
 
 fn is_commutative(operation: Operation) -> bool {
     use Operation::*;
-    matches!(operation, Add | Multiply | Equal | And | Or | IntAdd | IntMultiply | IntEqual)
+    matches!(
+        operation,
+        Add | Multiply | Equal | And | Or | IntAdd | IntMultiply | IntEqual
+    )
 }

@@ -154,7 +154,11 @@ impl<P: Primal> Rule<'_, P> {
             }
             _ => {
                 let (a, b) = (self.argument(0), self.argument(1));
-                if operation == Operation::Minimum { self.less(a, b) } else { self.less(b, a) }
+                if operation == Operation::Minimum {
+                    self.less(a, b)
+                } else {
+                    self.less(b, a)
+                }
             }
         };
         let first_position = usize::from(operation == Operation::Select);
@@ -201,7 +205,11 @@ impl<P: Primal> Rule<'_, P> {
                 let product = self.multiply(below, above);
                 let root = self.scalar(SquareRoot, &[product]);
                 let quotient = self.divide(adjoint, root);
-                return if operation == ArcSine { quotient } else { self.negate(quotient) };
+                return if operation == ArcSine {
+                    quotient
+                } else {
+                    self.negate(quotient)
+                };
             }
             Exponential => self.result(),
             // Not result + 1, which cancels for very negative x.
@@ -330,7 +338,11 @@ impl<P: Primal> Rule<'_, P> {
         };
         let density = self.exp(exponent);
         let product = self.multiply(adjoint, density);
-        if operation == GammaQ { self.negate(product) } else { product }
+        if operation == GammaQ {
+            self.negate(product)
+        } else {
+            product
+        }
     }
 
     /// (a − 1) log x, or (a − 1) log(1 − x); 0 for a = 1, also where the logarithm is −∞.
@@ -404,14 +416,23 @@ mod tests {
             .collect();
         let result = builder.scalar(operation, &values);
         let seed = builder.real(1.0);
-        let mut primal = Literal { builder: &mut builder, arguments: values, result };
+        let mut primal = Literal {
+            builder: &mut builder,
+            arguments: values,
+            result,
+        };
         let slope = adjoint(&mut primal, operation, position, seed)?;
         let zero = builder.int(0);
         builder.store(output, zero, slope);
         let mut position = arguments.to_vec();
         position.resize(3, 0.0);
         let weights = Weights::posterior(0);
-        let inputs = Inputs { position: &position, weights: &weights, given: &[], stream: None };
+        let inputs = Inputs {
+            position: &position,
+            weights: &weights,
+            given: &[],
+            stream: None,
+        };
         Some(interpret(&builder.finish(), inputs).output[0])
     }
 
@@ -437,13 +458,25 @@ mod tests {
             SquareRoot | Logarithm | LogOnePlus | LogGamma | Digamma => {
                 [0.3, 1.0, 2.0, 7.5].map(|x| vec![x]).to_vec()
             }
-            Power => vec![vec![0.7, 2.3], vec![3.1, -1.2], vec![2.0, 0.4], vec![1.5, 1.0]],
+            Power => vec![
+                vec![0.7, 2.3],
+                vec![3.1, -1.2],
+                vec![2.0, 0.4],
+                vec![1.5, 1.0],
+            ],
             GammaP | GammaQ => vec![vec![0.8, 0.5], vec![1.0, 2.0], vec![4.5, 3.0]],
-            BetaIncomplete => vec![vec![0.8, 1.7, 0.3], vec![1.0, 2.0, 0.6], vec![4.0, 1.0, 0.5]],
+            BetaIncomplete => vec![
+                vec![0.8, 1.7, 0.3],
+                vec![1.0, 2.0, 0.6],
+                vec![4.0, 1.0, 0.5],
+            ],
             Select => vec![vec![0.0, 1.2, -0.4], vec![1.0, 1.2, -0.4]],
             _ => match operation.entry().arguments.len() {
                 1 => grid.map(|x| vec![x]).to_vec(),
-                _ => grid.iter().flat_map(|&a| grid.map(|b| vec![a, b + 0.11])).collect(),
+                _ => grid
+                    .iter()
+                    .flat_map(|&a| grid.map(|b| vec![a, b + 0.11]))
+                    .collect(),
             },
         }
     }
@@ -457,14 +490,18 @@ mod tests {
             if entry.result != Type::Real || skipped {
                 continue;
             }
-            for (position, point) in
-                (0..entry.arguments.len()).flat_map(|i| points(operation).into_iter().map(move |p| (i, p)))
+            for (position, point) in (0..entry.arguments.len())
+                .flat_map(|i| points(operation).into_iter().map(move |p| (i, p)))
             {
                 let undefined = matches!(
                     (operation, position),
                     (Operation::GammaP | Operation::GammaQ, 0) | (Operation::BetaIncomplete, 0 | 1)
                 );
-                let expected = if !real(position) { 0.0 } else { difference(operation, &point, position) };
+                let expected = if !real(position) {
+                    0.0
+                } else {
+                    difference(operation, &point, position)
+                };
                 match rule(operation, &point, position) {
                     Some(found) if undefined => assert!(found.is_nan(), "{operation:?}"),
                     Some(found) => assert!(
@@ -494,7 +531,10 @@ mod tests {
     fn the_log_normal_cdf_keeps_its_slope_in_the_tail() {
         for (x, expected) in MILLS {
             let found = rule(Operation::LogNormalCdf, &[x], 0).unwrap();
-            assert!((found - expected).abs() <= 2e-13 * expected, "{x}: {found} and not {expected}");
+            assert!(
+                (found - expected).abs() <= 2e-13 * expected,
+                "{x}: {found} and not {expected}"
+            );
         }
     }
 

@@ -279,7 +279,9 @@ impl Block {
             .iter()
             .map(|instruction| match instruction {
                 Instruction::Loop { body, .. } => 1 + body.size(),
-                Instruction::If { then, otherwise, .. } => 1 + then.size() + otherwise.size(),
+                Instruction::If {
+                    then, otherwise, ..
+                } => 1 + then.size() + otherwise.size(),
                 _ => 1,
             })
             .sum()

@@ -71,7 +71,10 @@ pub fn interpret(graph: &Graph, inputs: Inputs) -> Outcome {
         values: vec![f64::NAN; graph.types.len()],
         weights: inputs.weights,
         stream: inputs.stream,
-        parts: Parts { soft: vec![0.0; graph.soft_count], ..Parts::default() },
+        parts: Parts {
+            soft: vec![0.0; graph.soft_count],
+            ..Parts::default()
+        },
         contributions: vec![0.0; graph.statements.len()],
         first_not_finite: None,
     };
@@ -93,7 +96,11 @@ struct Interpreter<'a> {
 impl Interpreter<'_> {
     fn outcome(mut self) -> Outcome {
         let mut take = |wanted: fn(&BufferKind) -> bool| {
-            let index = self.graph.buffers.iter().position(|buffer| wanted(&buffer.kind));
+            let index = self
+                .graph
+                .buffers
+                .iter()
+                .position(|buffer| wanted(&buffer.kind));
             index.map_or(Vec::new(), |index| std::mem::take(&mut self.storage[index]))
         };
         Outcome {
@@ -119,13 +126,20 @@ impl Interpreter<'_> {
     }
 
     fn block(&mut self, block: &Block) {
-        block.instructions.iter().for_each(|instruction| self.instruction(instruction));
+        block
+            .instructions
+            .iter()
+            .for_each(|instruction| self.instruction(instruction));
     }
 
     fn instruction(&mut self, instruction: &Instruction) {
         match instruction {
             Instruction::Constant { result, constant } => self.set(*result, number(*constant)),
-            Instruction::Scalar { result, operation, arguments } => {
+            Instruction::Scalar {
+                result,
+                operation,
+                arguments,
+            } => {
                 let mut numbers = [0.0; 3];
                 for (number, &argument) in numbers.iter_mut().zip(arguments) {
                     *number = self.value(argument);
@@ -141,36 +155,79 @@ impl Interpreter<'_> {
                 };
                 self.set(*result, weight);
             }
-            Instruction::Load { result, buffer, index } => {
+            Instruction::Load {
+                result,
+                buffer,
+                index,
+            } => {
                 // A load taken out of a loop without rounds may have an index that no round has.
                 let index = self.value(*index);
                 let storage = &self.storage[buffer.0 as usize];
-                let value = if index < 0.0 { None } else { storage.get(index as usize) };
+                let value = if index < 0.0 {
+                    None
+                } else {
+                    storage.get(index as usize)
+                };
                 let value = value.copied().unwrap_or(f64::NAN);
                 self.set(*result, value);
             }
-            Instruction::Store { buffer, index, value } => {
+            Instruction::Store {
+                buffer,
+                index,
+                value,
+            } => {
                 *self.element(*buffer, *index) = self.value(*value);
             }
-            Instruction::Accumulate { buffer, index, value } => {
+            Instruction::Accumulate {
+                buffer,
+                index,
+                value,
+            } => {
                 *self.element(*buffer, *index) += self.value(*value);
             }
             Instruction::Clear { buffer } => self.storage[buffer.0 as usize].fill(0.0),
-            Instruction::AddPart { part, value, statement } => {
+            Instruction::AddPart {
+                part,
+                value,
+                statement,
+            } => {
                 self.add_part(*part, self.value(*value), *statement);
             }
-            Instruction::Loop { index, lower, upper, reversed, body, .. } => {
+            Instruction::Loop {
+                index,
+                lower,
+                upper,
+                reversed,
+                body,
+                ..
+            } => {
                 let (lower, upper) = (self.value(*lower) as i64, self.value(*upper) as i64);
                 for round in 0..=(upper - lower) {
-                    let i = if *reversed { upper - round } else { lower + round };
+                    let i = if *reversed {
+                        upper - round
+                    } else {
+                        lower + round
+                    };
                     self.set(*index, i as f64);
                     self.block(body);
                 }
             }
-            Instruction::If { condition, then, otherwise } => {
-                self.block(if self.value(*condition) != 0.0 { then } else { otherwise });
+            Instruction::If {
+                condition,
+                then,
+                otherwise,
+            } => {
+                self.block(if self.value(*condition) != 0.0 {
+                    then
+                } else {
+                    otherwise
+                });
             }
-            Instruction::Dense { operation, inputs, outputs } => {
+            Instruction::Dense {
+                operation,
+                inputs,
+                outputs,
+            } => {
                 let inputs: Vec<_> = inputs.iter().map(|region| self.region(region)).collect();
                 let mut results: Vec<_> =
                     outputs.iter().map(|region| self.region(region)).collect();
@@ -181,9 +238,16 @@ impl Interpreter<'_> {
                         .copy_from_slice(&result);
                 }
             }
-            Instruction::Draw { result, draw, arguments } => {
+            Instruction::Draw {
+                result,
+                draw,
+                arguments,
+            } => {
                 let numbers: Vec<f64> = arguments.iter().map(|&value| self.value(value)).collect();
-                let number = self.stream.as_mut().map_or(f64::NAN, |s| sample(s, *draw, &numbers));
+                let number = self
+                    .stream
+                    .as_mut()
+                    .map_or(f64::NAN, |s| sample(s, *draw, &numbers));
                 self.set(*result, number);
             }
         }

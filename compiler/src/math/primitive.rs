@@ -185,7 +185,10 @@ impl Operation {
 
     /// The operation that programs call by this name.
     pub fn by_name(name: &str) -> Option<Operation> {
-        TABLE.iter().find(|entry| entry.callable && entry.name == name).map(|entry| entry.operation)
+        TABLE
+            .iter()
+            .find(|entry| entry.callable && entry.name == name)
+            .map(|entry| entry.operation)
     }
 
     /// Whether a call costs about as much as a division or less: such operations are recomputed, not kept.
@@ -193,7 +196,17 @@ impl Operation {
         use Operation::*;
         matches!(
             self,
-            Negate | Add | Subtract | Multiply | Divide | Minimum | Maximum | Absolute | Floor | Ceiling | Round
+            Negate
+                | Add
+                | Subtract
+                | Multiply
+                | Divide
+                | Minimum
+                | Maximum
+                | Absolute
+                | Floor
+                | Ceiling
+                | Round
                 | SquareRoot
         ) || self as usize >= Less as usize
     }
@@ -204,13 +217,29 @@ impl Operation {
 #[allow(missing_docs)] // sizes are explained by the matrices they belong to
 pub enum Dense {
     /// inputs A (rows × inner), B (inner × columns); output A B (rows × columns), stored. Vectors are columns = 1.
-    Product { rows: usize, inner: usize, columns: usize },
+    Product {
+        rows: usize,
+        inner: usize,
+        columns: usize,
+    },
     /// The same product, added to the output.
-    AddProduct { rows: usize, inner: usize, columns: usize },
+    AddProduct {
+        rows: usize,
+        inner: usize,
+        columns: usize,
+    },
     /// inputs A (inner × rows), B (inner × columns); adds Aᵀ B to the output (rows × columns).
-    AddTransposedProduct { rows: usize, inner: usize, columns: usize },
+    AddTransposedProduct {
+        rows: usize,
+        inner: usize,
+        columns: usize,
+    },
     /// inputs A (rows × inner), B (columns × inner); adds A Bᵀ to the output (rows × columns).
-    AddProductTransposed { rows: usize, inner: usize, columns: usize },
+    AddProductTransposed {
+        rows: usize,
+        inner: usize,
+        columns: usize,
+    },
     /// input symmetric positive definite A (size × size; the lower triangle is read); output L with L Lᵀ = A, zeros above.
     /// Not positive definite: L is filled with NaN, so that the log density becomes −inf.
     Cholesky { size: usize },
@@ -234,12 +263,26 @@ impl Dense {
     /// The lengths of its inputs and outputs.
     pub fn lengths(self) -> (Vec<usize>, Vec<usize>) {
         match self {
-            Dense::Product { rows, inner, columns }
-            | Dense::AddProduct { rows, inner, columns }
-            | Dense::AddTransposedProduct { rows, inner, columns }
-            | Dense::AddProductTransposed { rows, inner, columns } => {
-                (vec![rows * inner, inner * columns], vec![rows * columns])
+            Dense::Product {
+                rows,
+                inner,
+                columns,
             }
+            | Dense::AddProduct {
+                rows,
+                inner,
+                columns,
+            }
+            | Dense::AddTransposedProduct {
+                rows,
+                inner,
+                columns,
+            }
+            | Dense::AddProductTransposed {
+                rows,
+                inner,
+                columns,
+            } => (vec![rows * inner, inner * columns], vec![rows * columns]),
             Dense::Cholesky { size } => (vec![size * size], vec![size * size]),
             Dense::AddCholeskyAdjoint { size } => (vec![size * size; 2], vec![size * size]),
             Dense::SolveLower { size, columns } | Dense::SolveLowerTransposed { size, columns } => {
@@ -248,9 +291,7 @@ impl Dense {
             Dense::SubtractLowerOuter { size, columns } => {
                 (vec![size * columns; 2], vec![size * size])
             }
-            Dense::MultiNormal { size } => {
-                (vec![size, size * size], vec![1, size, size * size])
-            }
+            Dense::MultiNormal { size } => (vec![size, size * size], vec![1, size, size * size]),
             Dense::AddMultiNormalAdjoint { size } => {
                 (vec![1, size, size * size], vec![size, size * size])
             }
@@ -291,10 +332,40 @@ pub enum Draw {
 
 /// The draws by their names in `sample()` members, with the number of their parameters.
 pub static DRAWS: &[(&str, Draw, usize, &str)] = &[
-    ("random_uniform", Draw::Uniform, 0, "A random number, uniform on (0, 1)."),
-    ("random_normal", Draw::Normal, 0, "A standard normal random number."),
-    ("random_exponential", Draw::Exponential, 0, "A random number, exponential with rate 1."),
-    ("random_gamma", Draw::Gamma, 1, "A random number, gamma with the given shape and rate 1."),
-    ("random_poisson", Draw::Poisson, 1, "A random count, Poisson with the given rate."),
-    ("random_binomial", Draw::Binomial, 2, "A random count, binomial with the given trials and probability."),
+    (
+        "random_uniform",
+        Draw::Uniform,
+        0,
+        "A random number, uniform on (0, 1).",
+    ),
+    (
+        "random_normal",
+        Draw::Normal,
+        0,
+        "A standard normal random number.",
+    ),
+    (
+        "random_exponential",
+        Draw::Exponential,
+        0,
+        "A random number, exponential with rate 1.",
+    ),
+    (
+        "random_gamma",
+        Draw::Gamma,
+        1,
+        "A random number, gamma with the given shape and rate 1.",
+    ),
+    (
+        "random_poisson",
+        Draw::Poisson,
+        1,
+        "A random count, Poisson with the given rate.",
+    ),
+    (
+        "random_binomial",
+        Draw::Binomial,
+        2,
+        "A random count, binomial with the given trials and probability.",
+    ),
 ];

@@ -89,7 +89,12 @@ impl Printer<'_> {
         }
         self.text.push('\n');
         for (buffer, name) in graph.buffers.iter().zip(&self.names) {
-            let _ = writeln!(self.text, "  {} {name}[{}]", kind_name(&buffer.kind), buffer.length);
+            let _ = writeln!(
+                self.text,
+                "  {} {name}[{}]",
+                kind_name(&buffer.kind),
+                buffer.length
+            );
         }
         self.text.push_str("do\n");
     }
@@ -127,7 +132,10 @@ impl Printer<'_> {
     }
 
     fn list(&self, values: &[Value]) -> String {
-        values.iter().map(|&v| format!(" {}", self.value(v))).collect()
+        values
+            .iter()
+            .map(|&v| format!(" {}", self.value(v)))
+            .collect()
     }
 
     fn element(&self, buffer: BufferId, index: Value) -> String {
@@ -144,7 +152,11 @@ impl Printer<'_> {
             Instruction::Constant { result, constant } => {
                 self.values.insert(*result, literal(*constant));
             }
-            Instruction::Scalar { result, operation, arguments } => {
+            Instruction::Scalar {
+                result,
+                operation,
+                arguments,
+            } => {
                 let arguments = self.list(arguments);
                 let name = self.define(*result);
                 self.line(&format!("{name} = {}{arguments}", operation.entry().name));
@@ -153,31 +165,67 @@ impl Printer<'_> {
                 let name = self.define(*result);
                 self.line(&format!("{name} = weight of {}", part_name(*part)));
             }
-            Instruction::Load { result, buffer, index } => {
+            Instruction::Load {
+                result,
+                buffer,
+                index,
+            } => {
                 let element = self.element(*buffer, *index);
                 let name = self.define(*result);
                 self.line(&format!("{name} = {element}"));
             }
-            Instruction::Store { buffer, index, value } => {
-                self.line(&format!("{} = {}", self.element(*buffer, *index), self.value(*value)));
+            Instruction::Store {
+                buffer,
+                index,
+                value,
+            } => {
+                self.line(&format!(
+                    "{} = {}",
+                    self.element(*buffer, *index),
+                    self.value(*value)
+                ));
             }
-            Instruction::Accumulate { buffer, index, value } => {
-                self.line(&format!("{} += {}", self.element(*buffer, *index), self.value(*value)));
+            Instruction::Accumulate {
+                buffer,
+                index,
+                value,
+            } => {
+                self.line(&format!(
+                    "{} += {}",
+                    self.element(*buffer, *index),
+                    self.value(*value)
+                ));
             }
             Instruction::Clear { buffer } => {
                 self.line(&format!("clear {}", self.names[buffer.0 as usize]));
             }
-            Instruction::AddPart { part, value, statement } => {
+            Instruction::AddPart {
+                part,
+                value,
+                statement,
+            } => {
                 let note = self.graph.statements.get(*statement as usize);
                 let note = note.map_or(String::new(), |note| format!("   # {note}"));
-                self.line(&format!("{} += {}{note}", part_name(*part), self.value(*value)));
+                self.line(&format!(
+                    "{} += {}{note}",
+                    part_name(*part),
+                    self.value(*value)
+                ));
             }
-            Instruction::Draw { result, draw, arguments } => {
+            Instruction::Draw {
+                result,
+                draw,
+                arguments,
+            } => {
                 let arguments = self.list(arguments);
                 let name = self.define(*result);
                 self.line(&format!("{name} = {}{arguments}", draw_name(*draw)));
             }
-            Instruction::Dense { operation, inputs, outputs } => {
+            Instruction::Dense {
+                operation,
+                inputs,
+                outputs,
+            } => {
                 let inputs: Vec<_> = inputs.iter().map(|region| self.region(region)).collect();
                 let outputs: Vec<_> = outputs.iter().map(|region| self.region(region)).collect();
                 let (inputs, outputs) = (inputs.join(", "), outputs.join(", "));
@@ -189,20 +237,35 @@ impl Printer<'_> {
 
     fn compound(&mut self, instruction: &Instruction) {
         match instruction {
-            Instruction::Loop { index, lower, upper, max_count, reversed, body } => {
+            Instruction::Loop {
+                index,
+                lower,
+                upper,
+                max_count,
+                reversed,
+                body,
+            } => {
                 let (first, last, word) = match reversed {
                     false => (self.value(*lower), self.value(*upper), "to"),
                     true => (self.value(*upper), self.value(*lower), "down to"),
                 };
                 // A loop between literals says how many rounds it has already.
                 let fixed = !first.starts_with('%') && !last.starts_with('%');
-                let most = if fixed { String::new() } else { format!(" (at most {max_count})") };
+                let most = if fixed {
+                    String::new()
+                } else {
+                    format!(" (at most {max_count})")
+                };
                 let range = format!("from {first} {word} {last}{most}");
                 let name = self.define(*index);
                 self.line(&format!("for {name} {range}"));
                 self.nested(body);
             }
-            Instruction::If { condition, then, otherwise } => {
+            Instruction::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 self.line(&format!("if {}", self.value(*condition)));
                 self.nested(then);
                 if !otherwise.instructions.is_empty() {
@@ -217,7 +280,8 @@ impl Printer<'_> {
 
 fn draw_name(draw: Draw) -> &'static str {
     let row = DRAWS.iter().find(|row| row.1 == draw);
-    row.map(|row| row.0).expect("every law is in the table of draws")
+    row.map(|row| row.0)
+        .expect("every law is in the table of draws")
 }
 
 #[cfg(test)]

@@ -25,7 +25,10 @@ pub fn verify(graph: &Graph) -> Result<(), String> {
             _ => buffer.length,
         };
         if buffer.length != expected {
-            return Err(format!("{} has length {}, not {expected}", buffer.name, buffer.length));
+            return Err(format!(
+                "{} has length {}, not {expected}",
+                buffer.name, buffer.length
+            ));
         }
     }
     verifier.block(&graph.body)
@@ -36,7 +39,10 @@ pub fn check(graph: &Graph, stage: &str) {
     if cfg!(debug_assertions)
         && let Err(error) = verify(graph)
     {
-        panic!("the {stage} stage made a malformed graph: {error}\n{}", super::print::print(graph));
+        panic!(
+            "the {stage} stage made a malformed graph: {error}\n{}",
+            super::print::print(graph)
+        );
     }
 }
 
@@ -102,9 +108,10 @@ impl Verifier<'_> {
             return Err(format!("{buffer:?} is not declared"));
         };
         match self.literals[index.0 as usize] {
-            Some(i) if i < 0 || i as usize >= declared.length => {
-                Err(format!("{}[{i}] is out of range 0..{}", declared.name, declared.length))
-            }
+            Some(i) if i < 0 || i as usize >= declared.length => Err(format!(
+                "{}[{i}] is out of range 0..{}",
+                declared.name, declared.length
+            )),
             _ => Ok(()),
         }
     }
@@ -136,7 +143,11 @@ impl Verifier<'_> {
                 };
                 self.has_type(*result, constant.ty())
             }
-            Instruction::Scalar { result, operation, arguments } => {
+            Instruction::Scalar {
+                result,
+                operation,
+                arguments,
+            } => {
                 let entry = operation.entry();
                 if arguments.len() != entry.arguments.len() {
                     return Err(format!("{operation:?} has {} arguments", arguments.len()));
@@ -150,17 +161,29 @@ impl Verifier<'_> {
                 self.part(*part)?;
                 self.has_type(*result, Type::Real)
             }
-            Instruction::Load { result, buffer, index } => {
+            Instruction::Load {
+                result,
+                buffer,
+                index,
+            } => {
                 self.buffer(*buffer, *index)?;
                 let is_int = self.graph.buffer(*buffer).kind.is_int();
                 self.has_type(*result, if is_int { Type::Int } else { Type::Real })
             }
-            Instruction::Store { buffer, index, value } => {
+            Instruction::Store {
+                buffer,
+                index,
+                value,
+            } => {
                 self.buffer(*buffer, *index)?;
                 self.writable(*buffer, false)?;
                 self.uses(*value, Type::Real)
             }
-            Instruction::Accumulate { buffer, index, value } => {
+            Instruction::Accumulate {
+                buffer,
+                index,
+                value,
+            } => {
                 self.buffer(*buffer, *index)?;
                 self.writable(*buffer, true)?;
                 self.uses(*value, Type::Real)
@@ -170,24 +193,41 @@ impl Verifier<'_> {
                 self.part(*part)?;
                 self.uses(*value, Type::Real)
             }
-            Instruction::Draw { result, draw, arguments } => {
-                let expected = DRAWS.iter().find(|row| row.1 == *draw).map_or(0, |row| row.2);
+            Instruction::Draw {
+                result,
+                draw,
+                arguments,
+            } => {
+                let expected = DRAWS
+                    .iter()
+                    .find(|row| row.1 == *draw)
+                    .map_or(0, |row| row.2);
                 if arguments.len() != expected {
                     return Err(format!("{draw:?} has {} arguments", arguments.len()));
                 }
-                arguments.iter().try_for_each(|&value| self.uses(value, Type::Real))?;
+                arguments
+                    .iter()
+                    .try_for_each(|&value| self.uses(value, Type::Real))?;
                 self.has_type(*result, Type::Real)
             }
-            Instruction::Dense { operation, inputs, outputs } => {
-                self.dense(*operation, inputs, outputs)
-            }
+            Instruction::Dense {
+                operation,
+                inputs,
+                outputs,
+            } => self.dense(*operation, inputs, outputs),
             Instruction::Loop { .. } | Instruction::If { .. } => self.compound(instruction),
         }
     }
 
     fn compound(&mut self, instruction: &Instruction) -> Result<(), String> {
         match instruction {
-            Instruction::Loop { index, lower, upper, body, .. } => {
+            Instruction::Loop {
+                index,
+                lower,
+                upper,
+                body,
+                ..
+            } => {
                 self.uses(*lower, Type::Int)?;
                 self.uses(*upper, Type::Int)?;
                 self.has_type(*index, Type::Int)?;
@@ -196,7 +236,11 @@ impl Verifier<'_> {
                 self.state[index.0 as usize] = State::Closed;
                 Ok(())
             }
-            Instruction::If { condition, then, otherwise } => {
+            Instruction::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 self.uses(*condition, Type::Bool)?;
                 self.block(then)?;
                 self.block(otherwise)
@@ -218,10 +262,15 @@ impl Verifier<'_> {
             let declared = self.graph.buffer(region.buffer);
             let offset = self.literals[region.offset.0 as usize].unwrap_or(0) as usize;
             if offset + region.length > declared.length || declared.kind.is_int() {
-                return Err(format!("{op:?} reaches beyond {} or reads ints", declared.name));
+                return Err(format!(
+                    "{op:?} reaches beyond {} or reads ints",
+                    declared.name
+                ));
             }
         }
-        outputs.iter().try_for_each(|region| self.writable(region.buffer, op.accumulates()))
+        outputs
+            .iter()
+            .try_for_each(|region| self.writable(region.buffer, op.accumulates()))
     }
 }
 
@@ -266,7 +315,11 @@ mod tests {
         let mut data = sound();
         data.buffers[0].kind = BufferKind::RealData(vec![0.0; 2].into());
         let zero = data.body.instructions[0].result().expect("a literal");
-        let store = Instruction::Store { buffer: super::BufferId(0), index: zero, value: Value(3) };
+        let store = Instruction::Store {
+            buffer: super::BufferId(0),
+            index: zero,
+            value: Value(3),
+        };
         data.body.instructions.push(store);
         assert!(verify(&data).unwrap_err().contains("cannot be written"));
     }

@@ -26,12 +26,20 @@ pub struct Span {
 impl Span {
     /// The bytes `start..end` of `file`.
     pub fn new(file: FileId, start: usize, end: usize) -> Self {
-        Self { file, start: start as u32, end: end as u32 }
+        Self {
+            file,
+            start: start as u32,
+            end: end as u32,
+        }
     }
 
     /// The smallest span that covers both; they must be of one file.
     pub fn to(self, other: Span) -> Span {
-        Span { file: self.file, start: self.start.min(other.start), end: self.end.max(other.end) }
+        Span {
+            file: self.file,
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
     }
 }
 
@@ -60,13 +68,18 @@ impl Sources {
 
     /// The text under a span.
     pub fn excerpt(&self, span: Span) -> &str {
-        self.text(span.file).get(span.start as usize..span.end as usize).unwrap_or("")
+        self.text(span.file)
+            .get(span.start as usize..span.end as usize)
+            .unwrap_or("")
     }
 
     /// The 1-based line on which a span begins.
     pub fn line(&self, span: Span) -> usize {
         let text = self.text(span.file).as_bytes();
-        1 + text[..(span.start as usize).min(text.len())].iter().filter(|&&b| b == b'\n').count()
+        1 + text[..(span.start as usize).min(text.len())]
+            .iter()
+            .filter(|&&b| b == b'\n')
+            .count()
     }
 
     /// Number of files.

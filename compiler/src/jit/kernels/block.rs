@@ -34,41 +34,20 @@ names! {
     SCATTER_ADD = "scatter_add";
     /// (out, table, scale, a, n): out[scale table[i]] += a[i]
     SCATTER_ADD_TABLE = "scatter_add_table";
-}
-
-/// (out, n, number): out[i] = number
-pub(in super::super) fn fill() -> &'static str {
-    "likelier_block_fill"
-}
-
-/// (out, a, stride, n): out[i] = a[stride i]
-pub(in super::super) fn gather() -> &'static str {
-    "likelier_block_gather"
-}
-
-/// (out, a, table, scale, n): out[i] = a[scale table[i]]
-pub(in super::super) fn gather_table() -> &'static str {
-    "likelier_block_gather_table"
-}
-
-/// (out, start, stride, n): out[i] = start + stride i
-pub(in super::super) fn iota() -> &'static str {
-    "likelier_block_iota"
-}
-
-/// (out, table, start, scale, n): out[i] = start + scale table[i]
-pub(in super::super) fn iota_table() -> &'static str {
-    "likelier_block_iota_table"
-}
-
-/// (a, n) → Σ a[i]
-pub(in super::super) fn sum() -> &'static str {
-    "likelier_block_sum"
-}
-
-/// (a, b, n) → Σ a[i] b[i]
-pub(in super::super) fn dot() -> &'static str {
-    "likelier_block_dot"
+    /// (out, n, number): out[i] = number
+    FILL = "fill";
+    /// (out, a, stride, n): out[i] = a[stride i]
+    GATHER = "gather";
+    /// (out, a, table, scale, n): out[i] = a[scale table[i]]
+    GATHER_TABLE = "gather_table";
+    /// (out, start, stride, n): out[i] = start + stride i
+    IOTA = "iota";
+    /// (out, table, start, scale, n): out[i] = start + scale table[i]
+    IOTA_TABLE = "iota_table";
+    /// (a, n) → Σ a[i]
+    SUM = "sum";
+    /// (a, b, n) → Σ a[i] b[i]
+    DOT = "dot";
 }
 
 /// (out, a, b, c, n): out[i] = a[i] + b[i] c[i], where a, or c, or both may be single numbers.
@@ -93,7 +72,10 @@ fn truth(condition: bool) -> f64 {
 
 /// Eight running sums, added pairwise at the end.
 #[inline(always)]
-fn sum_lanes(terms: impl ExactSizeIterator<Item = [f64; 8]>, rest: impl Iterator<Item = f64>) -> f64 {
+fn sum_lanes(
+    terms: impl ExactSizeIterator<Item = [f64; 8]>,
+    rest: impl Iterator<Item = f64>,
+) -> f64 {
     let mut lanes = [0.0; 8];
     for eight in terms {
         for (lane, term) in lanes.iter_mut().zip(eight) {
@@ -103,7 +85,8 @@ fn sum_lanes(terms: impl ExactSizeIterator<Item = [f64; 8]>, rest: impl Iterator
     for (lane, term) in lanes.iter_mut().zip(rest) {
         *lane += term;
     }
-    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6])) + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
+    ((lanes[0] + lanes[4]) + (lanes[2] + lanes[6]))
+        + ((lanes[1] + lanes[5]) + (lanes[3] + lanes[7]))
 }
 
 #[inline(always)]

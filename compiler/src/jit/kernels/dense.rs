@@ -1,43 +1,187 @@
-//! shim
+//! Dense algebra: wrappers of `likelier_runtime::math::linear` that native code calls with sizes, then addresses of
+//! inputs, outputs and working memory, all row-major.
 #![allow(unsafe_code)]
-use crate::math::primitive::Dense;
+
+use likelier_runtime::math::linear;
+
+use super::super::cpu::CpuLevel;
 use super::super::symbols::Symbol;
-pub(in super::super) const CLEAR: &str = "likelier_clear";
-pub(in super::super) fn dense(operation: Dense) -> (&'static str, Vec<usize>) {
+use crate::math::primitive::Dense;
+
+/// (n, out): out[i] = 0
+pub(in super::super) const CLEAR: &str = "likelier_dense_clear";
+
+/// The kernel of an operation, the sizes it is called with, and the numbers of working memory it takes as its last
+/// argument, if any.
+pub(in super::super) fn dense(operation: Dense) -> (&'static str, Vec<usize>, usize) {
     match operation {
-        Dense::Product { rows, inner, columns } => ("likelier_product", vec![rows, inner, columns]),
-        Dense::AddProduct { rows, inner, columns } => ("likelier_add_product", vec![rows, inner, columns]),
-        Dense::AddTransposedProduct { rows, inner, columns } => ("likelier_add_transposed_product", vec![rows, inner, columns]),
-        Dense::AddProductTransposed { rows, inner, columns } => ("likelier_add_product_transposed", vec![rows, inner, columns]),
-        Dense::Cholesky { size } => ("likelier_cholesky", vec![size]),
-        Dense::AddCholeskyAdjoint { size } => ("likelier_add_cholesky_adjoint", vec![size]),
-        Dense::SolveLower { size, columns } => ("likelier_solve_lower", vec![size, columns]),
-        Dense::SolveLowerTransposed { size, columns } => ("likelier_solve_lower_transposed", vec![size, columns]),
-        Dense::SubtractLowerOuter { size, columns } => ("likelier_subtract_lower_outer", vec![size, columns]),
-        Dense::MultiNormal { size } => ("likelier_multi_normal", vec![size]),
-        Dense::AddMultiNormalAdjoint { size } => ("likelier_add_multi_normal_adjoint", vec![size]),
+        Dense::Product {
+            rows,
+            inner,
+            columns,
+        } => ("likelier_dense_product", vec![rows, inner, columns], 0),
+        Dense::AddProduct {
+            rows,
+            inner,
+            columns,
+        } => ("likelier_dense_add_product", vec![rows, inner, columns], 0),
+        Dense::AddTransposedProduct {
+            rows,
+            inner,
+            columns,
+        } => (
+            "likelier_dense_add_transposed_product",
+            vec![rows, inner, columns],
+            0,
+        ),
+        Dense::AddProductTransposed {
+            rows,
+            inner,
+            columns,
+        } => (
+            "likelier_dense_add_product_transposed",
+            vec![rows, inner, columns],
+            0,
+        ),
+        Dense::Cholesky { size } => ("likelier_dense_cholesky", vec![size], 0),
+        Dense::AddCholeskyAdjoint { size } => (
+            "likelier_dense_add_cholesky_adjoint",
+            vec![size],
+            size * size,
+        ),
+        Dense::SolveLower { size, columns } => {
+            ("likelier_dense_solve_lower", vec![size, columns], 0)
+        }
+        Dense::SolveLowerTransposed { size, columns } => (
+            "likelier_dense_solve_lower_transposed",
+            vec![size, columns],
+            0,
+        ),
+        Dense::SubtractLowerOuter { size, columns } => (
+            "likelier_dense_subtract_lower_outer",
+            vec![size, columns],
+            0,
+        ),
+        Dense::MultiNormal { size } => ("likelier_dense_multi_normal", vec![size], size * size),
+        Dense::AddMultiNormalAdjoint { size } => {
+            ("likelier_dense_add_multi_normal_adjoint", vec![size], 0)
+        }
     }
 }
-unsafe extern "C" fn likelier_clear(p: *mut f64, n: usize) { unsafe { std::slice::from_raw_parts_mut(p, n) }.fill(0.0) }
-unsafe fn shim(op: Dense, i: &[*const f64], o: &[*mut f64]) {
-    let (li, lo) = op.lengths();
-    let inputs: Vec<Vec<f64>> = i.iter().zip(li).map(|(&p, n)| unsafe { std::slice::from_raw_parts(p, n) }.to_vec()).collect();
-    let mut outputs: Vec<Vec<f64>> = o.iter().zip(&lo).map(|(&p, &n)| unsafe { std::slice::from_raw_parts(p, n) }.to_vec()).collect();
-    crate::math::interpret::dense::evaluate(op, &inputs, &mut outputs);
-    for (r, &p) in outputs.iter().zip(o) { unsafe { std::slice::from_raw_parts_mut(p, r.len()) }.copy_from_slice(r) }
+
+/// A kernel: its sizes, the lengths of the slices it reads, and of those it writes.
+macro_rules! dense_kernels {
+    ($attributes:tt $($name:ident($($size:ident),*) reads($($a:ident[$a_length:expr]),*)
+        writes($($b:ident[$b_length:expr]),*) $body:block)*) => {
+        $(dense_kernel! {
+            $attributes $name($($size),*) reads($($a[$a_length]),*) writes($($b[$b_length]),*) $body
+        })*
+
+        pub(super) fn symbols() -> Vec<Symbol> {
+            vec![$(Symbol {
+                name: concat!("likelier_dense_", stringify!($name)),
+                address: $name as *const u8,
+            }),*]
+        }
+    };
 }
-macro_rules! d { ($($n:ident $k:ident {$($s:ident),*} ($($i:ident),*) ($($o:ident),*);)*) => { $(unsafe extern "C" fn $n($($s: usize,)* $($i: *const f64,)* $($o: *mut f64),*) { unsafe { shim(Dense::$k { $($s),* }, &[$($i),*], &[$($o),*]) } })*
- pub(in super::super) fn symbols(_cpu: super::super::CpuLevel) -> Vec<Symbol> { vec![Symbol { name: CLEAR, address: likelier_clear as *const u8 }, $(Symbol { name: stringify!($n), address: $n as *const u8 }),*] } } }
-d! {
- likelier_product Product {rows, inner, columns} (a,b) (c);
- likelier_add_product AddProduct {rows, inner, columns} (a,b) (c);
- likelier_add_transposed_product AddTransposedProduct {rows, inner, columns} (a,b) (c);
- likelier_add_product_transposed AddProductTransposed {rows, inner, columns} (a,b) (c);
- likelier_cholesky Cholesky {size} (a) (c);
- likelier_add_cholesky_adjoint AddCholeskyAdjoint {size} (a,b) (c);
- likelier_solve_lower SolveLower {size, columns} (a,b) (c);
- likelier_solve_lower_transposed SolveLowerTransposed {size, columns} (a,b) (c);
- likelier_subtract_lower_outer SubtractLowerOuter {size, columns} (a,b) (c);
- likelier_multi_normal MultiNormal {size} (a,b) (c,d,e);
- likelier_add_multi_normal_adjoint AddMultiNormalAdjoint {size} (a,b,c) (d,e);
+
+macro_rules! dense_kernel {
+    ([$(#[$attribute:meta])*] $name:ident($($size:ident),*) reads($($a:ident[$a_length:expr]),*)
+        writes($($b:ident[$b_length:expr]),*) $body:block) => {
+        $(#[$attribute])*
+        unsafe extern "C" fn $name($($size: usize,)* $($a: *const f64,)* $($b: *mut f64),*) {
+            $(
+                // SAFETY: native code hands stretches of these lengths, and what is written overlaps nothing.
+                let $a = unsafe { std::slice::from_raw_parts($a, $a_length) };
+            )*
+            $(
+                // SAFETY: likewise.
+                let $b = unsafe { std::slice::from_raw_parts_mut($b, $b_length) };
+            )*
+            $body
+        }
+    };
+}
+
+macro_rules! level {
+    ($level:ident $fma:literal $attributes:tt) => {
+        mod $level {
+            use super::*;
+
+            dense_kernels! { $attributes
+                clear(n) reads() writes(out[n]) { out.fill(0.0) }
+                product(rows, inner, columns)
+                    reads(a[rows * inner], b[inner * columns]) writes(c[rows * columns]) {
+                    linear::product::<$fma>(inner, columns, a, b, c);
+                }
+                add_product(rows, inner, columns)
+                    reads(a[rows * inner], b[inner * columns]) writes(c[rows * columns]) {
+                    linear::add_product::<$fma>(inner, columns, a, b, c);
+                }
+                add_transposed_product(rows, inner, columns)
+                    reads(a[rows * inner], b[inner * columns]) writes(c[rows * columns]) {
+                    linear::add_transposed_product::<$fma>(rows, columns, a, b, c);
+                }
+                add_product_transposed(rows, inner, columns)
+                    reads(a[rows * inner], b[inner * columns]) writes(c[rows * columns]) {
+                    linear::add_product_transposed::<$fma>(inner, columns, a, b, c);
+                }
+                cholesky(size) reads(a[size * size]) writes(l[size * size]) {
+                    if linear::cholesky::<$fma>(size, a, l).is_err() {
+                        l.fill(f64::NAN);
+                    }
+                }
+                add_cholesky_adjoint(size) reads(l[size * size], l_adjoint[size * size])
+                    writes(a_adjoint[size * size], work[size * size]) {
+                    linear::add_cholesky_adjoint::<$fma>(size, l, l_adjoint, a_adjoint, work);
+                }
+                solve_lower(size, columns)
+                    reads(l[size * size], b[size * columns]) writes(x[size * columns]) {
+                    x.copy_from_slice(b);
+                    linear::solve_lower::<$fma>(size, columns, l, x);
+                }
+                solve_lower_transposed(size, columns)
+                    reads(l[size * size], b[size * columns]) writes(x[size * columns]) {
+                    x.copy_from_slice(b);
+                    linear::solve_lower_transposed::<$fma>(size, columns, l, x);
+                }
+                subtract_lower_outer(size, columns)
+                    reads(s[size * columns], x[size * columns]) writes(target[size * size]) {
+                    linear::subtract_lower_outer::<$fma>(size, columns, s, x, target);
+                }
+                multi_normal(size) reads(residual[size], covariance[size * size])
+                    writes(log[1], solved[size], inverse[size * size], work[size * size]) {
+                    log[0] = linear::multi_normal::<$fma>(
+                        size, residual, covariance, solved, inverse, work,
+                    );
+                }
+                add_multi_normal_adjoint(size)
+                    reads(seed[1], solved[size], inverse[size * size])
+                    writes(residual_adjoint[size], covariance_adjoint[size * size]) {
+                    linear::add_multi_normal_adjoint::<$fma>(
+                        size, seed[0], solved, inverse, residual_adjoint, covariance_adjoint,
+                    );
+                }
+            }
+        }
+    };
+}
+
+level! { portable false [] }
+#[cfg(target_arch = "x86_64")]
+level! { avx2 true [#[target_feature(enable = "avx2,fma,bmi1,bmi2,lzcnt,popcnt")]] }
+#[cfg(target_arch = "x86_64")]
+level! { avx512 true [
+    #[target_feature(enable = "avx512f,avx512dq,avx512vl,avx2,fma,bmi1,bmi2,lzcnt,popcnt")]
+] }
+
+pub(super) fn symbols(cpu: CpuLevel) -> Vec<Symbol> {
+    match cpu {
+        #[cfg(target_arch = "x86_64")]
+        CpuLevel::Avx2 => avx2::symbols(),
+        #[cfg(target_arch = "x86_64")]
+        CpuLevel::Avx512 => avx512::symbols(),
+        _ => portable::symbols(),
+    }
 }

@@ -9,8 +9,8 @@ use super::cpu::CpuLevel;
 use super::symbols::Symbol;
 
 pub(super) use block::{
-    ADD_TO, COPY, Operands, SELECT, SCATTER_ADD, SCATTER_ADD_TABLE, binary, dot, fill, gather,
-    gather_table, iota, iota_table, multiply_add, sum, unary,
+    ADD_TO, COPY, DOT, FILL, GATHER, GATHER_TABLE, IOTA, IOTA_TABLE, Operands, SCATTER_ADD,
+    SCATTER_ADD_TABLE, SELECT, SUM, binary, multiply_add, unary,
 };
 pub(super) use dense::{CLEAR, dense};
 

@@ -5,20 +5,36 @@ use super::super::primitive::Dense;
 /// Computes the outputs, or adds to them, as the operation says.
 pub fn evaluate(operation: Dense, inputs: &[Vec<f64>], outputs: &mut [Vec<f64>]) {
     match operation {
-        Dense::Product { rows, inner, columns } => {
+        Dense::Product {
+            rows,
+            inner,
+            columns,
+        } => {
             outputs[0].fill(0.0);
             let strides = ([inner, 1], [columns, 1]);
             add_product(rows, inner, columns, strides, inputs, &mut outputs[0]);
         }
-        Dense::AddProduct { rows, inner, columns } => {
+        Dense::AddProduct {
+            rows,
+            inner,
+            columns,
+        } => {
             let strides = ([inner, 1], [columns, 1]);
             add_product(rows, inner, columns, strides, inputs, &mut outputs[0]);
         }
-        Dense::AddTransposedProduct { rows, inner, columns } => {
+        Dense::AddTransposedProduct {
+            rows,
+            inner,
+            columns,
+        } => {
             let strides = ([1, rows], [columns, 1]);
             add_product(rows, inner, columns, strides, inputs, &mut outputs[0]);
         }
-        Dense::AddProductTransposed { rows, inner, columns } => {
+        Dense::AddProductTransposed {
+            rows,
+            inner,
+            columns,
+        } => {
             let strides = ([inner, 1], [1, inner]);
             add_product(rows, inner, columns, strides, inputs, &mut outputs[0]);
         }
@@ -130,7 +146,9 @@ fn solve_lower(size: usize, columns: usize, l: &[f64], x: &mut [f64]) {
 fn solve_lower_transposed(size: usize, columns: usize, l: &[f64], x: &mut [f64]) {
     for c in 0..columns {
         for i in (0..size).rev() {
-            let sum: f64 = (i + 1..size).map(|k| l[k * size + i] * x[k * columns + c]).sum();
+            let sum: f64 = (i + 1..size)
+                .map(|k| l[k * size + i] * x[k * columns + c])
+                .sum();
             x[i * columns + c] = (x[i * columns + c] - sum) / l[i * size + i];
         }
     }

@@ -1,0 +1,3 @@
+//! From the tree to the typed form of a program.
+
+pub mod hir;

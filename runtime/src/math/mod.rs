@@ -1,0 +1,6 @@
+//! Shelf: numerical functions. Everything is compiled in, nothing is taken from the platform's mathematics library, so
+//! that one binary gives the same bits everywhere.
+
+pub mod block;
+pub mod linear;
+pub mod special;

@@ -1,0 +1,3 @@
+//! Methods that draw from a target.
+
+pub mod nuts;

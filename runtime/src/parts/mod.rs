@@ -1,0 +1,5 @@
+//! The parts a sampler is made of.
+
+pub mod leapfrog;
+pub mod step_size;
+pub mod warmup;

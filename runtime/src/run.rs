@@ -1,0 +1,346 @@
+//! Chains: starts, warm-up and sampling over threads. Each chain's random numbers are its own, so draws do not depend on
+//! how chains are spread over threads. Progress is left in atomic counters for whoever wants to look.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Instant;
+
+use crate::methods::nuts::{Nuts, Transition};
+use crate::parts::leapfrog::{Density, PhasePoint};
+use crate::parts::step_size::{DualAveraging, first_step_size};
+pub use crate::parts::warmup::Schedule;
+use crate::parts::warmup::{Change, Warmup};
+use crate::random::{Purpose, Stream};
+use crate::target::{Parts, StartFailure, Target, Weights};
+
+/// What is kept of each transition.
+pub type DrawInfo = Transition;
+
+/// How to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Number of chains.
+    pub chains: usize,
+    /// Draws kept of each.
+    pub draws: usize,
+    /// Adaptive iterations before them.
+    pub warmup: usize,
+    /// Acceptance probability to aim at.
+    pub target_accept: f64,
+    /// At most 2^max_depth − 1 steps for a draw.
+    pub max_depth: u32,
+    /// How the metric is found.
+    pub schedule: Schedule,
+    /// Threads; `None` for as many as the machine has.
+    pub threads: Option<usize>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            chains: 4,
+            draws: 1000,
+            warmup: 600,
+            target_accept: 0.8,
+            max_depth: 10,
+            schedule: Schedule::Fisher,
+            threads: None,
+        }
+    }
+}
+
+/// What a chain drew.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Chain {
+    /// Outputs, one row of [`Target::output_count`] values per draw.
+    pub values: Vec<f64>,
+    /// What happened in each transition.
+    pub draws: Vec<DrawInfo>,
+    /// Step size after warm-up.
+    pub step_size: f64,
+    /// Diagonal of the inverse metric after warm-up.
+    pub inverse_metric: Vec<f64>,
+    /// Divergences during warm-up.
+    pub warmup_divergences: usize,
+    /// Gradient evaluations in all.
+    pub evaluations: usize,
+    /// Wall time of warm-up.
+    pub warmup_seconds: f64,
+    /// Wall time of sampling.
+    pub sampling_seconds: f64,
+}
+
+/// Where a chain is.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ChainProgress {
+    /// Iterations done, of warm-up and draws together.
+    pub iteration: usize,
+    /// The latest step size.
+    pub step_size: f64,
+    /// Divergences so far.
+    pub divergences: usize,
+}
+
+#[derive(Default)]
+struct Counters {
+    iteration: AtomicUsize,
+    step_size: AtomicU64,
+    divergences: AtomicUsize,
+}
+
+/// Lets another thread watch a run and stop it.
+pub struct Control {
+    stopping: AtomicBool,
+    chains: Vec<Counters>,
+}
+
+impl Control {
+    /// For a run of this many chains.
+    pub fn new(chains: usize) -> Self {
+        Self {
+            stopping: AtomicBool::new(false),
+            chains: (0..chains).map(|_| Counters::default()).collect(),
+        }
+    }
+
+    /// Asks the chains to stop after their present draw.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a stop was asked for.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Where a chain is; zeros for a chain that does not exist.
+    pub fn progress(&self, chain: usize) -> ChainProgress {
+        let counters = self.chains.get(chain);
+        ChainProgress {
+            iteration: counters.map_or(0, |c| c.iteration.load(Ordering::Relaxed)),
+            step_size: counters
+                .map_or(0.0, |c| f64::from_bits(c.step_size.load(Ordering::Relaxed))),
+            divergences: counters.map_or(0, |c| c.divergences.load(Ordering::Relaxed)),
+        }
+    }
+
+    fn report(&self, chain: usize, iteration: usize, transition: &Transition) {
+        if let Some(counters) = self.chains.get(chain) {
+            counters.iteration.store(iteration, Ordering::Relaxed);
+            counters
+                .step_size
+                .store(transition.step_size.to_bits(), Ordering::Relaxed);
+            if transition.diverging {
+                counters.divergences.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Runs all chains.
+///
+/// # Errors
+/// When a chain finds no position with finite log density and gradient.
+pub fn run(
+    target: &dyn Target,
+    settings: &Settings,
+    control: &Control,
+) -> Result<Vec<Chain>, StartFailure> {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let threads = settings
+        .threads
+        .unwrap_or(cores)
+        .clamp(1, settings.chains.max(1));
+    let next = AtomicUsize::new(0);
+    let mut results: Vec<(usize, Result<Chain, StartFailure>)> = std::thread::scope(|scope| {
+        let work = || {
+            let mut done = Vec::new();
+            loop {
+                let chain = next.fetch_add(1, Ordering::Relaxed);
+                if chain >= settings.chains {
+                    return done;
+                }
+                done.push((chain, run_chain(target, settings, control, chain)));
+            }
+        };
+        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
+        let mut results = work();
+        for worker in workers {
+            results.extend(worker.join().expect("a chain does not panic"));
+        }
+        results
+    });
+    results.sort_by_key(|(chain, _)| *chain);
+    results.into_iter().map(|(_, result)| result).collect()
+}
+
+fn run_chain(
+    target: &dyn Target,
+    settings: &Settings,
+    control: &Control,
+    number: usize,
+) -> Result<Chain, StartFailure> {
+    let begin = Instant::now();
+    let mut density = Density {
+        evaluator: target.evaluator(),
+        weights: Weights::posterior(target.soft_count()),
+        parts: Parts {
+            soft: vec![0.0; target.soft_count()],
+            ..Parts::default()
+        },
+        evaluations: 0,
+    };
+    let start = find_start(target, &mut density, settings, number)?;
+    let mut nuts = Nuts::new(&start, settings.max_depth);
+    let mut stream = Stream::new(settings.seed, Purpose::Sampler, number as u32);
+    let mut chain = Chain {
+        values: Vec::with_capacity(settings.draws * target.output_count()),
+        draws: Vec::with_capacity(settings.draws),
+        step_size: 0.0,
+        inverse_metric: Vec::new(),
+        warmup_divergences: 0,
+        evaluations: 0,
+        warmup_seconds: 0.0,
+        sampling_seconds: 0.0,
+    };
+    let moves = target.dimension() > 0;
+    if moves {
+        chain.warmup_divergences = warm_up(
+            &mut nuts,
+            &mut density,
+            &mut stream,
+            settings,
+            control,
+            number,
+        );
+    }
+    chain.warmup_seconds = begin.elapsed().as_secs_f64();
+    chain.step_size = nuts.step_size;
+    chain.inverse_metric.clone_from(&nuts.inverse_metric);
+    let sampling = Instant::now();
+    let mut outputs = Stream::new(settings.seed, Purpose::Output, number as u32);
+    let mut row = vec![0.0; target.output_count()];
+    for draw in 0..settings.draws {
+        if control.is_stopping() {
+            break;
+        }
+        let iteration = settings.warmup + draw;
+        stream.at(iteration as u64);
+        let info = if moves {
+            nuts.transition(&mut density, &mut stream)
+        } else {
+            Transition::default()
+        };
+        outputs.at(draw as u64);
+        density
+            .evaluator
+            .outputs(&nuts.current.position, &mut outputs, &mut row);
+        chain.values.extend_from_slice(&row);
+        chain.draws.push(info);
+        control.report(number, iteration + 1, &info);
+    }
+    chain.sampling_seconds = sampling.elapsed().as_secs_f64();
+    chain.evaluations = density.evaluations;
+    Ok(chain)
+}
+
+/// Adapts step size and metric; the number of divergences on the way.
+fn warm_up(
+    nuts: &mut Nuts,
+    density: &mut Density,
+    stream: &mut Stream,
+    settings: &Settings,
+    control: &Control,
+    number: usize,
+) -> usize {
+    let mut warmup = Warmup::new(
+        settings.schedule,
+        settings.warmup,
+        nuts.current.position.len(),
+    );
+    warmup.first_metric(&nuts.current.gradient, &mut nuts.inverse_metric);
+    let target = settings.target_accept;
+    let search = |nuts: &mut Nuts, density: &mut Density, stream: &mut Stream, from: f64| {
+        nuts.refresh_momentum(stream);
+        first_step_size(from, 0.8, |step| nuts.trial_accept(density, step))
+    };
+    nuts.step_size = search(nuts, density, stream, 0.1);
+    let mut averaging = DualAveraging::new(nuts.step_size, target);
+    let mut divergences = 0;
+    for iteration in 0..settings.warmup {
+        if control.is_stopping() {
+            break;
+        }
+        stream.at(iteration as u64);
+        let info = nuts.transition(density, stream);
+        divergences += usize::from(info.diverging);
+        averaging.update(info.acceptance_rate);
+        let informative = info.index_in_trajectory != 0 && !(info.diverging && info.n_steps < 4);
+        let Nuts {
+            current,
+            inverse_metric,
+            ..
+        } = nuts;
+        let change = warmup.update(
+            iteration,
+            informative,
+            &current.position,
+            &current.gradient,
+            inverse_metric,
+        );
+        if change == Change::NewMetric {
+            nuts.step_size = search(nuts, density, stream, averaging.step().clamp(1e-10, 1e3));
+            averaging = DualAveraging::new(nuts.step_size, target);
+        }
+        nuts.step_size = averaging.step();
+        control.report(number, iteration + 1, &info);
+    }
+    nuts.step_size = averaging.average();
+    divergences
+}
+
+/// Prior draws first, then uniform(−2, 2); the statement that most often stands in the way is the reason given.
+fn find_start(
+    target: &dyn Target,
+    density: &mut Density,
+    settings: &Settings,
+    number: usize,
+) -> Result<PhasePoint, StartFailure> {
+    let mut point = PhasePoint::new(target.dimension());
+    let mut stream = Stream::new(settings.seed, Purpose::Start, number as u32);
+    let mut reasons: Vec<(String, usize)> = Vec::new();
+    for attempt in 0..200 {
+        stream.at(attempt);
+        if attempt < 100 {
+            density
+                .evaluator
+                .prior_draw(&mut stream, &mut point.position);
+        } else {
+            point
+                .position
+                .iter_mut()
+                .for_each(|q| *q = 4.0 * stream.uniform() - 2.0);
+        }
+        density.evaluate(&mut point);
+        if point.log_density.is_finite() && point.gradient.iter().all(|g| g.is_finite()) {
+            return Ok(point);
+        }
+        let reason = density
+            .evaluator
+            .explain(&point.position)
+            .unwrap_or_else(|| "the log density is finite but its gradient is not".to_string());
+        match reasons.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => reasons.push((reason, 1)),
+        }
+    }
+    let reason = reasons
+        .into_iter()
+        .max_by_key(|(_, count)| *count)
+        .map(|(reason, _)| reason);
+    Err(StartFailure {
+        reason: reason.unwrap_or_default(),
+    })
+}

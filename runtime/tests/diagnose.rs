@@ -1,0 +1,68 @@
+//! Diagnostics against ArviZ's own figures for stored draws.
+
+use likelier_runtime::diagnose::{e_bfmi, summarise};
+use serde_json::Value;
+
+fn numbers(value: &Value) -> Vec<f64> {
+    value
+        .as_array()
+        .expect("an array")
+        .iter()
+        .map(|v| v.as_f64().expect("a number"))
+        .collect()
+}
+
+#[test]
+fn figures_are_those_of_arviz() {
+    let file: Value = serde_json::from_str(include_str!("arviz_figures.json")).expect("valid JSON");
+    let cases = file["cases"].as_array().expect("cases");
+    assert_eq!(cases.len(), 6);
+    for case in cases {
+        let chains: Vec<Vec<f64>> = case["draws"]
+            .as_array()
+            .expect("chains")
+            .iter()
+            .map(numbers)
+            .collect();
+        let summary = summarise(&chains);
+        let quantiles = numbers(&case["quantiles"]);
+        let pairs = [
+            ("rhat", summary.rhat, case["rhat"].as_f64()),
+            ("ess_bulk", summary.ess_bulk, case["ess_bulk"].as_f64()),
+            ("ess_tail", summary.ess_tail, case["ess_tail"].as_f64()),
+            ("mcse_mean", summary.mcse_mean, case["mcse_mean"].as_f64()),
+            ("q5", summary.q5, Some(quantiles[0])),
+            ("q50", summary.q50, Some(quantiles[1])),
+            ("q95", summary.q95, Some(quantiles[2])),
+        ];
+        for (figure, value, truth) in pairs {
+            let truth = truth.expect("a number");
+            assert!(
+                (value - truth).abs() <= 1e-8 * truth.abs(),
+                "{}: {figure} {value}, not {truth}",
+                case["name"]
+            );
+        }
+        for (chain, truth) in chains.iter().zip(numbers(&case["bfmi"])) {
+            // ArviZ divides by n − 1 in the one place and n in the other.
+            let n = chain.len() as f64;
+            let ratio = e_bfmi(chain) / truth;
+            let allowed = [1.0, n / (n - 1.0), (n - 1.0) / n];
+            assert!(
+                allowed.iter().any(|a| (ratio - a).abs() < 1e-9),
+                "{}: E-BFMI ratio {ratio}",
+                case["name"]
+            );
+        }
+    }
+}
+
+#[test]
+fn a_constant_has_no_rhat_but_a_mean() {
+    let summary = summarise(&[vec![2.0; 50], vec![2.0; 50]]);
+    assert_eq!(
+        (summary.mean, summary.sd, summary.mcse_mean),
+        (2.0, 0.0, 0.0)
+    );
+    assert!(summary.rhat.is_nan() && summary.ess_bulk.is_nan());
+}
