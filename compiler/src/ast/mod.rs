@@ -1,3 +1,251 @@
-//! From text to tree.
+//! From text to tree. Words are cut into statements first ([`lines`]); each statement is parsed by itself with the
+//! generated parser, so that one mistake is one message and everything else is still understood.
 
+pub mod lines;
+pub mod token;
 pub mod tree;
+
+use lalrpop_util::{ParseError, lalrpop_mod};
+
+use crate::source::{Diagnostic, FileId, Span};
+use token::Token;
+use tree::*;
+
+lalrpop_mod!(
+    #[allow(clippy::all, missing_docs, unused_imports, dead_code)]
+    grammar,
+    "/ast/grammar.rs"
+);
+
+/// At most this many syntax errors are shown.
+const MOST_ERRORS: usize = 20;
+
+/// A mistake that the grammar allows and an action finds.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// Where.
+    pub span: Span,
+    /// What is wrong.
+    pub message: String,
+    /// What to do.
+    pub help: String,
+}
+
+/// Parses a file: all that could be understood, and what could not.
+pub fn parse(file: FileId, text: &str) -> (Tree, Vec<Diagnostic>) {
+    let (doc, chunks, mut diagnostics) = lines::statements(file, text);
+    let parser = grammar::StatementParser::new();
+    let mut tree = Tree {
+        doc,
+        statements: Vec::new(),
+    };
+    for chunk in chunks {
+        if diagnostics.len() >= MOST_ERRORS {
+            break;
+        }
+        let end = chunk.words.last().map_or(0, |word| word.2);
+        let words: Vec<lines::Word> = chunk.words;
+        let result = parser.parse(file, words.iter().cloned().map(Ok::<_, Problem>));
+        match result {
+            Ok(statement) => tree.statements.push(Statement {
+                doc: chunk.doc,
+                ..statement
+            }),
+            Err(error) => diagnostics.push(explain(file, text, &words, end, error)),
+        }
+    }
+    diagnostics.truncate(MOST_ERRORS);
+    (tree, diagnostics)
+}
+
+fn explain(
+    file: FileId,
+    text: &str,
+    words: &[lines::Word],
+    end: usize,
+    error: ParseError<usize, Token, Problem>,
+) -> Diagnostic {
+    let (start, token, stop) = match error {
+        ParseError::User { error } => {
+            return Diagnostic::error("E0110", error.message)
+                .at(error.span, "")
+                .help(error.help);
+        }
+        ParseError::UnrecognizedToken { token, .. } | ParseError::ExtraToken { token } => token,
+        ParseError::InvalidToken { location } | ParseError::UnrecognizedEof { location, .. } => {
+            let place = Span::new(file, location.max(1) - 1, end);
+            return Diagnostic::error("E0111", "this statement stops too early")
+                .at(place, "something is missing after this");
+        }
+    };
+    let place = Span::new(file, start, stop);
+    let found = if token == Token::End {
+        "the end of the line".into()
+    } else {
+        format!("`{}`", &text[start..stop])
+    };
+    let position = words
+        .iter()
+        .position(|word| word.0 == start && word.2 == stop)
+        .unwrap_or(0);
+    let before = |back: usize| position.checked_sub(back).map(|i| &words[i].1);
+    let help = match (&token, before(1)) {
+        (_, _) if words[0].1 == Token::Soft => "soft constraints are not part of this version",
+        (_, _) if words[0].1 == Token::Model => "`model` items are not part of this version",
+        (Token::Minus, Some(Token::Less)) => {
+            "a random variable is written `x ~ normal(0, 1)`, a value `let a = 1`"
+        }
+        (Token::Assign, Some(Token::Colon)) => "a value is written `let a = 1`",
+        (Token::Star, Some(Token::Star)) => "a power is written `a^b`",
+        (Token::Slash, Some(Token::Slash)) => "comments begin with `#`",
+        (Token::Colon, _) => "a range is written `1..N`; types belong to `given x: real[N]`",
+        (Token::Tilde, Some(Token::Name(_))) if words[0].1 == Token::Let => {
+            "leave out `let`: a random variable is written `x ~ normal(0, 1)`"
+        }
+        (Token::Less | Token::LessEqual | Token::Greater | Token::GreaterEqual, _) => {
+            "comparisons do not chain: write `a < b and b < c`"
+        }
+        (Token::Else, _) => "`else` follows the `}` of an `if`",
+        (Token::Name(_), Some(Token::Name(_))) => {
+            "two names stand side by side: an operator or a comma is missing, or this is a declaration of another \
+             language (here, types follow from distributions, and data are declared by `given x: real[N]`)"
+        }
+        (Token::BraceOpen, Some(Token::Name(_))) => {
+            "there are no blocks here: write the statements one after the other"
+        }
+        _ => "something before this is incomplete, or an operator or a comma is missing",
+    };
+    Diagnostic::error("E0110", format!("{found} is not expected here"))
+        .at(place, "")
+        .help(help)
+}
+
+fn expression(file: FileId, start: usize, end: usize, kind: ExpressionKind) -> Expression {
+    Expression {
+        span: Span::new(file, start, end),
+        kind: Box::new(kind),
+    }
+}
+
+fn binary(operator: BinaryOperator, left: Expression, right: Expression) -> Expression {
+    let span = left.span.to(right.span);
+    Expression {
+        span,
+        kind: Box::new(ExpressionKind::Binary {
+            operator,
+            left,
+            right,
+        }),
+    }
+}
+
+fn unary(operator: UnaryOperator, file: FileId, start: usize, operand: Expression) -> Expression {
+    let span = Span::new(file, start, operand.span.end as usize);
+    Expression {
+        span,
+        kind: Box::new(ExpressionKind::Unary { operator, operand }),
+    }
+}
+
+/// `inf` and `pi` are numbers.
+fn name(name: Name) -> Expression {
+    let kind = match name.text.as_str() {
+        "inf" => ExpressionKind::Real(f64::INFINITY),
+        "pi" => ExpressionKind::Real(std::f64::consts::PI),
+        _ => ExpressionKind::Name(name.text),
+    };
+    Expression {
+        span: name.span,
+        kind: Box::new(kind),
+    }
+}
+
+fn returning(value: Expression) -> Vec<Statement> {
+    vec![Statement {
+        span: value.span,
+        doc: None,
+        kind: StatementKind::Return { value },
+    }]
+}
+
+fn plain_indices(
+    indices: Vec<RandomIndex>,
+) -> Result<Vec<Expression>, ParseError<usize, Token, Problem>> {
+    indices
+        .into_iter()
+        .map(|index| match index {
+            RandomIndex::At(at) => Ok(at),
+            RandomIndex::Over { range, .. } => Err(ParseError::User {
+                error: Problem {
+                    span: range.lower.span.to(range.upper.span),
+                    message: "an assignment changes one element, not a range".into(),
+                    help: "assign inside `for i in a..b { … }`".into(),
+                },
+            }),
+        })
+        .collect()
+}
+
+/// The two bounds in `real in (a, b)`.
+fn pair(pair: Expression) -> Result<(Expression, Expression), ParseError<usize, Token, Problem>> {
+    let span = pair.span;
+    match *pair.kind {
+        ExpressionKind::Tuple(parts) if parts.len() == 2 => {
+            let mut parts = parts.into_iter();
+            Ok((
+                parts.next().expect("two parts"),
+                parts.next().expect("two parts"),
+            ))
+        }
+        _ => Err(ParseError::User {
+            error: Problem {
+                span,
+                message: "bounds are a pair or a range".into(),
+                help: "write `real in (0, 1)` or `int in 1..K`".into(),
+            },
+        }),
+    }
+}
+
+fn method(
+    file: FileId,
+    start: usize,
+    end: usize,
+    base: Expression,
+    method: Name,
+    arguments: Vec<Expression>,
+) -> Result<Expression, ParseError<usize, Token, Problem>> {
+    match *base.kind {
+        ExpressionKind::Call {
+            function,
+            arguments: parameters,
+        } => {
+            let distribution = Distribution {
+                span: base.span,
+                name: function,
+                arguments: parameters,
+                modifiers: Vec::new(),
+            };
+            Ok(expression(
+                file,
+                start,
+                end,
+                ExpressionKind::Method {
+                    distribution,
+                    method,
+                    arguments,
+                },
+            ))
+        }
+        _ => Err(ParseError::User {
+            error: Problem {
+                span: method.span,
+                message: format!("`.{}` follows a distribution only", method.text),
+                help: "write it as `normal(0, 1).log_density(x)`".into(),
+            },
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -37,6 +37,8 @@ pub(super) struct Analysis<'a> {
     definitions: Vec<Option<&'a Instruction>>,
     /// Constant bounds of loop indices, by index value.
     pub(super) bounds: HashMap<Value, (i64, i64)>,
+    /// Where the program itself stores a value in the round that computes it, for good.
+    stored: HashMap<Value, (BufferId, Value)>,
     active: Vec<bool>,
     active_buffers: Vec<bool>,
     /// Of loops and branches, by address.
@@ -54,6 +56,7 @@ impl<'a> Analysis<'a> {
             homes: vec![BlockId(0); graph.types.len()],
             definitions: vec![None; graph.types.len()],
             bounds: HashMap::new(),
+            stored: HashMap::new(),
             active: vec![false; graph.types.len()],
             active_buffers: vec![false; graph.buffers.len()],
             accesses: HashMap::new(),
@@ -87,6 +90,11 @@ impl<'a> Analysis<'a> {
     /// The instruction that defines a value; none for the index of a loop.
     pub fn definition(&self, value: Value) -> Option<&'a Instruction> {
         self.definitions[value.0 as usize]
+    }
+
+    /// The element that holds a computed value ever after, if the program stores it.
+    pub fn stored(&self, value: Value) -> Option<(BufferId, Value)> {
+        self.stored.get(&value).copied()
     }
 
     /// Whether a value depends on the position.
@@ -189,6 +197,17 @@ impl<'a> Analysis<'a> {
             if let Some(value) = instruction.result() {
                 self.homes[value.0 as usize] = id;
                 self.definitions[value.0 as usize] = Some(instruction);
+            }
+            if let Instruction::Store {
+                buffer,
+                index,
+                value,
+            } = instruction
+                && matches!(self.graph.buffer(*buffer).kind, BufferKind::Local)
+                && self.home(*value) == id
+                && matches!(self.definition(*value), Some(Instruction::Scalar { .. }))
+            {
+                self.stored.insert(*value, (*buffer, *index));
             }
             let access = match instruction {
                 Instruction::Loop {

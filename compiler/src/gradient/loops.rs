@@ -1,7 +1,7 @@
 //! Values in a backward sweep: what is computed again and what was kept. Arithmetic and loads of storage that does not
 //! change are written again (the builder shares what stands already). Dear operations and loads of registers are kept
 //! by the forward sweep in a buffer with a place for each round: in the mixed-radix system of the loops around the
-//! value, counted from the innermost block that is still running.
+//! value, counted from the innermost block that is still running. What the program stores anyway is read from there.
 
 use crate::math::graph::{BufferId, BufferKind, Instruction, Region, Value};
 use crate::math::primitive::Operation;
@@ -63,10 +63,24 @@ impl Differentiator<'_> {
             .copied()
     }
 
+    /// Whether the block of a value still runs, so that its values are there or can be written in place.
+    fn is_running(&self, old: Value) -> bool {
+        let home = self.analysis.home(old);
+        self.fused.contains(&home) || self.forward.contains(&home)
+    }
+
+    /// The element of the program's own storage that a value of a past round can be read from.
+    fn stored(&self, old: Value) -> Option<(BufferId, Value)> {
+        if self.is_running(old) {
+            None
+        } else {
+            self.analysis.stored(old)
+        }
+    }
+
     /// Whether a value has to come from where the forward sweep kept it.
     fn is_gone(&self, old: Value) -> bool {
-        let home = self.analysis.home(old);
-        if self.fused.contains(&home) || self.forward.contains(&home) {
+        if self.is_running(old) || self.analysis.stored(old).is_some() {
             return false;
         }
         match self.analysis.definition(old) {
@@ -98,6 +112,10 @@ impl Differentiator<'_> {
         if self.is_gone(old) {
             self.demanded.insert(old);
             let (buffer, index) = self.place(old);
+            return self.builder.load(buffer, index);
+        }
+        if let Some((buffer, index)) = self.stored(old) {
+            let index = self.value(index);
             return self.builder.load(buffer, index);
         }
         match self.analysis.definition(old) {

@@ -172,6 +172,12 @@ impl Writer {
             8 => self.scalar(LogOnePlusExp, &[a]),
             9 => self.scalar(Sine, &[a]),
             10 => self.scalar(Logistic, &[a]),
+            11 if self.dice.below(3) == 0 => {
+                let (i, j) = (self.row(), self.row());
+                let comparison = [IntEqual, IntLess, IntLessEqual][self.dice.below(3)];
+                let condition = self.scalar(comparison, &[i, j]);
+                self.scalar(Select, &[condition, a, b])
+            }
             11 => {
                 let less = self.scalar(Less, &[a, b]);
                 let c = self.pick();

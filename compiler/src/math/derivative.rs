@@ -38,8 +38,10 @@ pub fn adjoint(
             rule.multiply(adjoint, other)
         }
         Divide => {
-            let divisor = rule.argument(1);
-            let share = rule.divide(adjoint, divisor);
+            // By the reciprocal, which does not have to wait for the adjoint and may not vary in a loop that this does.
+            let (one, divisor) = (rule.real(1.0), rule.argument(1));
+            let reciprocal = rule.divide(one, divisor);
+            let share = rule.multiply(adjoint, reciprocal);
             if position == 0 {
                 share
             } else {
@@ -253,10 +255,11 @@ impl<P: Primal> Rule<'_, P> {
     fn square_root(&mut self, adjoint: Value) -> Value {
         let result = self.result();
         let zero = self.real(0.0);
-        let half = self.scale(0.5, adjoint);
-        let quotient = self.divide(half, result);
+        let half = self.real(0.5);
+        let slope = self.divide(half, result);
         let at_zero = self.scalar(Operation::Equal, &[result, zero]);
-        self.select(at_zero, zero, quotient)
+        let slope = self.select(at_zero, zero, slope);
+        self.multiply(adjoint, slope)
     }
 
     /// The normal integral and its relatives.
@@ -538,6 +541,7 @@ mod tests {
         }
     }
 
+    #[allow(clippy::excessive_precision)] // as mpmath gave them
     const MILLS: [(f64, f64); 5] = [
         (-5.0, 5.186503967125842),
         (-29.9, 29.933370411296167),

@@ -275,7 +275,7 @@ mod tests {
 
     /// Values by mpmath with 30 digits (`mp.psi`, `mp.loggamma`, `mp.ncdf`, `mp.gammainc`, `mp.betainc`).
     #[test]
-    #[allow(clippy::excessive_precision)] // the table has all digits that mpmath gave
+    #[allow(clippy::excessive_precision, clippy::approx_constant)] // the table has all digits that mpmath gave
     fn known_values() {
         let close = |name: &str, value: f64, truth: f64| {
             assert!(

@@ -223,6 +223,7 @@ impl<'w> Writer<'w, '_> {
         Ok(())
     }
 
+    #[allow(clippy::collapsible_match)] // what is not varying must not fall through to the last arm
     fn instruction(&mut self, instruction: &Instruction, rounds: Rounds) -> Result<(), JitError> {
         match instruction {
             Instruction::Scalar {
@@ -552,7 +553,19 @@ impl<'w> Writer<'w, '_> {
     ) -> Result<(), JitError> {
         let n = rounds.number;
         match operation {
-            Operation::IntToReal => return self.index_as_real(result, arguments[0], rounds),
+            Operation::IntToReal => {
+                let out = self.destination(result, rounds);
+                return self.index_as_real(out, arguments[0], rounds);
+            }
+            Operation::IntEqual => {
+                return self.compare_ints(result, Operation::Equal, arguments, rounds);
+            }
+            Operation::IntLess => {
+                return self.compare_ints(result, Operation::Less, arguments, rounds);
+            }
+            Operation::IntLessEqual => {
+                return self.compare_ints(result, Operation::LessEqual, arguments, rounds);
+            }
             Operation::Add if arguments.iter().any(|a| self.plan.deferred.contains(a)) => {
                 return self.multiply_add(result, arguments, rounds);
             }
@@ -567,8 +580,20 @@ impl<'w> Writer<'w, '_> {
             _ => {}
         }
         let operands: Vec<Operand> = arguments.iter().map(|&a| self.operand(a)).collect();
+        self.kernel(result, operation, &operands, rounds)
+    }
+
+    /// Calls the kernel of an operation for its kinds of operands.
+    fn kernel(
+        &mut self,
+        result: Value,
+        operation: Operation,
+        operands: &[Operand],
+        rounds: Rounds,
+    ) -> Result<(), JitError> {
+        let n = rounds.number;
         let out = self.destination(result, rounds);
-        let (name, first, second) = match operands[..] {
+        let (name, first, second) = match *operands {
             [Operand::Block(a)] => {
                 let name = kernels::unary(operation).expect("planned: it has a kernel");
                 self.emitter.call(name, &[out, a, n], None)?;
@@ -612,14 +637,44 @@ impl<'w> Writer<'w, '_> {
         Ok(())
     }
 
-    fn index_as_real(
+    /// Compares ints as reals, which they are exactly: indices and table entries are far below 2⁵³.
+    fn compare_ints(
         &mut self,
         result: Value,
+        operation: Operation,
+        arguments: &[Value],
+        rounds: Rounds,
+    ) -> Result<(), JitError> {
+        let (mut operands, mut used) = (Vec::with_capacity(2), Vec::with_capacity(2));
+        for &argument in arguments {
+            operands.push(if self.plan.is_uniform(argument) {
+                let number = self.emitter.value(argument);
+                let number = self
+                    .emitter
+                    .builder
+                    .ins()
+                    .fcvt_from_sint(types::F64, number);
+                Operand::Number(number)
+            } else {
+                let offset = self.reserve();
+                used.push(offset);
+                let out = self.scratch(offset);
+                self.index_as_real(out, argument, rounds)?;
+                Operand::Block(out)
+            });
+        }
+        self.kernel(result, operation, &operands, rounds)?;
+        self.free.extend(used);
+        Ok(())
+    }
+
+    fn index_as_real(
+        &mut self,
+        out: ir::Value,
         index: Value,
         rounds: Rounds,
     ) -> Result<(), JitError> {
         let form = self.form(index);
-        let out = self.destination(result, rounds);
         let shift = self.shift(&form);
         let (scale, n) = (self.integer(form.scale), rounds.number);
         match &form.table {

@@ -228,7 +228,10 @@ impl Plan {
                 (_, Some(factor)) => form(self, 0)?.times(factor)?,
                 _ => return None,
             },
-            IntToReal => return Some(Kind::Varying),
+            IntToReal | IntEqual | IntLess | IntLessEqual => {
+                self.cheap += 1;
+                return Some(Kind::Varying);
+            }
             _ => {
                 let ints = arguments.iter().any(|&a| graph.type_of(a) == Type::Int);
                 let has_kernel = match arguments.len() {
