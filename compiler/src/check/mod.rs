@@ -1,3 +1,99 @@
-//! From the tree to the typed form of a program.
+//! TREE → HIR: everything that can be known without data. Names are resolved (those of the standard library by reading
+//! its files when they are first used), every expression gets a type, distributions their arguments in order. A mistake
+//! makes its statement vanish and its name *poisoned*: whatever uses the name is silent, so that one mistake is one message.
 
+mod calls;
+mod expressions;
 pub mod hir;
+mod items;
+pub mod library;
+mod names;
+mod statements;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+use crate::ast::tree;
+use crate::source::{Diagnostic, Sources};
+use hir::{Distribution, DistributionId, Function, FunctionId, Hir};
+use library::{Item, Library};
+use names::Scope;
+
+/// At most this many messages.
+const MOST_ERRORS: usize = 30;
+
+/// An error that has been reported.
+#[derive(Debug)]
+pub(crate) struct Said;
+
+/// The result of checking something.
+pub(crate) type Checked<T> = Result<T, Said>;
+
+/// Checks a program. The form is complete only if no diagnostic is an error.
+pub fn check(sources: &mut Sources, tree: &tree::Tree) -> (Hir, Vec<Diagnostic>) {
+    let mut checker = Checker::new(sources);
+    checker.declare_items(tree);
+    checker.scope = Scope::model();
+    checker.model(&tree.statements);
+    checker.settle();
+    checker.bodies();
+    let mut diagnostics = checker.diagnostics;
+    diagnostics.truncate(MOST_ERRORS);
+    let hir = Hir {
+        variables: checker.scope.variables,
+        statements: checker.statements,
+        functions: checker.functions,
+        distributions: checker.distributions,
+        doc: tree.doc.clone(),
+    };
+    (hir, diagnostics)
+}
+
+/// An item whose body is still to be checked.
+enum Pending {
+    Function(FunctionId, Rc<tree::Function>, Scope),
+    Distribution(DistributionId, Rc<tree::DistributionItem>, Scope),
+}
+
+pub(crate) struct Checker<'a> {
+    sources: &'a mut Sources,
+    library: Library,
+    diagnostics: Vec<Diagnostic>,
+    statements: Vec<hir::Statement>,
+    functions: Vec<Function>,
+    distributions: Vec<Distribution>,
+    own: HashMap<String, Vec<Item>>,
+    known_functions: HashMap<String, Option<FunctionId>>,
+    known_distributions: HashMap<String, Vec<DistributionId>>,
+    pending: VecDeque<Pending>,
+    imports: Vec<String>,
+    scope: Scope,
+}
+
+impl<'a> Checker<'a> {
+    fn new(sources: &'a mut Sources) -> Self {
+        Checker {
+            sources,
+            library: Library::default(),
+            diagnostics: Vec::new(),
+            statements: Vec::new(),
+            functions: Vec::new(),
+            distributions: Vec::new(),
+            own: HashMap::new(),
+            known_functions: HashMap::new(),
+            known_distributions: HashMap::new(),
+            pending: VecDeque::new(),
+            imports: Vec::new(),
+            scope: Scope::model(),
+        }
+    }
+
+    /// Reports an error.
+    fn say<T>(&mut self, diagnostic: Diagnostic) -> Checked<T> {
+        self.diagnostics.push(diagnostic);
+        Err(Said)
+    }
+}
