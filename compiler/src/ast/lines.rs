@@ -108,6 +108,9 @@ impl Cutter<'_> {
             self.newlines = 0;
             return self.flush();
         }
+        if self.newlines > 1 && !self.doc.is_empty() && self.open.is_empty() && self.chunks.is_empty() && self.current.words.is_empty() {
+            self.file_doc = Some(std::mem::take(&mut self.doc).join("\n"));
+        }
         self.separate(&token);
         self.newlines = 0;
         if self.skipping && !self.open.is_empty() && self.current.words.is_empty() {

@@ -12,6 +12,7 @@ mod statements;
 #[cfg(test)]
 mod tests;
 mod types;
+pub mod walk;
 
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;

@@ -117,9 +117,15 @@ pub struct Expander<'a> {
     pub levels: HashMap<ArrayId, usize>,
     /// Names of model variables that have a statement of their own in the loops.
     pub arrays_of: HashMap<VariableId, ArrayId>,
+    /// Arrays whose last index position holds probabilities that sum to one.
+    pub simplexes: HashSet<ArrayId>,
     homes: Vec<usize>,
     stored: HashMap<*const Node, (Scalar, Place, usize, u32)>,
     serial: u32,
+    /// Definitions of elements seen so far, and what is known of their range.
+    pub definitions: HashMap<ArrayId, (usize, Option<Interval>)>,
+    /// The keys of the data.
+    pub data_keys: Vec<String>,
     /// Depth of inlined calls.
     pub calls: usize,
     /// Number of expansions of function and law bodies so far.
@@ -141,9 +147,12 @@ impl<'a> Expander<'a> {
             diagnostics: Vec::new(),
             levels: HashMap::new(),
             arrays_of: HashMap::new(),
+            simplexes: HashSet::new(),
             homes: Vec::new(),
             stored: HashMap::new(),
             serial: 0,
+            definitions: HashMap::new(),
+            data_keys: Vec::new(),
             calls: 0,
             inlined: 0,
         }

@@ -112,7 +112,8 @@ impl Interval {
         )
     }
 
-    fn join(self, other: Self) -> Self {
+    /// The smallest range that holds both.
+    pub fn join(self, other: Self) -> Self {
         let (low, above) = match self.low.partial_cmp(&other.low) {
             Some(std::cmp::Ordering::Less) => (self.low, self.above),
             Some(std::cmp::Ordering::Greater) => (other.low, other.above),

@@ -1,9 +1,169 @@
-//! Data files, and the program bound to them.
+//! HIR + DATA → LOOPS: everything that can be known with data. Sizes become numbers, each variable gets a role, calls are
+//! inlined, array expressions become loops over scalars, and what depends on data alone is computed once.
 
+pub mod bind;
 mod csv;
 pub mod dataset;
+pub mod expand;
+mod expression;
 pub mod fold;
+mod inline;
 pub mod interval;
 mod json;
+mod laws;
 pub mod loops;
+mod print;
 pub mod pull;
+mod statements;
+mod tabulate;
+mod verify;
+mod whole;
+
+use std::sync::Arc;
+
+use crate::check::hir::{Element, Hir, StatementKind, Support, Type, VariableId, VariableKind};
+use crate::source::{Diagnostic, Sources};
+use bind::Bound;
+use dataset::{Dataset, Entry};
+use expand::Expander;
+use interval::Ranges;
+use loops::{ArrayId, ArrayKind, Loops, Scalar};
+use pull::Value;
+
+pub use print::print;
+
+/// A program bound to its data.
+pub struct BoundProgram {
+    /// What happens.
+    pub loops: Loops,
+    /// What is known of the ranges of its arrays.
+    pub ranges: Ranges,
+    /// What the data said of the names.
+    pub bound: Bound,
+    /// The array of each model variable that has one.
+    pub arrays: std::collections::HashMap<VariableId, ArrayId>,
+}
+
+/// Binds a checked program to data.
+///
+/// # Errors
+/// Everything about the data, the sizes and the shapes that does not fit; several at once.
+pub fn bind_program(hir: &Hir, sources: &Sources, dataset: &Dataset) -> Result<BoundProgram, Vec<Diagnostic>> {
+    let (bound, diagnostics) = bind::bind(hir, dataset);
+    if !diagnostics.is_empty() {
+        return Err(diagnostics);
+    }
+    let mut expander = Expander::new(hir, sources, &bound);
+    expander.data_keys = dataset.entries().iter().map(|entry| entry.key.clone()).collect();
+    let rank = |id: VariableId| hir.variables[id.0 as usize].ty.rank();
+    expander.frame().uses = crate::check::walk::uses(&hir.statements, hir.variables.len(), &rank);
+    load(&mut expander, hir, dataset);
+    if expander.diagnostics.is_empty() {
+        expander.model();
+    }
+    let mut diagnostics = std::mem::take(&mut expander.diagnostics);
+    let statements = expander.close();
+    let (mut loops, ranges, arrays) = (expander.loops, expander.ranges, expander.arrays_of);
+    loops.statements = statements;
+    if diagnostics.is_empty() {
+        diagnostics = verify::verify(&loops, &ranges, &bound);
+    }
+    if !diagnostics.is_empty() {
+        return Err(diagnostics);
+    }
+    tabulate::tabulate(&mut loops);
+    Ok(BoundProgram { loops, ranges, bound, arrays })
+}
+
+/// Puts the data and sizes under the names of the model.
+fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
+    for (i, variable) in hir.variables.iter().enumerate() {
+        let id = VariableId(i as u32);
+        if variable.kind == VariableKind::Size {
+            if let Some(size) = expander.bound.sizes.get(&id).copied() {
+                expander.frame().bind(id, Value::Scalar(Scalar::int(size)));
+            }
+            continue;
+        }
+        let Some(entry) = expander.bound.keys.get(&id).and_then(|key| dataset.get(key)) else { continue };
+        let is_factor = hir.statements.iter().any(|statement| match &statement.kind {
+            StatementKind::Given { variable, declared, .. } => *variable == id && declared.support == Support::Factor,
+            _ => false,
+        });
+        match array_of(entry, &variable.name, &variable.ty, variable.span, is_factor) {
+            Err(diagnostic) => expander.diagnostics.push(diagnostic),
+            Ok(kind) => {
+                let array = expander.array(variable.name.clone(), entry.shape.clone(), kind, variable.span);
+                let whole = pull::Pull::stored(variable.ty.element, entry.shape.clone(), array);
+                let span = variable.span;
+                let range = expander.range(&Scalar(std::rc::Rc::new(loops::Node::Element { array, indices: Vec::new(), span })));
+                expander.ranges.arrays.insert(array, range);
+                if is_factor {
+                    let largest = entry.values.iter().fold(0.0, |a: f64, b| a.max(*b)) as usize;
+                    expander.levels.insert(array, entry.labels.as_ref().map_or(largest, Vec::len));
+                }
+                expander.arrays_of.insert(id, array);
+                let value = match entry.shape.is_empty() {
+                    true => expander.stored_value(array, variable.ty.element, span),
+                    false => Value::Array(whole),
+                };
+                expander.frame().bind(id, value);
+            }
+        }
+    }
+}
+
+/// The numbers of an entry as the type wants them.
+fn array_of(
+    entry: &Entry,
+    name: &str,
+    ty: &Type,
+    span: crate::source::Span,
+    is_factor: bool,
+) -> Result<ArrayKind, Diagnostic> {
+    let origin = format!("`{name}` comes from {}", entry.origin);
+    if entry.shape.len() != ty.rank() {
+        let found = expression::sizes(&entry.shape);
+        let wanted = match ty.rank() {
+            0 => "one number".to_string(),
+            1 => "an array with one index position".to_string(),
+            rank => format!("an array with {rank} index positions"),
+        };
+        return Err(Diagnostic::error("E0443", format!("`{name}` is {wanted} in the model, and has {found} in the data"))
+            .at(span, wanted)
+            .note(origin)
+            .help("change the model or the data; `y[1..N] ~ …` is one draw for each element"));
+    }
+    if let Some(flat) = (0..entry.values.len()).find(|&flat| entry.is_missing(flat)) {
+        let count = entry.missing_count();
+        return Err(Diagnostic::error("E0444", format!("`{}` is missing ({count} missing in all)", entry.element_name(flat)))
+            .at(span, "every element is needed")
+            .note(origin)
+            .help("missing values are not part of this version: remove these rows"));
+    }
+    if entry.labels.is_some() && !is_factor {
+        return Err(Diagnostic::error("E0445", format!("`{name}` is text in the data"))
+            .at(span, "numbers are needed")
+            .note(origin)
+            .help(format!("declare it as categories: `given {name}: factor[N]`")));
+    }
+    if ty.element == Element::Real {
+        return Ok(ArrayKind::Real(entry.values.clone().into()));
+    }
+    if ty.element == Element::Int && !entry.integral
+        && let Some(flat) = entry.values.iter().position(|value| value.fract() != 0.0 || !value.is_finite())
+    {
+        return Err(Diagnostic::error("E0446", format!("`{}` is {}, not a whole number", entry.element_name(flat), entry.values[flat]))
+            .at(span, "ints are needed")
+            .note(origin)
+            .help("round it, or use a type or distribution of reals"));
+    }
+    if is_factor && let Some(flat) = entry.values.iter().position(|value| *value < 1.0) {
+        return Err(Diagnostic::error("E0447", format!("`{}` is {}: categories are counted from 1", entry.element_name(flat), entry.values[flat]))
+            .at(span, "")
+            .note(origin)
+            .help("count the categories from 1, or give them as text"));
+    }
+    let ints: Arc<[i64]> = entry.values.iter().map(|&value| value as i64).collect();
+    Ok(ArrayKind::Int(ints))
+}

@@ -1,0 +1,272 @@
+//! What the data say of the names of a model, before anything is expanded: the sizes, which random variables are
+//! observed, and which of the others something conditioned depends on.
+
+use std::collections::{HashMap, HashSet};
+
+use super::dataset::Dataset;
+use super::loops::Role;
+use crate::check::hir::{
+    Declared, Expression, ExpressionKind, Hir, RandomIndex, Statement, StatementKind, VariableId, VariableKind,
+};
+use crate::check::walk::all_statements;
+use crate::math::primitive::Operation;
+use crate::source::{Diagnostic, suggest};
+
+/// What the data say of the names of a model.
+#[derive(Debug, Default)]
+pub struct Bound {
+    /// The values of size names and of given scalar ints.
+    pub sizes: HashMap<VariableId, i64>,
+    /// For each name of the model that the data hold, its key.
+    pub keys: HashMap<VariableId, String>,
+    /// Where each name's data come from, for messages.
+    pub origins: HashMap<String, String>,
+    /// Of random variables that the data do not hold.
+    pub roles: HashMap<VariableId, Role>,
+    /// Keys that the model does not use.
+    pub unused: Vec<String>,
+}
+
+impl Bound {
+    /// Where the data of a name come from: ``eight_schools.json, key `y` ``.
+    pub fn origin(&self, name: &str) -> Option<&str> {
+        self.origins.get(name).map(String::as_str)
+    }
+}
+
+/// Binds the names of a model.
+pub fn bind(hir: &Hir, dataset: &Dataset) -> (Bound, Vec<Diagnostic>) {
+    let mut binder = Binder { hir, dataset, bound: Bound::default(), diagnostics: Vec::new() };
+    binder.keys();
+    binder.sizes();
+    binder.roles();
+    binder.unused();
+    (binder.bound, binder.diagnostics)
+}
+
+struct Binder<'a> {
+    hir: &'a Hir,
+    dataset: &'a Dataset,
+    bound: Bound,
+    diagnostics: Vec<Diagnostic>,
+}
+
+impl Binder<'_> {
+    fn keys(&mut self) {
+        let mut columns: HashMap<VariableId, &str> = HashMap::new();
+        for statement in &self.hir.statements {
+            if let StatementKind::Given { variable, column: Some(column), .. } = &statement.kind {
+                columns.insert(*variable, column);
+            }
+        }
+        for (i, variable) in self.hir.variables.iter().enumerate() {
+            let id = VariableId(i as u32);
+            if !matches!(variable.kind, VariableKind::Given | VariableKind::Random | VariableKind::Size) {
+                continue;
+            }
+            let key = columns.get(&id).copied().unwrap_or(&variable.name);
+            if let Some(entry) = self.dataset.get(key) {
+                self.bound.keys.insert(id, key.to_string());
+                self.bound.origins.insert(variable.name.clone(), entry.origin.clone());
+            }
+        }
+    }
+
+    /// Sizes: a key of that name, else the first array that mentions it, else a default.
+    fn sizes(&mut self) {
+        for (i, variable) in self.hir.variables.iter().enumerate() {
+            let id = VariableId(i as u32);
+            let (VariableKind::Size, Some(key)) = (variable.kind, self.bound.keys.get(&id)) else { continue };
+            let entry = self.dataset.get(key).expect("keys holds present ones");
+            if entry.shape.is_empty() && entry.integral && entry.missing_count() == 0 {
+                self.bound.sizes.insert(id, entry.values[0] as i64);
+            } else {
+                self.diagnostics.push(
+                    Diagnostic::error("E0401", format!("`{}` must be one int", variable.name))
+                        .at(variable.span, "used as a size here")
+                        .note(format!("it comes from {}", entry.origin))
+                        .help("give one whole number, written without a point"),
+                );
+                self.bound.sizes.insert(id, 0);
+            }
+        }
+        let hir = self.hir;
+        all_statements(&hir.statements, 0, &mut |statement, _| match &statement.kind {
+            StatementKind::Given { variable, declared, default, .. } => {
+                self.size_of_given(*variable, declared, default.as_ref());
+            }
+            StatementKind::Random { variable, indices, .. } => self.sizes_of_random(*variable, indices),
+            _ => {}
+        });
+        for (i, variable) in hir.variables.iter().enumerate() {
+            let id = VariableId(i as u32);
+            if variable.kind == VariableKind::Size && !self.bound.sizes.contains_key(&id) {
+                let given = hir.statements.iter().any(
+                    |s| matches!(&s.kind, StatementKind::Given { variable, .. } if *variable == id),
+                );
+                let mut diagnostic = if given {
+                    Diagnostic::error("E0402", format!("the data have no `{}`", variable.name)).at(variable.span, "given here")
+                } else {
+                    Diagnostic::error("E0403", format!("the size `{}` is not known", variable.name))
+                        .at(variable.span, "nothing in the data tells it")
+                };
+                diagnostic = self.keys_note(diagnostic, &variable.name);
+                self.diagnostics.push(diagnostic);
+                self.bound.sizes.insert(id, 0);
+            }
+        }
+    }
+
+    fn keys_note(&self, mut diagnostic: Diagnostic, name: &str) -> Diagnostic {
+        let keys: Vec<&str> = self.dataset.entries().iter().map(|entry| entry.key.as_str()).collect();
+        if !keys.is_empty() {
+            diagnostic = diagnostic.note(format!("the data hold {}", keys.join(", ")));
+        }
+        match suggest::nearest(name, keys) {
+            Some(near) => diagnostic.help(format!("is it `{near}` in the data? Rename one of them, or add the key `{name}`")),
+            None => diagnostic.help(format!("add the key `{name}` to the data, or `--set {name}=…`")),
+        }
+    }
+
+    fn learn(&mut self, size: &Expression, length: usize) {
+        if let ExpressionKind::Variable(id) = &*size.kind
+            && self.hir.variables[id.0 as usize].kind == VariableKind::Size
+        {
+            self.bound.sizes.entry(*id).or_insert(length as i64);
+        }
+    }
+
+    fn size_of_given(&mut self, variable: VariableId, declared: &Declared, default: Option<&Expression>) {
+        match self.bound.keys.get(&variable) {
+            Some(key) => {
+                let shape = self.dataset.get(key).expect("keys holds present ones").shape.clone();
+                for (size, length) in declared.sizes.iter().zip(shape) {
+                    self.learn(size, length);
+                }
+            }
+            None => {
+                if let Some(default) = default
+                    && self.hir.variables[variable.0 as usize].kind == VariableKind::Size
+                    && let Some(value) = self.int(default)
+                {
+                    self.bound.sizes.insert(variable, value);
+                }
+            }
+        }
+    }
+
+    fn sizes_of_random(&mut self, variable: VariableId, indices: &[RandomIndex]) {
+        let Some(key) = self.bound.keys.get(&variable) else { return };
+        let shape = self.dataset.get(key).expect("keys holds present ones").shape.clone();
+        for (index, length) in indices.iter().zip(shape) {
+            if let RandomIndex::Over { upper, .. } = index {
+                self.learn(upper, length);
+            }
+        }
+    }
+
+    /// An int over sizes.
+    fn int(&self, expression: &Expression) -> Option<i64> {
+        match &*expression.kind {
+            ExpressionKind::Int(value) => Some(*value),
+            ExpressionKind::Variable(id) => self.bound.sizes.get(id).copied(),
+            ExpressionKind::Operation { operation, arguments } => {
+                let of = |i: usize| self.int(&arguments[i]);
+                match operation {
+                    Operation::IntAdd => of(0)?.checked_add(of(1)?),
+                    Operation::IntSubtract => of(0)?.checked_sub(of(1)?),
+                    Operation::IntMultiply => of(0)?.checked_mul(of(1)?),
+                    Operation::IntNegate => of(0)?.checked_neg(),
+                    _ => None,
+                }
+            }
+            _ => None,
+        }
+    }
+
+    /// Inferred is what a conditioned statement depends on, through any number of definitions.
+    fn roles(&mut self) {
+        let mut reads: HashMap<VariableId, HashSet<VariableId>> = HashMap::new();
+        let mut wanted: Vec<VariableId> = Vec::new();
+        self.gather(&self.hir.statements, &mut Vec::new(), &mut reads, &mut wanted);
+        let mut reached: HashSet<VariableId> = HashSet::new();
+        while let Some(id) = wanted.pop() {
+            if reached.insert(id)
+                && let Some(more) = reads.get(&id)
+            {
+                wanted.extend(more.iter().copied());
+            }
+        }
+        for (i, variable) in self.hir.variables.iter().enumerate() {
+            let id = VariableId(i as u32);
+            if variable.kind == VariableKind::Random && !self.bound.keys.contains_key(&id) {
+                let role = if reached.contains(&id) { Role::Inferred } else { Role::Simulated };
+                self.bound.roles.insert(id, role);
+            }
+        }
+    }
+
+    /// What each name's definition reads, and what conditioned statements read. `around` are the names that the loops and
+    /// branches around the statements read.
+    fn gather(
+        &self,
+        statements: &[Statement],
+        around: &mut Vec<VariableId>,
+        reads: &mut HashMap<VariableId, HashSet<VariableId>>,
+        wanted: &mut Vec<VariableId>,
+    ) {
+        for statement in statements {
+            let mut names: Vec<VariableId> = around.clone();
+            statement.expressions(&mut |expression| expression.variables(0, &mut |id, _| names.push(id)));
+            match &statement.kind {
+                StatementKind::Let { variable, .. } => reads.entry(*variable).or_default().extend(names),
+                StatementKind::Random { variable, .. } if !self.bound.keys.contains_key(variable) => {
+                    reads.entry(*variable).or_default().extend(names);
+                }
+                StatementKind::Random { .. }
+                | StatementKind::Observe { .. }
+                | StatementKind::Factor { .. }
+                | StatementKind::Require { .. } => wanted.extend(names),
+                StatementKind::For { .. } | StatementKind::If { .. } => {
+                    let mut inner = names;
+                    let body: Vec<&Statement> = statement.inner().collect();
+                    for statement in body {
+                        self.gather(std::slice::from_ref(statement), &mut inner, reads, wanted);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Lists unused keys; one that is nearly the name of an unobserved variable is an error.
+    fn unused(&mut self) {
+        let used: HashSet<&str> = self.bound.keys.values().map(String::as_str).collect();
+        let unused: Vec<String> =
+            self.dataset.entries().iter().map(|entry| entry.key.clone()).filter(|key| !used.contains(key.as_str())).collect();
+        let unobserved: Vec<&str> =
+            self.bound.roles.keys().map(|id| self.hir.variables[id.0 as usize].name.as_str()).collect();
+        for key in &unused {
+            let same_letters = unobserved.iter().find(|name| name.eq_ignore_ascii_case(key)).copied();
+            let near = if key.chars().count() >= 3 {
+                suggest::nearest(key, unobserved.iter().copied().filter(|name| name.chars().count() >= 3))
+            } else {
+                None
+            };
+            let Some(name) = same_letters.or(near) else { continue };
+            let known = self.hir.variables.iter().any(|variable| variable.name == *key);
+            if known {
+                continue;
+            }
+            let variable = self.hir.variables.iter().find(|variable| variable.name == name).expect("an unobserved name");
+            let origin = &self.dataset.get(key).expect("an unused key").origin;
+            self.diagnostics.push(
+                Diagnostic::error("E0404", format!("the data hold `{key}`, which the model does not use, and not `{name}`"))
+                    .at(variable.span, format!("`{name}` would be unknown"))
+                    .note(format!("`{key}` comes from {origin}"))
+                    .help(format!("if the data are meant for `{name}`, rename the key; if not, remove it or give it another name")),
+            );
+        }
+        self.bound.unused = unused;
+    }
+}

@@ -1,0 +1,178 @@
+//! The printed form of bound programs: `likelier show loops`.
+
+use super::loops::{ArrayKind, Binder, DenseKind, Loops, Node, Place, Role, Scalar, Statement, Support, Term};
+use crate::check::hir::Reducer;
+
+/// A program as text.
+pub fn print(loops: &Loops) -> String {
+    let mut printer = Printer { loops, text: String::new(), depth: 0 };
+    for array in &loops.arrays {
+        let kind = match &array.kind {
+            ArrayKind::Real(_) => "data",
+            ArrayKind::Int(_) => "int data",
+            ArrayKind::Let => "let",
+            ArrayKind::Var => "var",
+            ArrayKind::Random(Role::Inferred) => "inferred",
+            ArrayKind::Random(Role::Simulated) => "simulated",
+        };
+        printer.line(&format!("{kind} {}{}", array.name, shape(&array.shape)));
+    }
+    printer.statements(&loops.statements);
+    for report in &loops.reports {
+        printer.line(&format!("report {}", report.name));
+    }
+    printer.text
+}
+
+fn shape(shape: &[usize]) -> String {
+    if shape.is_empty() { String::new() } else { format!("{shape:?}") }
+}
+
+struct Printer<'a> {
+    loops: &'a Loops,
+    text: String,
+    depth: usize,
+}
+
+impl Printer<'_> {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(&"  ".repeat(self.depth));
+        self.text.push_str(line);
+        self.text.push('\n');
+    }
+
+    fn inner(&mut self, statements: &[Statement]) {
+        self.depth += 1;
+        self.statements(statements);
+        self.depth -= 1;
+    }
+
+    fn statements(&mut self, statements: &[Statement]) {
+        for statement in statements {
+            match statement {
+                Statement::For { binder, body } => {
+                    let line = format!("for {}", self.binder(binder));
+                    self.line(&line);
+                    self.inner(body);
+                }
+                Statement::If { condition, then, otherwise } => {
+                    let line = format!("if {}", self.scalar(condition));
+                    self.line(&line);
+                    self.inner(then);
+                    if !otherwise.is_empty() {
+                        self.line("else");
+                        self.inner(otherwise);
+                    }
+                }
+                Statement::Store { array, indices, value } => {
+                    let line = format!("{}{} = {}", self.loops.array(*array).name, self.indices(indices), self.scalar(value));
+                    self.line(&line);
+                }
+                Statement::Dense { operation, inputs, output } => {
+                    let inputs: Vec<String> = inputs.iter().map(|place| self.place(place)).collect();
+                    let name = match operation {
+                        DenseKind::Product { .. } => "product",
+                        DenseKind::Cholesky { .. } => "cholesky",
+                        DenseKind::SolveLower { .. } => "solve_lower",
+                        DenseKind::SolveLowerTransposed { .. } => "solve_lower_transposed",
+                        DenseKind::MultiNormal { .. } => "multi_normal",
+                    };
+                    let line = format!("{} = {name}({})", self.place(output), inputs.join(", "));
+                    self.line(&line);
+                }
+                Statement::Random(random) => {
+                    let what = if random.observed { "observe" } else { "draw" };
+                    let name = &self.loops.array(random.variable).name;
+                    let line = format!("{what} {name}{} on {}", self.indices(&random.indices), self.support(&random.support));
+                    self.line(&line);
+                    self.depth += 1;
+                    self.term(&random.density);
+                    if let Some(sample) = &random.sample {
+                        self.line("sample");
+                        self.inner(sample);
+                    }
+                    self.depth -= 1;
+                }
+                Statement::Term(term) => {
+                    self.line(if term.is_require { "require" } else { "condition" });
+                    self.depth += 1;
+                    self.term(term);
+                    self.depth -= 1;
+                }
+            }
+        }
+    }
+
+    fn term(&mut self, term: &Term) {
+        self.statements(&term.statements);
+        for condition in &term.domain {
+            let line = format!("where {}", self.scalar(&condition.holds));
+            self.line(&line);
+        }
+        let line = format!("log density {}", self.scalar(&term.value));
+        self.line(&line);
+    }
+
+    fn support(&self, support: &Support) -> String {
+        let bound = |bound: &Option<Scalar>, open: &str| bound.as_ref().map_or(open.to_string(), |bound| self.scalar(bound));
+        match support {
+            Support::Interval { lower, upper, int } => {
+                let kind = if *int { "int" } else { "real" };
+                format!("{kind} in ({}, {})", bound(lower, "-inf"), bound(upper, "inf"))
+            }
+            Support::Simplex(size) => format!("simplex[{size}]"),
+            Support::Ordered { size, lower, upper } => format!("ordered[{size}] in ({}, {})", bound(lower, "-inf"), bound(upper, "inf")),
+            Support::Vector(size) => format!("real[{size}]"),
+        }
+    }
+
+    fn place(&self, place: &Place) -> String {
+        format!("{}{}", self.loops.array(place.array).name, self.indices(&place.prefix))
+    }
+
+    fn indices(&self, indices: &[Scalar]) -> String {
+        if indices.is_empty() {
+            return String::new();
+        }
+        let shown: Vec<String> = indices.iter().map(|index| self.scalar(index)).collect();
+        format!("[{}]", shown.join(", "))
+    }
+
+    fn binder(&self, binder: &Binder) -> String {
+        let name = &self.loops.indices[binder.index.0 as usize];
+        format!("{name}{} in {}..{}", binder.index.0, self.scalar(&binder.lower), self.scalar(&binder.upper))
+    }
+
+    fn scalar(&self, scalar: &Scalar) -> String {
+        match &*scalar.0 {
+            Node::Real(value) => format!("{value:?}"),
+            Node::Int(value) => value.to_string(),
+            Node::Bool(value) => value.to_string(),
+            Node::Index(index) => format!("{}{}", self.loops.indices[index.0 as usize], index.0),
+            Node::Element { array, indices, .. } => format!("{}{}", self.loops.array(*array).name, self.indices(indices)),
+            Node::Operation { operation, arguments } => {
+                let shown: Vec<String> = arguments.iter().map(|argument| self.scalar(argument)).collect();
+                format!("{}({})", operation.entry().name, shown.join(", "))
+            }
+            Node::Reduce { reducer, binders, body } => {
+                let name = match reducer {
+                    Reducer::Sum => "sum",
+                    Reducer::Product => "prod",
+                    Reducer::Maximum => "max",
+                    Reducer::Minimum => "min",
+                    Reducer::LogSumExp => "logsumexp",
+                    Reducer::Mean => "mean",
+                };
+                let binders: Vec<String> = binders.iter().map(|binder| self.binder(binder)).collect();
+                format!("{name}({} for {})", self.scalar(body), binders.join(", "))
+            }
+            Node::If { condition, then, otherwise } => {
+                format!("(if {} then {} else {})", self.scalar(condition), self.scalar(then), self.scalar(otherwise))
+            }
+            Node::Draw { draw, arguments } => {
+                let shown: Vec<String> = arguments.iter().map(|argument| self.scalar(argument)).collect();
+                format!("draw {draw:?}({})", shown.join(", "))
+            }
+        }
+    }
+}

@@ -1,0 +1,418 @@
+//! What must hold of the finished loops and can only be known with the data: indices in range, each element defined once
+//! and before it is read, parameters that data alone decide within their domain. Most indices are in range by their
+//! intervals; only what is left is looked at round by round.
+
+use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
+
+use super::bind::Bound;
+use super::expand::out_of_range;
+use super::fold::{FoldError, Interpreter, is_data_only};
+use super::interval::Ranges;
+use super::loops::{
+    ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Scalar, Statement, Term, walk_statements, walk_support,
+};
+use crate::source::{Diagnostic, Span};
+
+/// At most this many messages.
+const MOST_ERRORS: usize = 5;
+
+/// Checks the loops; an empty list means that all is well.
+pub fn verify(loops: &Loops, ranges: &Ranges, bound: &Bound) -> Vec<Diagnostic> {
+    let mut tracked = HashMap::new();
+    sequential(&loops.statements, loops, false, &mut tracked);
+    let mut verifier = Verifier {
+        loops,
+        ranges,
+        bound,
+        tracked,
+        suspicious: HashMap::new(),
+        rounds: Vec::new(),
+        diagnostics: Vec::new(),
+        said: HashSet::new(),
+    };
+    let mut interpreter = Interpreter::new(&loops.arrays, loops.indices.len());
+    if let Err(FoldError::OutOfRange { array, index, length, span }) = verifier.run(&loops.statements, &mut interpreter) {
+        verifier.diagnostics.push(out_of_range(loops, bound, array, index, length, span, &[]));
+    }
+    verifier.complete();
+    verifier.diagnostics
+}
+
+/// Arrays whose elements are defined in loops of the model, in an order that has to be followed.
+fn sequential(statements: &[Statement], loops: &Loops, inside: bool, tracked: &mut HashMap<ArrayId, Vec<bool>>) {
+    for statement in statements {
+        let array = match statement {
+            Statement::For { body, .. } => {
+                sequential(body, loops, true, tracked);
+                continue;
+            }
+            Statement::If { then, otherwise, .. } => {
+                sequential(then, loops, true, tracked);
+                sequential(otherwise, loops, true, tracked);
+                continue;
+            }
+            Statement::Store { array, indices, .. } if !indices.is_empty() => *array,
+            Statement::Random(random) if !random.observed => random.variable,
+            _ => continue,
+        };
+        let entry = loops.array(array);
+        let plain = match statement {
+            Statement::Store { indices, .. } => indices.iter().all(|index| matches!(&*index.0, Node::Index(_))),
+            Statement::Random(random) => random.indices.iter().all(|index| matches!(&*index.0, Node::Index(_))),
+            _ => true,
+        };
+        let defined_before = tracked.contains_key(&array);
+        if (!plain || defined_before || matches!(entry.kind, ArrayKind::Random(_)) || inside) && !matches!(entry.kind, ArrayKind::Var) {
+            tracked.insert(array, vec![false; entry.length()]);
+        }
+    }
+}
+
+struct Verifier<'a> {
+    loops: &'a Loops,
+    ranges: &'a Ranges,
+    bound: &'a Bound,
+    /// Which elements are defined so far.
+    tracked: HashMap<ArrayId, Vec<bool>>,
+    /// Whether a scalar holds anything to look at round by round.
+    suspicious: HashMap<*const Node, bool>,
+    rounds: Vec<IndexId>,
+    diagnostics: Vec<Diagnostic>,
+    said: HashSet<Span>,
+}
+
+impl<'a> Verifier<'a> {
+    fn full(&self) -> bool {
+        self.diagnostics.len() >= MOST_ERRORS
+    }
+
+    fn run(&mut self, statements: &[Statement], interpreter: &mut Interpreter) -> Result<(), FoldError> {
+        for statement in statements {
+            if self.full() {
+                return Ok(());
+            }
+            match statement {
+                Statement::For { binder, body } => {
+                    self.scalar(&binder.lower, interpreter)?;
+                    self.scalar(&binder.upper, interpreter)?;
+                    if !self.matters(body) {
+                        continue;
+                    }
+                    self.rounds.push(binder.index);
+                    self.for_each(std::slice::from_ref(binder), interpreter, &mut |verifier, interpreter| {
+                        verifier.run(body, interpreter)
+                    })?;
+                    self.rounds.pop();
+                }
+                Statement::If { condition, then, otherwise } => {
+                    self.scalar(condition, interpreter)?;
+                    match self.known(condition, interpreter)? {
+                        Some(holds) => self.run(if holds != 0.0 { then } else { otherwise }, interpreter)?,
+                        None => {
+                            let before = self.tracked.clone();
+                            self.run(then, interpreter)?;
+                            let after = std::mem::replace(&mut self.tracked, before);
+                            self.run(otherwise, interpreter)?;
+                            for (array, defined) in after {
+                                if let Some(other) = self.tracked.get_mut(&array) {
+                                    other.iter_mut().zip(defined).for_each(|(a, b)| *a |= b);
+                                }
+                            }
+                        }
+                    }
+                }
+                Statement::Store { array, indices, value } => {
+                    self.scalar(value, interpreter)?;
+                    self.define(*array, indices, interpreter)?;
+                }
+                Statement::Dense { inputs, output, .. } => {
+                    for place in inputs.iter().chain([output]) {
+                        for index in &place.prefix {
+                            self.scalar(index, interpreter)?;
+                        }
+                    }
+                }
+                Statement::Random(random) => {
+                    let mut bounds = Vec::new();
+                    walk_support(&random.support, &mut |bound| bounds.push(bound.clone()));
+                    for bound in bounds {
+                        self.scalar(&bound, interpreter)?;
+                    }
+                    if !random.observed {
+                        self.define(random.variable, &random.indices, interpreter)?;
+                    }
+                    self.term(&random.density, interpreter)?;
+                }
+                Statement::Term(term) => self.term(term, interpreter)?,
+            }
+        }
+        Ok(())
+    }
+
+    fn for_each(
+        &mut self,
+        binders: &[Binder],
+        interpreter: &mut Interpreter,
+        visit: &mut dyn FnMut(&mut Self, &mut Interpreter) -> Result<(), FoldError>,
+    ) -> Result<(), FoldError> {
+        interpreter.for_each(binders, &mut |interpreter| {
+            if self.full() { Ok(()) } else { visit(self, interpreter) }
+        })
+    }
+
+    fn term(&mut self, term: &Term, interpreter: &mut Interpreter) -> Result<(), FoldError> {
+        self.run(&term.statements, interpreter)?;
+        for condition in &term.domain {
+            self.scalar(&condition.holds, interpreter)?;
+            if self.full() {
+                return Ok(());
+            }
+            if self.known(&condition.holds, interpreter)? == Some(0.0) && self.said.insert(condition.span) {
+                let value = self.known(&condition.value, interpreter)?;
+                let found = value.map(|value| format!(", and it is {value}")).unwrap_or_default();
+                let mut diagnostic = Diagnostic::error("E0430", format!("{}{found}", condition.rule)).at(condition.span, "");
+                if let Some(origin) = self.origin_of(&condition.value, interpreter) {
+                    diagnostic = diagnostic.note(origin);
+                }
+                diagnostic = self.rounds_note(diagnostic, interpreter);
+                self.diagnostics.push(diagnostic.help("look at these data, or choose a distribution that allows them"));
+            }
+        }
+        self.scalar(&term.value, interpreter)
+    }
+
+    /// Where the first element of data in a scalar comes from.
+    fn origin_of(&self, scalar: &Scalar, interpreter: &mut Interpreter) -> Option<String> {
+        let mut found = None;
+        scalar.walk(&mut |node| {
+            if let Node::Element { array, indices, .. } = &*node.0
+                && found.is_none()
+            {
+                found = Some((*array, indices.clone()));
+            }
+        });
+        let (array, indices) = found?;
+        let name = &self.loops.array(array).name;
+        let origin = self.bound.origin(name)?;
+        let mut element = name.clone();
+        for index in &indices {
+            element.push_str(&format!("[{}]", self.known(index, interpreter).ok()??));
+        }
+        Some(format!("this is `{element}`, from {origin}"))
+    }
+
+    fn rounds_note(&self, diagnostic: Diagnostic, interpreter: &Interpreter) -> Diagnostic {
+        let rounds = self.round_names(interpreter);
+        if rounds.is_empty() {
+            return diagnostic;
+        }
+        let rounds: Vec<String> = rounds.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        diagnostic.note(format!("this happens first when {}", rounds.join(", ")))
+    }
+
+    fn round_names(&self, interpreter: &Interpreter) -> Vec<(String, i64)> {
+        self.rounds.iter().map(|index| (self.loops.indices[index.0 as usize].clone(), interpreter.index(*index))).collect()
+    }
+
+    /// The value of a scalar that data and the round decide.
+    fn known(&self, scalar: &Scalar, interpreter: &mut Interpreter) -> Result<Option<f64>, FoldError> {
+        if let Some(number) = scalar.as_number() {
+            return Ok(Some(number));
+        }
+        if !is_data_only(&self.loops.arrays, scalar) {
+            return Ok(None);
+        }
+        interpreter.value(scalar).map(Some)
+    }
+
+    fn define(&mut self, array: ArrayId, indices: &[Scalar], interpreter: &mut Interpreter) -> Result<(), FoldError> {
+        for index in indices {
+            self.scalar(index, interpreter)?;
+        }
+        let entry = self.loops.array(array);
+        let Some(position) = self.position(array, indices, entry.span, interpreter)? else { return Ok(()) };
+        let block: usize = entry.shape[indices.len()..].iter().product();
+        let Some(defined) = self.tracked.get_mut(&array) else { return Ok(()) };
+        let elements = &mut defined[position * block..(position + 1) * block];
+        if elements.iter().any(|defined| *defined) && self.said.insert(entry.span) {
+            let element = self.element_name(array, indices, interpreter);
+            let diagnostic = Diagnostic::error("E0450", format!("`{element}` is defined twice"))
+                .at(entry.span, "each element has one definition");
+            let diagnostic = self.rounds_note(diagnostic, interpreter);
+            self.diagnostics.push(diagnostic.help("let the ranges of the definitions not overlap"));
+            return Ok(());
+        }
+        elements.fill(true);
+        Ok(())
+    }
+
+    fn element_name(&self, array: ArrayId, indices: &[Scalar], interpreter: &mut Interpreter) -> String {
+        let mut name = self.loops.array(array).name.clone();
+        let shown: Vec<String> =
+            indices.iter().filter_map(|index| interpreter.value(index).ok()).map(|value| value.to_string()).collect();
+        if !shown.is_empty() {
+            name.push_str(&format!("[{}]", shown.join(", ")));
+        }
+        name
+    }
+
+    /// The position of an element in storage, unless an index is out of range, which is reported.
+    fn position(
+        &mut self,
+        array: ArrayId,
+        indices: &[Scalar],
+        span: Span,
+        interpreter: &mut Interpreter,
+    ) -> Result<Option<usize>, FoldError> {
+        let mut position = 0;
+        for (axis, index) in indices.iter().enumerate() {
+            let Some(value) = self.known(index, interpreter)? else { return Ok(None) };
+            let (value, length) = (value as i64, self.loops.array(array).shape[axis]);
+            if value < 1 || value as usize > length {
+                if self.said.insert(span) {
+                    let rounds = self.round_names(interpreter);
+                    self.diagnostics.push(out_of_range(self.loops, self.bound, array, value, length, span, &rounds));
+                }
+                return Ok(None);
+            }
+            position = position * length + (value as usize - 1);
+        }
+        Ok(Some(position))
+    }
+
+    /// Whether anything in the statements has to be looked at round by round.
+    fn matters(&mut self, statements: &[Statement]) -> bool {
+        let mut all = Vec::new();
+        walk_statements(statements, &mut |scalar| all.push(scalar.clone()));
+        let tracked = self.tracked.keys().copied().collect::<HashSet<_>>();
+        let mut arrays = HashSet::new();
+        defined_arrays(statements, &mut arrays);
+        arrays.iter().any(|array| tracked.contains(array)) || all.iter().any(|scalar| self.is_suspicious(scalar)) || data_conditions(self.loops, statements)
+    }
+
+    fn is_suspicious(&mut self, scalar: &Scalar) -> bool {
+        let key = Rc::as_ptr(&scalar.0);
+        if let Some(known) = self.suspicious.get(&key) {
+            return *known;
+        }
+        let own = match &*scalar.0 {
+            Node::Element { array, indices, .. } => {
+                self.tracked.contains_key(array)
+                    || indices.iter().zip(&self.loops.array(*array).shape).any(|(index, &length)| {
+                        let range = self.ranges.of(&self.loops.arrays, index);
+                        !(range.low >= 1.0 && range.high <= length as f64)
+                    })
+            }
+            _ => false,
+        };
+        let mut below = false;
+        scalar.children(&mut |child| below = below || self.is_suspicious(child));
+        self.suspicious.insert(key, own || below);
+        own || below
+    }
+
+    fn scalar(&mut self, scalar: &Scalar, interpreter: &mut Interpreter) -> Result<(), FoldError> {
+        if self.full() || !self.is_suspicious(scalar) {
+            return Ok(());
+        }
+        match &*scalar.0 {
+            Node::Element { array, indices, span } => {
+                for index in indices {
+                    self.scalar(index, interpreter)?;
+                }
+                let Some(position) = self.position(*array, indices, *span, interpreter)? else { return Ok(()) };
+                let undefined = self.tracked.get(array).is_some_and(|defined| !defined[position]);
+                if undefined && self.said.insert(*span) {
+                    let element = self.element_name(*array, indices, interpreter);
+                    let diagnostic = Diagnostic::error("E0421", format!("`{element}` is used before it is defined"))
+                        .at(*span, "used here")
+                        .at(self.loops.array(*array).span, "defined here");
+                    let diagnostic = self.rounds_note(diagnostic, interpreter);
+                    self.diagnostics.push(diagnostic.help("define the first elements before the loop, and each element before it is read"));
+                }
+            }
+            Node::If { condition, then, otherwise } => {
+                self.scalar(condition, interpreter)?;
+                match self.known(condition, interpreter)? {
+                    Some(holds) => self.scalar(if holds != 0.0 { then } else { otherwise }, interpreter)?,
+                    None => {
+                        self.scalar(then, interpreter)?;
+                        self.scalar(otherwise, interpreter)?;
+                    }
+                }
+            }
+            Node::Reduce { binders, body, .. } => {
+                self.rounds.extend(binders.iter().map(|binder| binder.index));
+                self.for_each(binders, interpreter, &mut |verifier, interpreter| verifier.scalar(body, interpreter))?;
+                self.rounds.truncate(self.rounds.len() - binders.len());
+            }
+            _ => {
+                let mut children = Vec::new();
+                scalar.children(&mut |child| children.push(child.clone()));
+                for child in children {
+                    self.scalar(&child, interpreter)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Random variables must be drawn whole.
+    fn complete(&mut self) {
+        if !self.diagnostics.is_empty() {
+            return;
+        }
+        let mut incomplete: Vec<(ArrayId, usize)> = self
+            .tracked
+            .iter()
+            .filter(|(array, _)| matches!(self.loops.array(**array).kind, ArrayKind::Random(_)))
+            .filter_map(|(array, defined)| defined.iter().position(|defined| !defined).map(|flat| (*array, flat)))
+            .collect();
+        incomplete.sort();
+        for (array, flat) in incomplete {
+            let entry = self.loops.array(array);
+            let mut rest = flat;
+            let mut indices = Vec::new();
+            for &length in entry.shape.iter().rev() {
+                indices.push((rest % length + 1).to_string());
+                rest /= length;
+            }
+            indices.reverse();
+            self.diagnostics.push(
+                Diagnostic::error("E0451", format!("`{}[{}]` is never drawn", entry.name, indices.join(", ")))
+                    .at(entry.span, "some elements have no `~`")
+                    .help("give every element from 1 on a distribution, or a value in the data"),
+            );
+        }
+    }
+}
+
+fn defined_arrays(statements: &[Statement], into: &mut HashSet<ArrayId>) {
+    for statement in statements {
+        match statement {
+            Statement::For { body, .. } => defined_arrays(body, into),
+            Statement::If { then, otherwise, .. } => {
+                defined_arrays(then, into);
+                defined_arrays(otherwise, into);
+            }
+            Statement::Store { array, .. } => drop(into.insert(*array)),
+            Statement::Random(random) if !random.observed => drop(into.insert(random.variable)),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a term has a condition that data decide.
+fn data_conditions(loops: &Loops, statements: &[Statement]) -> bool {
+    statements.iter().any(|statement| {
+        let term = match statement {
+            Statement::For { body, .. } => return data_conditions(loops, body),
+            Statement::If { then, otherwise, .. } => return data_conditions(loops, then) || data_conditions(loops, otherwise),
+            Statement::Random(random) => &random.density,
+            Statement::Term(term) => term,
+            _ => return false,
+        };
+        term.domain.iter().any(|condition| is_data_only(&loops.arrays, &condition.holds))
+    })
+}
