@@ -1,10 +1,160 @@
 //! From model text and data to native code.
+//!
+//! ```text
+//! model text
+//!   │  ast::parse            statements cut, errors collected
+//! tree
+//!   │  check::check          names, types, supports, symbolic sizes
+//! HIR
+//!   │  data::bind_program    ◄── dataset: sizes are numbers, calls inlined, roles decided
+//! loops
+//!   ├─ density::log_density  transforms; prior, soft, likelihood kept apart
+//!   │  graph
+//!   │  gradient::differentiate
+//!   │  graph
+//!   └─ forward::{start, outputs, unconstrain}
+//!   │  jit::compile          Cranelift
+//! native functions           implement runtime::Target
+//! ```
 
 pub mod source;
 
 pub mod ast;
 pub mod check;
 pub mod data;
+pub mod density;
+pub mod forward;
 pub mod gradient;
 pub mod jit;
 pub mod math;
+
+mod compiled;
+mod docs;
+
+pub use compiled::{Column, ColumnKind, Compiled, InferredVariable, PointDensity, Role, RoleLine};
+pub use docs::doc;
+pub use jit::CpuLevel;
+
+use check::hir::Hir;
+use data::BoundProgram;
+use data::dataset::Dataset;
+use source::{Diagnostic, FileId, Sources};
+
+/// How to compile.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// The instructions that native code may use.
+    pub cpu: CpuLevel,
+    /// Whether a program that conditions on nothing is an error; it is one for whoever samples.
+    pub needs_condition: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { cpu: CpuLevel::Native, needs_condition: true }
+    }
+}
+
+/// A form that a program takes on its way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// The text as parsed.
+    Ast,
+    /// Names resolved, expressions typed.
+    Hir,
+    /// With the data.
+    Loops,
+    /// The log density on unconstrained space.
+    Density,
+    /// The log density and its gradient.
+    Gradient,
+    /// Simulation and reports.
+    Forward,
+    /// The gradient in Cranelift's form.
+    Clif,
+    /// The gradient as machine code.
+    Assembly,
+}
+
+/// Compiles a model for its data.
+///
+/// # Errors
+/// Everything that is wrong with the text or its fit to the data.
+pub fn compile(
+    sources: &mut Sources,
+    file: FileId,
+    dataset: &Dataset,
+    options: &Options,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let (hir, warnings) = front(sources, file)?;
+    let program = data::bind_program(&hir, sources, dataset)?;
+    compiled::finish(&hir, sources, dataset, program, warnings, options)
+}
+
+/// Checks a model without data; the list holds errors and warnings.
+pub fn check(sources: &mut Sources, file: FileId) -> Vec<Diagnostic> {
+    match front(sources, file) {
+        Ok((_, warnings)) => warnings,
+        Err(diagnostics) => diagnostics,
+    }
+}
+
+/// The text to the typed program, with warnings.
+fn front(sources: &mut Sources, file: FileId) -> Result<(Hir, Vec<Diagnostic>), Vec<Diagnostic>> {
+    let text = sources.text(file).to_string();
+    let (tree, mut diagnostics) = ast::parse(file, &text);
+    if tree.statements.is_empty() && diagnostics.is_empty() {
+        return Err(vec![
+            Diagnostic::error("E0100", format!("`{}` holds no model", sources.name(file)))
+                .help("a model is a list of statements such as `mu ~ normal(0, 1)`"),
+        ]);
+    }
+    let (hir, more) = check::check(sources, &tree);
+    // What failed to parse defines nothing, so complaints about unknown names would only repeat it.
+    if diagnostics.is_empty() {
+        diagnostics = more;
+    }
+    if diagnostics.iter().any(Diagnostic::is_error) { Err(diagnostics) } else { Ok((hir, diagnostics)) }
+}
+
+/// A program as one of its forms; the first two need no data.
+///
+/// # Errors
+/// As [`compile`], as far as the stage needs.
+pub fn show(
+    sources: &mut Sources,
+    file: FileId,
+    dataset: &Dataset,
+    options: &Options,
+    stage: Stage,
+) -> Result<String, Vec<Diagnostic>> {
+    if stage == Stage::Ast {
+        let text = sources.text(file).to_string();
+        let (tree, diagnostics) = ast::parse(file, &text);
+        return if diagnostics.is_empty() { Ok(ast::print::print(&tree)) } else { Err(diagnostics) };
+    }
+    let (hir, _) = front(sources, file)?;
+    if stage == Stage::Hir {
+        return Ok(check::print::print(&hir));
+    }
+    let BoundProgram { loops, ranges, .. } = data::bind_program(&hir, sources, dataset)?;
+    if stage == Stage::Loops {
+        return Ok(data::print(&loops));
+    }
+    let layout = density::layout(&loops);
+    let internal = |error: String| vec![compiled::internal(error)];
+    if stage == Stage::Forward {
+        let (outputs, _) = forward::outputs(&loops, &ranges, &layout).map_err(|error| vec![error])?;
+        return Ok(math::print::print(&outputs));
+    }
+    let graph = density::log_density(&loops, &ranges, &layout).map_err(|error| vec![error])?;
+    if stage == Stage::Density {
+        return Ok(math::print::print(&graph));
+    }
+    let gradient = gradient::differentiate(&graph);
+    match stage {
+        Stage::Clif => jit::clif("gradient", &gradient, options.cpu).map_err(|error| internal(error.to_string())),
+        Stage::Assembly => jit::assembly("gradient", &gradient, options.cpu).map_err(|error| internal(error.to_string())),
+        _ => Ok(math::print::print(&gradient)),
+    }
+}

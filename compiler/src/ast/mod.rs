@@ -2,6 +2,7 @@
 //! generated parser, so that one mistake is one message and everything else is still understood.
 
 pub mod lines;
+pub mod print;
 pub mod token;
 pub mod tree;
 

@@ -8,6 +8,7 @@ pub mod hir;
 mod items;
 pub mod library;
 mod names;
+pub mod print;
 mod statements;
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,112 @@
+//! Which arrays a graph needs: found backward from what the graph is for, so that reports cost the density nothing.
+
+use std::collections::HashSet;
+
+use super::lower::Mode;
+use crate::data::fold::dense_inputs;
+use crate::data::loops::{
+    ArrayId, ArrayKind, Loops, Node, Random, Role, Scalar, Statement, walk_statements, walk_support, walk_term,
+};
+
+/// What is needed of a random variable's statement.
+pub(super) struct Wanted {
+    pub(super) density: bool,
+    pub(super) sample: bool,
+    pub(super) support: bool,
+}
+
+/// What a graph needs of a random variable's statement; `None` if nothing.
+pub(super) fn wanted(loops: &Loops, random: &Random, mode: Mode) -> Option<Wanted> {
+    let inferred = matches!(loops.array(random.variable).kind, ArrayKind::Random(Role::Inferred));
+    match mode {
+        Mode::Density if random.observed => Some(Wanted { density: true, sample: false, support: false }),
+        Mode::Density if inferred => Some(Wanted { density: true, sample: false, support: true }),
+        Mode::Start if inferred => Some(Wanted { density: false, sample: true, support: true }),
+        Mode::Outputs if inferred => Some(Wanted { density: false, sample: false, support: true }),
+        Mode::Outputs if !random.observed => Some(Wanted { density: false, sample: true, support: false }),
+        Mode::Unconstrain if inferred => Some(Wanted { density: false, sample: false, support: true }),
+        _ => None,
+    }
+}
+
+/// The arrays that a graph reads, directly or through others.
+pub(super) fn live(loops: &Loops, mode: Mode) -> HashSet<ArrayId> {
+    let mut live = HashSet::new();
+    if mode == Mode::Outputs {
+        live.extend(loops.reports.iter().map(|report| report.array));
+    }
+    loop {
+        let before = live.len();
+        mark(&loops.statements, loops, mode, &mut live);
+        if live.len() == before {
+            return live;
+        }
+    }
+}
+
+/// Whether a statement is needed.
+pub(super) fn is_live(statement: &Statement, loops: &Loops, mode: Mode, live: &HashSet<ArrayId>) -> bool {
+    match statement {
+        Statement::For { body, .. } => body.iter().any(|inner| is_live(inner, loops, mode, live)),
+        Statement::If { then, otherwise, .. } => then.iter().chain(otherwise).any(|inner| is_live(inner, loops, mode, live)),
+        Statement::Store { array, .. } => live.contains(array),
+        Statement::Dense { output, .. } => live.contains(&output.array),
+        Statement::Random(random) => wanted(loops, random, mode).is_some(),
+        Statement::Term(_) => mode == Mode::Density,
+    }
+}
+
+fn mark(statements: &[Statement], loops: &Loops, mode: Mode, live: &mut HashSet<ArrayId>) {
+    for statement in statements.iter().rev() {
+        if !is_live(statement, loops, mode, live) {
+            continue;
+        }
+        match statement {
+            Statement::For { binder, body } => {
+                reads(&binder.lower, live);
+                reads(&binder.upper, live);
+                mark(body, loops, mode, live);
+            }
+            Statement::If { condition, then, otherwise } => {
+                reads(condition, live);
+                mark(then, loops, mode, live);
+                mark(otherwise, loops, mode, live);
+            }
+            Statement::Random(random) => {
+                let Some(wanted) = wanted(loops, random, mode) else { continue };
+                random.indices.iter().for_each(|index| reads(index, live));
+                if wanted.support {
+                    walk_support(&random.support, &mut |bound| reads(bound, live));
+                }
+                if wanted.density {
+                    walk_term(&random.density, &mut |scalar| reads(scalar, live));
+                    statements_read(&random.density.statements, live);
+                }
+                if let (true, Some(sample)) = (wanted.sample, &random.sample) {
+                    statements_read(sample, live);
+                }
+            }
+            Statement::Term(term) => {
+                walk_term(term, &mut |scalar| reads(scalar, live));
+                statements_read(&term.statements, live);
+            }
+            other => statements_read(std::slice::from_ref(other), live),
+        }
+    }
+}
+
+/// All arrays that statements read, whatever is needed of them.
+pub(super) fn statements_read(statements: &[Statement], live: &mut HashSet<ArrayId>) {
+    walk_statements(statements, &mut |scalar| reads(scalar, live));
+    dense_inputs(statements, &mut |place| {
+        live.insert(place.array);
+    });
+}
+
+fn reads(scalar: &Scalar, live: &mut HashSet<ArrayId>) {
+    scalar.walk(&mut |node| {
+        if let Node::Element { array, .. } = &*node.0 {
+            live.insert(*array);
+        }
+    });
+}

@@ -1,0 +1,457 @@
+//! Statements of the loops form as instructions of a graph. The same walk makes all four graphs of a program; what they
+//! do with random variables differs and stands in `random`.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Layout;
+use super::live::{self, live, statements_read};
+use crate::data::interval::Ranges;
+use crate::data::loops::{ArrayId, ArrayKind, Binder, DenseKind, IndexId, Loops, Node, Place, Scalar, Statement, Term};
+use crate::math::builder::Builder;
+use crate::math::graph::{BufferId, BufferKind, Graph, Part, Region, Type, Value};
+use crate::math::primitive::{Dense, Operation};
+use crate::math::verify;
+use crate::source::Diagnostic;
+
+/// What a graph is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    /// Position → parts of the log density.
+    Density,
+    /// Random numbers → a position drawn from the prior.
+    Start,
+    /// Position and random numbers → what is kept of a draw.
+    Outputs,
+    /// Constrained values → position.
+    Unconstrain,
+}
+
+/// Loops with constant bounds and at most so many rounds are written out when they stand inside another loop.
+pub(super) const UNROLLED: i64 = 8;
+
+/// The result of lowering.
+pub(crate) type Lowered<T> = Result<T, Diagnostic>;
+
+/// A graph while it is written.
+pub(crate) struct Lowerer<'a> {
+    pub(crate) loops: &'a Loops,
+    pub(super) ranges: &'a Ranges,
+    pub(super) layout: &'a Layout,
+    pub(super) mode: Mode,
+    pub(crate) builder: Builder,
+    pub(super) position: Option<BufferId>,
+    pub(super) given: Option<BufferId>,
+    pub(crate) output: Option<BufferId>,
+    pub(super) indices: HashMap<IndexId, Value>,
+    pub(super) scopes: Vec<Scope>,
+    pub(super) volatile: HashMap<*const Node, bool>,
+    live: HashSet<ArrayId>,
+    storage: HashMap<ArrayId, (BufferId, usize)>,
+    loop_depth: usize,
+    guarded: bool,
+}
+
+/// What is known in one open block of the graph.
+#[derive(Default)]
+pub(super) struct Scope {
+    /// Arrays of rank 0.
+    pub values: HashMap<ArrayId, Value>,
+    /// Scalars computed before.
+    pub memo: HashMap<*const Node, Value>,
+}
+
+impl<'a> Lowerer<'a> {
+    pub(crate) fn new(loops: &'a Loops, ranges: &'a Ranges, layout: &'a Layout, mode: Mode) -> Self {
+        let mut builder = Builder::new();
+        builder.set_sizes(layout.dimension, 0);
+        let needs_position = matches!(mode, Mode::Density | Mode::Outputs);
+        let position = needs_position.then(|| builder.buffer("position", layout.dimension, BufferKind::Position));
+        let given = (mode == Mode::Unconstrain).then(|| builder.buffer("given", layout.given_length, BufferKind::Given));
+        Lowerer {
+            loops,
+            ranges,
+            layout,
+            mode,
+            builder,
+            position,
+            given,
+            output: None,
+            indices: HashMap::new(),
+            scopes: vec![Scope::default()],
+            volatile: HashMap::new(),
+            live: live(loops, mode),
+            storage: HashMap::new(),
+            loop_depth: 0,
+            guarded: false,
+        }
+    }
+
+    /// Writes the whole graph.
+    pub(crate) fn run(mut self, name: &str) -> Lowered<Graph> {
+        if matches!(self.mode, Mode::Start | Mode::Unconstrain) {
+            self.output = Some(self.builder.buffer("output", self.layout.dimension, BufferKind::Output));
+        }
+        self.program()?;
+        Ok(self.finish(name))
+    }
+
+    /// The finished graph.
+    pub(crate) fn finish(self, name: &str) -> Graph {
+        let graph = self.builder.finish();
+        verify::check(&graph, name);
+        graph
+    }
+
+    /// Declares the output of a given length.
+    pub(crate) fn declare_output(&mut self, length: usize) {
+        self.output = Some(self.builder.buffer("output", length, BufferKind::Output));
+    }
+
+    /// All statements.
+    pub(crate) fn program(&mut self) -> Lowered<()> {
+        let statements = &self.loops.statements;
+        for (position, statement) in statements.iter().enumerate() {
+            if !self.is_live(statement) {
+                continue;
+            }
+            if self.mode == Mode::Density && self.is_likelihood(position) {
+                self.likelihood(|lowerer| lowerer.statement(statement))?;
+            } else {
+                self.statement(statement)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_live(&self, statement: &Statement) -> bool {
+        live::is_live(statement, self.loops, self.mode, &self.live)
+    }
+
+    /// Whether a statement of the outermost level only serves the likelihood: it adds terms to that part alone, and what
+    /// it stores nobody else reads.
+    fn is_likelihood(&self, position: usize) -> bool {
+        let statements = &self.loops.statements;
+        let mut stored = HashSet::new();
+        if !matches!(statements[position], Statement::For { .. }) || !only_likelihood(std::slice::from_ref(&statements[position]), &mut stored) {
+            return false;
+        }
+        let mut read = HashSet::new();
+        for (other, statement) in statements.iter().enumerate() {
+            if other != position && self.is_live(statement) {
+                statements_read(std::slice::from_ref(statement), &mut read);
+            }
+        }
+        stored.is_disjoint(&read)
+    }
+
+    /// Runs `body` only if the likelihood has any weight.
+    fn likelihood(&mut self, body: impl FnOnce(&mut Self) -> Lowered<()>) -> Lowered<()> {
+        if self.guarded {
+            return body(self);
+        }
+        let weight = self.builder.weight(Part::Likelihood);
+        let zero = self.builder.real(0.0);
+        let none = self.builder.scalar(Operation::Equal, &[weight, zero]);
+        let some = self.builder.scalar(Operation::Not, &[none]);
+        self.guarded = true;
+        self.builder.begin_if(some);
+        self.scopes.push(Scope::default());
+        let result = body(self);
+        self.scopes.pop();
+        self.builder.end();
+        self.guarded = false;
+        result
+    }
+
+    pub(super) fn statements(&mut self, statements: &[Statement]) -> Lowered<()> {
+        for statement in statements {
+            if self.is_live(statement) {
+                self.statement(statement)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Statements that are needed whatever they store.
+    pub(super) fn all_statements(&mut self, statements: &[Statement]) -> Lowered<()> {
+        statements.iter().try_for_each(|statement| self.any_statement(statement, true))
+    }
+
+    fn statement(&mut self, statement: &Statement) -> Lowered<()> {
+        self.any_statement(statement, false)
+    }
+
+    fn inner(&mut self, statements: &[Statement], all: bool) -> Lowered<()> {
+        if all { self.all_statements(statements) } else { self.statements(statements) }
+    }
+
+    fn any_statement(&mut self, statement: &Statement, all: bool) -> Lowered<()> {
+        match statement {
+            Statement::For { binder, body } => {
+                let binder = binder.clone();
+                self.rounds(&binder, false, &mut |lowerer| lowerer.inner(body, all))
+            }
+            Statement::If { condition, then, otherwise } => {
+                let condition = self.bool(condition)?;
+                match self.builder.as_bool(condition) {
+                    Some(true) => self.inner(then, all),
+                    Some(false) => self.inner(otherwise, all),
+                    None => {
+                        self.builder.begin_if(condition);
+                        self.scoped(|lowerer| lowerer.inner(then, all))?;
+                        self.builder.begin_else();
+                        self.scoped(|lowerer| lowerer.inner(otherwise, all))?;
+                        self.builder.end();
+                        Ok(())
+                    }
+                }
+            }
+            Statement::Store { array, indices, value } => {
+                let value = self.real(value)?;
+                self.store(*array, indices, value)
+            }
+            Statement::Dense { operation, inputs, output } => self.dense(*operation, inputs, output),
+            Statement::Random(random) => self.random(random),
+            Statement::Term(term) => {
+                let part = if term.is_require { Part::Prior } else { Part::Likelihood };
+                self.term(term, part)
+            }
+        }
+    }
+
+    /// Runs `body` in an inner scope.
+    pub(super) fn scoped<T>(&mut self, body: impl FnOnce(&mut Self) -> Lowered<T>) -> Lowered<T> {
+        self.scopes.push(Scope::default());
+        let result = body(self);
+        self.scopes.pop();
+        result
+    }
+
+    /// Number of rounds, if both bounds are known here.
+    pub(super) fn known_rounds(&mut self, binder: &Binder) -> Lowered<Option<(i64, i64)>> {
+        let (lower, upper) = (self.int(&binder.lower)?, self.int(&binder.upper)?);
+        Ok(self.builder.as_int(lower).zip(self.builder.as_int(upper)))
+    }
+
+    /// Runs `body` for every value of an index.
+    pub(super) fn rounds(
+        &mut self,
+        binder: &Binder,
+        unroll: bool,
+        body: &mut dyn FnMut(&mut Self) -> Lowered<()>,
+    ) -> Lowered<()> {
+        let outer = self.indices.get(&binder.index).copied();
+        if let Some((lower, upper)) = self.known_rounds(binder)? {
+            let count = upper.saturating_sub(lower).saturating_add(1);
+            if count <= 0 {
+                return Ok(());
+            }
+            if count == 1 || (count <= UNROLLED && (unroll || self.loop_depth > 0)) {
+                for i in lower..=upper {
+                    let index = self.builder.int(i);
+                    self.indices.insert(binder.index, index);
+                    self.scoped(&mut *body)?;
+                }
+                self.restore(binder.index, outer);
+                return Ok(());
+            }
+        }
+        let (lower, upper) = (self.int(&binder.lower)?, self.int(&binder.upper)?);
+        let span = Scalar::operation(Operation::IntSubtract, vec![binder.upper.clone(), binder.lower.clone()]);
+        let most = self.ranges.of(&self.loops.arrays, &span).high;
+        let most = match self.known_rounds(binder)? {
+            Some((lower, upper)) => (upper - lower) as f64,
+            None => most,
+        };
+        let count = if most.is_finite() { (most + 1.0).max(0.0) as usize } else { return Err(unbounded()) };
+        let index = self.builder.begin_loop(lower, upper, count, false);
+        self.indices.insert(binder.index, index);
+        self.loop_depth += 1;
+        let result = self.scoped(body);
+        self.loop_depth -= 1;
+        self.builder.end();
+        self.restore(binder.index, outer);
+        result
+    }
+
+    fn restore(&mut self, index: IndexId, outer: Option<Value>) {
+        match outer {
+            Some(value) => self.indices.insert(index, value),
+            None => self.indices.remove(&index),
+        };
+    }
+
+    /// The buffer of an array and where the array begins in it.
+    pub(crate) fn buffer(&mut self, id: ArrayId) -> (BufferId, usize) {
+        if let Some(known) = self.storage.get(&id) {
+            return *known;
+        }
+        let array = self.loops.array(id);
+        let length = array.length();
+        let buffer = match &array.kind {
+            ArrayKind::Real(data) => (self.builder.buffer(&array.name, length, BufferKind::RealData(data.clone())), 0),
+            ArrayKind::Int(data) => (self.builder.buffer(&array.name, length, BufferKind::IntData(data.clone())), 0),
+            ArrayKind::Let => (self.builder.buffer(&array.name, length, BufferKind::Local), 0),
+            ArrayKind::Var => (self.builder.buffer(&array.name, length, BufferKind::Mutable), 0),
+            ArrayKind::Random(_) => self.random_storage(id),
+        };
+        self.storage.insert(id, buffer);
+        buffer
+    }
+
+    /// Flat index from 0 of an element (or of the first element behind a prefix, in units of what follows).
+    pub(super) fn flat(&mut self, id: ArrayId, indices: &[Scalar]) -> Lowered<Value> {
+        let shape = &self.loops.array(id).shape;
+        let mut position = self.builder.int(0);
+        let mut shift = 0;
+        for (axis, index) in indices.iter().enumerate() {
+            let value = self.int(index)?;
+            let length = shape[axis] as i64;
+            if axis > 0 {
+                let factor = self.builder.int(length);
+                position = self.builder.scalar(Operation::IntMultiply, &[position, factor]);
+                shift *= length;
+            }
+            position = self.builder.scalar(Operation::IntAdd, &[position, value]);
+            shift -= 1;
+        }
+        Ok(self.plus(position, shift))
+    }
+
+    pub(super) fn plus(&mut self, value: Value, addend: i64) -> Value {
+        let addend = self.builder.int(addend);
+        self.builder.scalar(Operation::IntAdd, &[value, addend])
+    }
+
+    pub(super) fn times(&mut self, value: Value, factor: usize) -> Value {
+        let factor = self.builder.int(factor as i64);
+        self.builder.scalar(Operation::IntMultiply, &[value, factor])
+    }
+
+    /// Stores an element.
+    pub(super) fn store(&mut self, array: ArrayId, indices: &[Scalar], value: Value) -> Lowered<()> {
+        let declared = self.loops.array(array);
+        if declared.shape.is_empty() && !matches!(declared.kind, ArrayKind::Var) {
+            self.scopes.last_mut().expect("a scope").values.insert(array, value);
+            return Ok(());
+        }
+        let index = self.flat(array, indices)?;
+        let (buffer, offset) = self.buffer(array);
+        let index = self.plus(index, offset as i64);
+        self.builder.store(buffer, index, value);
+        Ok(())
+    }
+
+    fn region(&mut self, place: &Place, length: usize) -> Lowered<Region> {
+        let index = self.flat(place.array, &place.prefix)?;
+        let index = self.times(index, length);
+        let (buffer, offset) = self.buffer(place.array);
+        let offset = self.plus(index, offset as i64);
+        Ok(Region { buffer, offset, length })
+    }
+
+    fn dense(&mut self, operation: DenseKind, inputs: &[Place], output: &Place) -> Lowered<()> {
+        let mut regions = Vec::new();
+        for (place, length) in inputs.iter().zip(operation.input_lengths()) {
+            regions.push(self.region(place, length)?);
+        }
+        let whole = self.region(output, operation.output_length())?;
+        let (dense, outputs) = match operation {
+            DenseKind::Product { rows, inner, columns } => (Dense::Product { rows, inner, columns }, vec![whole]),
+            DenseKind::Cholesky { size } => (Dense::Cholesky { size }, vec![whole]),
+            DenseKind::SolveLower { size, columns } => (Dense::SolveLower { size, columns }, vec![whole]),
+            DenseKind::SolveLowerTransposed { size, columns } => (Dense::SolveLowerTransposed { size, columns }, vec![whole]),
+            DenseKind::MultiNormal { size } => {
+                let part = |lowerer: &mut Self, start: usize, length: usize| Region {
+                    buffer: whole.buffer,
+                    offset: lowerer.plus(whole.offset, start as i64),
+                    length,
+                };
+                let outputs = vec![part(self, 0, 1), part(self, 1, size), part(self, 1 + size, size * size)];
+                (Dense::MultiNormal { size }, outputs)
+            }
+        };
+        if regions.iter().any(|region| region.length == 0) {
+            return self.dense_of_nothing(operation, outputs);
+        }
+        self.builder.dense(dense, regions, outputs);
+        Ok(())
+    }
+
+    /// Products over nothing are zero; the log density of no numbers is zero.
+    fn dense_of_nothing(&mut self, _operation: DenseKind, outputs: Vec<Region>) -> Lowered<()> {
+        for region in outputs {
+            if region.length == 0 {
+                continue;
+            }
+            let index = self.builder.begin_count(region.length);
+            let at = self.builder.scalar(Operation::IntAdd, &[region.offset, index]);
+            let zero = self.builder.real(0.0);
+            self.builder.store(region.buffer, at, zero);
+            self.builder.end();
+        }
+        Ok(())
+    }
+
+    /// Adds a term to a part; −∞ where one of its conditions fails.
+    pub(super) fn term(&mut self, term: &Term, part: Part) -> Lowered<()> {
+        if part == Part::Likelihood {
+            return self.likelihood(|lowerer| lowerer.plain_term(term, part));
+        }
+        self.plain_term(term, part)
+    }
+
+    fn plain_term(&mut self, term: &Term, part: Part) -> Lowered<()> {
+        self.all_statements(&term.statements)?;
+        let statement = self.builder.statement(self.loops.descriptions[term.description as usize].clone());
+        let mut condition = self.builder.bool(true);
+        for one in &term.domain {
+            let holds = self.bool(&one.holds)?;
+            condition = self.builder.scalar(Operation::And, &[condition, holds]);
+        }
+        if self.builder.as_bool(condition) == Some(true) {
+            let value = self.real(&term.value)?;
+            self.builder.add_part(part, value, statement);
+            return Ok(());
+        }
+        self.builder.begin_if(condition);
+        self.scoped(|lowerer| {
+            let value = lowerer.real(&term.value)?;
+            lowerer.builder.add_part(part, value, statement);
+            Ok(())
+        })?;
+        self.builder.begin_else();
+        let impossible = self.builder.real(f64::NEG_INFINITY);
+        self.builder.add_part(part, impossible, statement);
+        self.builder.end();
+        Ok(())
+    }
+
+    /// Whether values of this type can be stored.
+    pub(super) fn is_real(&self, value: Value) -> bool {
+        self.builder.graph().type_of(value) == Type::Real
+    }
+}
+
+/// Whether statements only add to the likelihood; collects what they store.
+fn only_likelihood(statements: &[Statement], stored: &mut HashSet<ArrayId>) -> bool {
+    statements.iter().all(|statement| match statement {
+        Statement::For { body, .. } => only_likelihood(body, stored),
+        Statement::If { then, otherwise, .. } => only_likelihood(then, stored) && only_likelihood(otherwise, stored),
+        Statement::Store { array, .. } => {
+            stored.insert(*array);
+            true
+        }
+        Statement::Dense { output, .. } => {
+            stored.insert(output.array);
+            true
+        }
+        Statement::Random(random) => random.observed,
+        Statement::Term(term) => !term.is_require,
+    })
+}
+
+fn unbounded() -> Diagnostic {
+    Diagnostic::error("E0461", "the number of rounds of a loop cannot be told from the data")
+        .help("let the ends of the range depend on data and loop indices only")
+}

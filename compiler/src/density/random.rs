@@ -1,0 +1,257 @@
+//! What each graph does with a random variable: the density reads its coordinates and adds Jacobian and log density, a
+//! start draws it and computes its coordinates, outputs transform it or simulate it, and the inverse computes coordinates
+//! of given values.
+
+use super::live;
+use super::lower::{Lowered, Lowerer, Mode};
+use super::unconstrain::{Bounds, Stretch};
+use crate::data::loops::{ArrayId, ArrayKind, Random, Role, Scalar, Statement, Support};
+use crate::math::graph::{BufferId, BufferKind, Part, Value};
+use crate::math::primitive::{Draw, Operation};
+use crate::source::Diagnostic;
+
+impl Lowerer<'_> {
+    /// Where the elements of a random variable are kept.
+    pub(super) fn random_storage(&mut self, id: ArrayId) -> (BufferId, usize) {
+        let array = self.loops.array(id);
+        if let Some(inferred) = self.layout.of(id) {
+            match self.mode {
+                Mode::Density | Mode::Outputs if inferred.is_identity => {
+                    return (self.position.expect("these graphs have a position"), inferred.unconstrained.start);
+                }
+                Mode::Unconstrain => return (self.given.expect("this graph has given values"), inferred.given_offset),
+                _ => {}
+            }
+        }
+        // Ordered draws are sorted in place.
+        let sorted = self.mode == Mode::Start && is_ordered(&self.loops.statements, id);
+        let kind = if sorted { BufferKind::Mutable } else { BufferKind::Local };
+        (self.builder.buffer(&array.name, array.length(), kind), 0)
+    }
+
+    /// An unknown number that is read where it lies.
+    pub(super) fn scalar_variable(&mut self, id: ArrayId) -> Option<Value> {
+        let inferred = self.layout.of(id)?;
+        let aliased = self.mode == Mode::Unconstrain || (inferred.is_identity && self.mode != Mode::Start);
+        if !aliased {
+            return None;
+        }
+        let (buffer, offset) = self.buffer(id);
+        let index = self.builder.int(offset as i64);
+        Some(self.builder.load(buffer, index))
+    }
+
+    pub(super) fn random(&mut self, random: &Random) -> Lowered<()> {
+        let Some(wanted) = live::wanted(self.loops, random, self.mode) else { return Ok(()) };
+        if random.observed {
+            return self.term(&random.density, Part::Likelihood);
+        }
+        let array = self.loops.array(random.variable);
+        if matches!(array.kind, ArrayKind::Random(Role::Simulated)) {
+            return match &random.sample {
+                Some(sample) => self.all_statements(sample),
+                None => Err(Diagnostic::error("E0464", format!("`{}` is simulated, and its distribution has no way to draw from it", array.name))
+                    .at(random.density.span, "nothing observed depends on it")
+                    .help("define `sample` (for `truncated`: `quantile` and `cdf`) in the distribution, or remove the variable")),
+            };
+        }
+        match self.mode {
+            Mode::Density | Mode::Outputs => self.transform(random)?,
+            Mode::Start => self.draw(random)?,
+            Mode::Unconstrain => self.invert(random)?,
+        }
+        if wanted.density {
+            self.term(&random.density, Part::Prior)?;
+        }
+        Ok(())
+    }
+
+    fn bounds(&mut self, lower: &Option<Scalar>, upper: &Option<Scalar>) -> Lowered<Bounds> {
+        let mut bound = |scalar: &Option<Scalar>| scalar.as_ref().map(|scalar| self.real(scalar)).transpose();
+        Ok(Bounds { lower: bound(lower)?, upper: bound(upper)? })
+    }
+
+    fn description(&mut self, random: &Random) -> u32 {
+        self.builder.statement(self.loops.descriptions[random.density.description as usize].clone())
+    }
+
+    /// The coordinate of an element, or the first of a vector.
+    fn coordinate_index(&mut self, random: &Random) -> Lowered<Value> {
+        let start = self.layout.of(random.variable).expect("it is inferred").unconstrained.start;
+        let flat = self.flat(random.variable, &random.indices)?;
+        let free = match random.support {
+            Support::Interval { .. } => 1,
+            ref support => support.free(),
+        };
+        let index = self.times(flat, free);
+        Ok(self.plus(index, start as i64))
+    }
+
+    fn stretch(&mut self, random: &Random) -> Lowered<Stretch> {
+        let size = random.support.size();
+        let coordinate = self.coordinate_index(random)?;
+        let flat = self.flat(random.variable, &random.indices)?;
+        let (buffer, offset) = self.buffer(random.variable);
+        let first = self.times(flat, size);
+        let first = self.plus(first, offset as i64);
+        let statement = self.description(random);
+        Ok(Stretch { array: random.variable, size, buffer, first, coordinate, statement })
+    }
+
+    fn is_identity(&self, random: &Random) -> bool {
+        self.layout.of(random.variable).is_some_and(|inferred| inferred.is_identity)
+    }
+
+    /// Elements from coordinates.
+    fn transform(&mut self, random: &Random) -> Lowered<()> {
+        if self.is_identity(random) {
+            return Ok(());
+        }
+        match &random.support {
+            Support::Interval { lower, upper, .. } => {
+                let bounds = self.bounds(lower, upper)?;
+                let index = self.coordinate_index(random)?;
+                let u = self.builder.load(self.position.expect("a position"), index);
+                let (x, jacobian) = self.constrain(u, bounds);
+                self.store(random.variable, &random.indices, x)?;
+                if let (Some(jacobian), Mode::Density) = (jacobian, self.mode) {
+                    let statement = self.description(random);
+                    self.builder.add_part(Part::Jacobian, jacobian, statement);
+                }
+            }
+            Support::Ordered { lower, upper, .. } => {
+                let bounds = self.bounds(lower, upper)?;
+                let stretch = self.stretch(random)?;
+                self.constrain_ordered(stretch, bounds);
+            }
+            Support::Simplex(_) => {
+                let stretch = self.stretch(random)?;
+                self.constrain_simplex(stretch);
+            }
+            Support::Vector(size) => {
+                let stretch = self.stretch(random)?;
+                let position = self.position.expect("a position");
+                self.copy(*size, position, stretch.coordinate, stretch.buffer, stretch.first);
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies a stretch of one buffer to another.
+    pub(crate) fn copy(&mut self, length: usize, from: BufferId, source: Value, to: BufferId, target: Value) {
+        if length == 0 {
+            return;
+        }
+        let k = self.builder.begin_count(length);
+        let index = self.builder.scalar(Operation::IntAdd, &[source, k]);
+        let mut value = self.builder.load(from, index);
+        if !self.is_real(value) {
+            value = self.builder.scalar(Operation::IntToReal, &[value]);
+        }
+        let index = self.builder.scalar(Operation::IntAdd, &[target, k]);
+        self.builder.store(to, index, value);
+        self.builder.end();
+    }
+
+    /// Coordinates of the elements that are there.
+    fn invert(&mut self, random: &Random) -> Lowered<()> {
+        match &random.support {
+            Support::Interval { lower, upper, .. } => {
+                let bounds = self.bounds(lower, upper)?;
+                let x = self.element_value(random)?;
+                let u = self.free(x, bounds);
+                let index = self.coordinate_index(random)?;
+                self.builder.store(self.output.expect("an output"), index, u);
+            }
+            Support::Ordered { lower, upper, .. } => {
+                let bounds = self.bounds(lower, upper)?;
+                let stretch = self.stretch(random)?;
+                self.free_ordered(stretch, bounds);
+            }
+            Support::Simplex(_) => {
+                let stretch = self.stretch(random)?;
+                self.free_simplex(stretch);
+            }
+            Support::Vector(size) => {
+                let stretch = self.stretch(random)?;
+                let output = self.output.expect("an output");
+                self.copy(*size, stretch.buffer, stretch.first, output, stretch.coordinate);
+            }
+        }
+        Ok(())
+    }
+
+    fn element_value(&mut self, random: &Random) -> Lowered<Value> {
+        if self.loops.array(random.variable).shape.is_empty() {
+            if let Some(value) = self.scopes.iter().rev().find_map(|scope| scope.values.get(&random.variable)) {
+                return Ok(*value);
+            }
+            if let Some(value) = self.scalar_variable(random.variable) {
+                return Ok(value);
+            }
+        }
+        let index = self.flat(random.variable, &random.indices)?;
+        let (buffer, offset) = self.buffer(random.variable);
+        let index = self.plus(index, offset as i64);
+        Ok(self.builder.load(buffer, index))
+    }
+
+    /// A draw from the prior and its coordinates; without a sampler, coordinates uniform on (−2, 2) and their values.
+    fn draw(&mut self, random: &Random) -> Lowered<()> {
+        if let Some(sample) = &random.sample {
+            self.all_statements(sample)?;
+            if let Support::Ordered { .. } = random.support {
+                let stretch = self.stretch(random)?;
+                self.sort(stretch);
+            }
+            return self.invert(random);
+        }
+        let coordinate = self.coordinate_index(random)?;
+        let output = self.output.expect("an output");
+        let free = random.support.free();
+        // One coordinate stands outside any loop of its own, so that a variable of rank 0 stays a value.
+        if let Support::Interval { lower, upper, .. } = &random.support {
+            let bounds = self.bounds(lower, upper)?;
+            let u = self.between();
+            self.builder.store(output, coordinate, u);
+            let (x, _) = self.constrain(u, bounds);
+            return self.store(random.variable, &random.indices, x);
+        }
+        if free > 0 {
+            let k = self.builder.begin_count(free);
+            let u = self.between();
+            let index = self.builder.scalar(Operation::IntAdd, &[coordinate, k]);
+            self.builder.store(output, index, u);
+            self.builder.end();
+        }
+        let stretch = self.stretch(random)?;
+        let position = self.position.replace(output);
+        match &random.support {
+            Support::Ordered { lower, upper, .. } => {
+                let bounds = self.bounds(lower, upper)?;
+                self.constrain_ordered(stretch, bounds);
+            }
+            Support::Simplex(_) => self.constrain_simplex(stretch),
+            Support::Vector(size) => self.copy(*size, output, stretch.coordinate, stretch.buffer, stretch.first),
+            Support::Interval { .. } => unreachable!("handled above"),
+        }
+        self.position = position;
+        Ok(())
+    }
+
+    fn between(&mut self) -> Value {
+        let uniform = self.builder.draw(Draw::Uniform, Vec::new());
+        let (four, two) = (self.builder.real(4.0), self.builder.real(-2.0));
+        let wide = self.builder.scalar(Operation::Multiply, &[four, uniform]);
+        self.builder.scalar(Operation::Add, &[wide, two])
+    }
+}
+
+fn is_ordered(statements: &[Statement], id: ArrayId) -> bool {
+    statements.iter().any(|statement| match statement {
+        Statement::For { body, .. } => is_ordered(body, id),
+        Statement::If { then, otherwise, .. } => is_ordered(then, id) || is_ordered(otherwise, id),
+        Statement::Random(random) => random.variable == id && matches!(random.support, Support::Ordered { .. }),
+        _ => false,
+    })
+}

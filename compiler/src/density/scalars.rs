@@ -1,0 +1,427 @@
+//! Scalar expressions as values of a graph. Shared nodes are computed once per block; what reads a `var` or draws a random
+//! number is computed where it stands. Choices become branch-free where both sides are harmless.
+
+use std::rc::Rc;
+
+use super::lower::{Lowered, Lowerer, Scope, UNROLLED};
+use crate::check::hir::Reducer;
+use crate::data::loops::{ArrayKind, Binder, Node, Scalar};
+use crate::math::graph::{Type, Value};
+use crate::math::primitive::Operation;
+use crate::source::{Diagnostic, Span};
+
+impl Lowerer<'_> {
+    /// The value of an element that no statement holds.
+    pub(crate) fn element_of(&mut self, scalar: Scalar) -> Lowered<Value> {
+        // Computed afresh: a memo would outlive the node.
+        let value = self.compute(&scalar)?;
+        Ok(match self.builder.graph().type_of(value) {
+            Type::Int => self.builder.scalar(Operation::IntToReal, &[value]),
+            _ => value,
+        })
+    }
+
+    /// A real value.
+    pub(super) fn real(&mut self, scalar: &Scalar) -> Lowered<Value> {
+        let value = self.value(scalar)?;
+        Ok(match self.builder.graph().type_of(value) {
+            Type::Int => self.builder.scalar(Operation::IntToReal, &[value]),
+            Type::Bool => {
+                let (one, zero) = (self.builder.real(1.0), self.builder.real(0.0));
+                self.builder.scalar(Operation::Select, &[value, one, zero])
+            }
+            Type::Real => value,
+        })
+    }
+
+    /// An int value: an index or a bound.
+    pub(super) fn int(&mut self, scalar: &Scalar) -> Lowered<Value> {
+        let value = self.value(scalar)?;
+        if self.builder.graph().type_of(value) == Type::Int {
+            return Ok(value);
+        }
+        let mut span = Span::default();
+        scalar.walk(&mut |node| {
+            if let Node::Element { span: place, .. } = &*node.0 {
+                span = *place;
+            }
+        });
+        Err(Diagnostic::error("E0462", "an index must be known when the data are")
+            .at(span, "this is computed with every draw")
+            .help("use a sum over the possible indices with `indicator`, or `if`"))
+    }
+
+    /// A truth.
+    pub(super) fn bool(&mut self, scalar: &Scalar) -> Lowered<Value> {
+        self.value(scalar)
+    }
+
+    fn value(&mut self, scalar: &Scalar) -> Lowered<Value> {
+        match &*scalar.0 {
+            Node::Real(value) => return Ok(self.builder.real(*value)),
+            Node::Int(value) => return Ok(self.builder.int(*value)),
+            Node::Bool(value) => return Ok(self.builder.bool(*value)),
+            Node::Index(index) => {
+                return Ok(*self.indices.get(index).expect("every index is bound by a loop around it"));
+            }
+            _ => {}
+        }
+        if self.is_volatile(scalar) {
+            return self.compute(scalar);
+        }
+        let key = Rc::as_ptr(&scalar.0);
+        if let Some(value) = self.scopes.iter().rev().find_map(|scope: &Scope| scope.memo.get(&key)) {
+            return Ok(*value);
+        }
+        let value = self.compute(scalar)?;
+        self.scopes.last_mut().expect("a scope").memo.insert(key, value);
+        Ok(value)
+    }
+
+    /// Whether a scalar may have another value when computed again.
+    fn is_volatile(&mut self, scalar: &Scalar) -> bool {
+        let key = Rc::as_ptr(&scalar.0);
+        if let Some(known) = self.volatile.get(&key) {
+            return *known;
+        }
+        let own = match &*scalar.0 {
+            Node::Element { array, .. } => matches!(self.loops.array(*array).kind, ArrayKind::Var),
+            Node::Draw { .. } => true,
+            _ => false,
+        };
+        let mut below = false;
+        scalar.children(&mut |child| below = below || self.is_volatile(child));
+        self.volatile.insert(key, own || below);
+        own || below
+    }
+
+    fn compute(&mut self, scalar: &Scalar) -> Lowered<Value> {
+        match &*scalar.0 {
+            Node::Element { array, indices, span } => self.element(*array, indices, *span),
+            Node::Operation { operation, arguments } => self.operation(*operation, arguments),
+            Node::Reduce { reducer, binders, body } => self.reduce(*reducer, binders, body),
+            Node::If { condition, then, otherwise } => self.choice(condition, then, otherwise),
+            Node::Draw { draw, arguments } => {
+                let mut values = Vec::new();
+                for argument in arguments {
+                    values.push(self.real(argument)?);
+                }
+                Ok(self.builder.draw(*draw, values))
+            }
+            _ => self.value(scalar),
+        }
+    }
+
+    fn element(&mut self, array: crate::data::loops::ArrayId, indices: &[Scalar], span: Span) -> Lowered<Value> {
+        let declared = self.loops.array(array);
+        if declared.shape.is_empty() && matches!(declared.kind, ArrayKind::Let | ArrayKind::Random(_)) {
+            if let Some(value) = self.scopes.iter().rev().find_map(|scope| scope.values.get(&array)) {
+                return Ok(*value);
+            }
+            if let Some(value) = self.scalar_variable(array) {
+                return Ok(value);
+            }
+            return Err(Diagnostic::error("E0463", format!("`{}` has no value here", declared.name))
+                .at(span, "used here")
+                .help("define it outside the branch"));
+        }
+        let index = self.flat(array, indices)?;
+        let (buffer, offset) = self.buffer(array);
+        let index = self.plus(index, offset as i64);
+        Ok(self.builder.load(buffer, index))
+    }
+
+    fn operation(&mut self, operation: Operation, arguments: &[Scalar]) -> Lowered<Value> {
+        use Operation::*;
+        let mut values = Vec::new();
+        for argument in arguments {
+            values.push(self.value(argument)?);
+        }
+        let entry = operation.entry();
+        let fits = |lowerer: &Self, value: Value, ty: Type| lowerer.builder.graph().type_of(value) == ty;
+        if values.iter().zip(entry.arguments).all(|(&value, &ty)| fits(self, value, ty)) {
+            return Ok(self.builder.scalar(operation, &values));
+        }
+        // Whole numbers that are computed with every draw are kept as reals.
+        let mut reals = Vec::new();
+        for &value in &values {
+            reals.push(match self.builder.graph().type_of(value) {
+                Type::Int => self.builder.scalar(IntToReal, &[value]),
+                _ => value,
+            });
+        }
+        let real = match operation {
+            IntToReal => return Ok(reals[0]),
+            IntNegate => Negate,
+            IntAdd => Add,
+            IntSubtract => Subtract,
+            IntMultiply => Multiply,
+            IntMinimum => Minimum,
+            IntMaximum => Maximum,
+            IntLess => Less,
+            IntLessEqual => LessEqual,
+            IntEqual => Equal,
+            IntSelect => Select,
+            IntDivide | IntRemainder => {
+                let quotient = self.builder.scalar(Divide, &reals);
+                let whole = self.builder.scalar(Floor, &[quotient]);
+                if operation == IntDivide {
+                    return Ok(whole);
+                }
+                let product = self.builder.scalar(Multiply, &[reals[1], whole]);
+                return Ok(self.builder.scalar(Subtract, &[reals[0], product]));
+            }
+            other => other,
+        };
+        Ok(self.builder.scalar(real, &reals))
+    }
+
+    fn choice(&mut self, condition: &Scalar, then: &Scalar, otherwise: &Scalar) -> Lowered<Value> {
+        let condition = self.bool(condition)?;
+        match self.builder.as_bool(condition) {
+            Some(true) => return self.value(then),
+            Some(false) => return self.value(otherwise),
+            None => {}
+        }
+        if self.is_total(then) && self.is_total(otherwise) {
+            let (a, b) = (self.value(then)?, self.value(otherwise)?);
+            let types = (self.builder.graph().type_of(a), self.builder.graph().type_of(b));
+            return Ok(match types {
+                (Type::Int, Type::Int) => self.builder.scalar(Operation::IntSelect, &[condition, a, b]),
+                (Type::Bool, Type::Bool) => {
+                    let first = self.builder.scalar(Operation::And, &[condition, a]);
+                    let not = self.builder.scalar(Operation::Not, &[condition]);
+                    let second = self.builder.scalar(Operation::And, &[not, b]);
+                    self.builder.scalar(Operation::Or, &[first, second])
+                }
+                _ => {
+                    let (a, b) = (self.real(then)?, self.real(otherwise)?);
+                    self.builder.scalar(Operation::Select, &[condition, a, b])
+                }
+            });
+        }
+        let register = self.builder.register("choice");
+        let zero = self.builder.int(0);
+        self.builder.begin_if(condition);
+        self.scoped(|lowerer| {
+            let value = lowerer.real(then)?;
+            lowerer.builder.store(register, zero, value);
+            Ok(())
+        })?;
+        self.builder.begin_else();
+        self.scoped(|lowerer| {
+            let value = lowerer.real(otherwise)?;
+            lowerer.builder.store(register, zero, value);
+            Ok(())
+        })?;
+        self.builder.end();
+        Ok(self.builder.load(register, zero))
+    }
+
+    /// Whether a scalar can be computed anywhere, is finite for finite arguments, and cheap.
+    fn is_total(&self, scalar: &Scalar) -> bool {
+        use Operation::*;
+        match &*scalar.0 {
+            Node::Real(_) | Node::Int(_) | Node::Bool(_) | Node::Index(_) => true,
+            Node::Element { array, indices, .. } => {
+                let declared = self.loops.array(*array);
+                indices.iter().zip(&declared.shape).all(|(index, &length)| {
+                    let range = self.ranges.of(&self.loops.arrays, index);
+                    range.low >= 1.0 && range.high <= length as f64 && self.is_total(index)
+                })
+            }
+            Node::Operation { operation, arguments } => {
+                matches!(
+                    operation,
+                    Negate | Add | Subtract | Multiply | Minimum | Maximum | Absolute | LogOnePlusExp | Logistic | IntToReal
+                        | IntNegate | IntAdd | IntSubtract | IntMultiply | IntMinimum | IntMaximum | Less | LessEqual | Equal
+                        | And | Or | Not | IntLess | IntLessEqual | IntEqual | IntSelect
+                ) && arguments.iter().all(|argument| self.is_total(argument))
+            }
+            Node::If { condition, then, otherwise } => {
+                self.is_total(condition) && self.is_total(then) && self.is_total(otherwise)
+            }
+            Node::Reduce { .. } | Node::Draw { .. } => false,
+        }
+    }
+
+    fn reduce(&mut self, reducer: Reducer, binders: &[Binder], body: &Scalar) -> Lowered<Value> {
+        if let Some(values) = self.few_rounds(binders, body)? {
+            return self.combine(reducer, values);
+        }
+        if reducer == Reducer::LogSumExp {
+            return self.log_sum_exp(binders, body);
+        }
+        let start = match reducer {
+            Reducer::Product => 1.0,
+            Reducer::Maximum => f64::NEG_INFINITY,
+            Reducer::Minimum => f64::INFINITY,
+            _ => 0.0,
+        };
+        let operation = fold_operation(reducer);
+        let total = self.accumulate(binders, start, operation, &mut |lowerer| lowerer.real(body))?;
+        if reducer != Reducer::Mean {
+            return Ok(total);
+        }
+        let one = self.builder.real(1.0);
+        let count = self.accumulate_count(binders, one)?;
+        Ok(self.builder.scalar(Operation::Divide, &[total, count]))
+    }
+
+    fn accumulate_count(&mut self, binders: &[Binder], one: Value) -> Lowered<Value> {
+        let mut product = 1.0;
+        for binder in binders {
+            match self.known_rounds(binder)? {
+                Some((lower, upper)) => product *= (upper - lower + 1).max(0) as f64,
+                None => return self.accumulate(binders, 0.0, Operation::Add, &mut |_| Ok(one)),
+            }
+        }
+        Ok(self.builder.real(product))
+    }
+
+    /// The values of all rounds, when they are few.
+    fn few_rounds(&mut self, binders: &[Binder], body: &Scalar) -> Lowered<Option<Vec<Value>>> {
+        let mut count: i64 = 1;
+        for binder in binders {
+            let simple = binder.lower.as_int().zip(binder.upper.as_int());
+            let Some((lower, upper)) = simple else { return Ok(None) };
+            count = count.saturating_mul((upper - lower + 1).max(0));
+        }
+        if count > UNROLLED {
+            return Ok(None);
+        }
+        let mut values = Vec::new();
+        self.unrolled(binders, body, &mut values)?;
+        Ok(Some(values))
+    }
+
+    fn unrolled(&mut self, binders: &[Binder], body: &Scalar, values: &mut Vec<Value>) -> Lowered<()> {
+        let Some((first, rest)) = binders.split_first() else {
+            values.push(self.real(body)?);
+            return Ok(());
+        };
+        let (lower, upper) = (first.lower.as_int().unwrap_or(1), first.upper.as_int().unwrap_or(0));
+        let outer = self.indices.get(&first.index).copied();
+        for i in lower..=upper {
+            let index = self.builder.int(i);
+            self.indices.insert(first.index, index);
+            // The values outlive the scope: nothing in it opens a block that has closed since.
+            self.scoped(|lowerer| lowerer.unrolled(rest, body, values))?;
+        }
+        match outer {
+            Some(value) => self.indices.insert(first.index, value),
+            None => self.indices.remove(&first.index),
+        };
+        Ok(())
+    }
+
+    fn combine(&mut self, reducer: Reducer, values: Vec<Value>) -> Lowered<Value> {
+        let count = values.len();
+        if reducer == Reducer::LogSumExp {
+            return self.log_sum_exp_of(values);
+        }
+        let operation = fold_operation(reducer);
+        let empty = match reducer {
+            Reducer::Product => 1.0,
+            Reducer::Maximum => f64::NEG_INFINITY,
+            Reducer::Minimum => f64::INFINITY,
+            _ => 0.0,
+        };
+        let folded = values.into_iter().reduce(|a, b| self.builder.scalar(operation, &[a, b]));
+        let total = match folded {
+            Some(total) => total,
+            None => self.builder.real(empty),
+        };
+        if reducer == Reducer::Mean {
+            let count = self.builder.real(count as f64);
+            return Ok(self.builder.scalar(Operation::Divide, &[total, count]));
+        }
+        Ok(total)
+    }
+
+    /// A register that takes in every round.
+    fn accumulate(
+        &mut self,
+        binders: &[Binder],
+        start: f64,
+        operation: Operation,
+        body: &mut dyn FnMut(&mut Self) -> Lowered<Value>,
+    ) -> Lowered<Value> {
+        let register = self.builder.register("sum");
+        let zero = self.builder.int(0);
+        let initial = self.builder.real(start);
+        self.builder.store(register, zero, initial);
+        self.nest(binders, &mut |lowerer| {
+            let value = body(lowerer)?;
+            let so_far = lowerer.builder.load(register, zero);
+            let next = lowerer.builder.scalar(operation, &[so_far, value]);
+            lowerer.builder.store(register, zero, next);
+            Ok(())
+        })?;
+        Ok(self.builder.load(register, zero))
+    }
+
+    fn nest(&mut self, binders: &[Binder], body: &mut dyn FnMut(&mut Self) -> Lowered<()>) -> Lowered<()> {
+        match binders.split_first() {
+            None => body(self),
+            Some((first, rest)) => self.rounds(first, false, &mut |lowerer| lowerer.nest(rest, body)),
+        }
+    }
+
+    /// m + log Σ exp(x − m) with m the largest; −∞ if all are.
+    fn log_sum_exp(&mut self, binders: &[Binder], body: &Scalar) -> Lowered<Value> {
+        let largest = self.accumulate(binders, f64::NEG_INFINITY, Operation::Maximum, &mut |lowerer| lowerer.real(body))?;
+        self.unless_nothing(largest, &mut |lowerer| {
+            lowerer.accumulate(binders, 0.0, Operation::Add, &mut |lowerer| {
+                let value = lowerer.real(body)?;
+                let below = lowerer.builder.scalar(Operation::Subtract, &[value, largest]);
+                Ok(lowerer.builder.scalar(Operation::Exponential, &[below]))
+            })
+        })
+    }
+
+    fn log_sum_exp_of(&mut self, values: Vec<Value>) -> Lowered<Value> {
+        let largest = values.iter().copied().reduce(|a, b| self.builder.scalar(Operation::Maximum, &[a, b]));
+        let Some(largest) = largest else { return Ok(self.builder.real(f64::NEG_INFINITY)) };
+        self.unless_nothing(largest, &mut |lowerer| {
+            let mut sum = lowerer.builder.real(0.0);
+            for &value in &values {
+                let below = lowerer.builder.scalar(Operation::Subtract, &[value, largest]);
+                let term = lowerer.builder.scalar(Operation::Exponential, &[below]);
+                sum = lowerer.builder.scalar(Operation::Add, &[sum, term]);
+            }
+            Ok(sum)
+        })
+    }
+
+    fn unless_nothing(&mut self, largest: Value, sum: &mut dyn FnMut(&mut Self) -> Lowered<Value>) -> Lowered<Value> {
+        let nothing = self.builder.real(f64::NEG_INFINITY);
+        let is_nothing = self.builder.scalar(Operation::Equal, &[largest, nothing]);
+        if self.builder.as_bool(is_nothing) == Some(true) {
+            return Ok(nothing);
+        }
+        let register = self.builder.register("logsumexp");
+        let zero = self.builder.int(0);
+        self.builder.begin_if(is_nothing);
+        self.builder.store(register, zero, nothing);
+        self.builder.begin_else();
+        self.scoped(|lowerer| {
+            let sum = sum(lowerer)?;
+            let log = lowerer.builder.scalar(Operation::Logarithm, &[sum]);
+            let value = lowerer.builder.scalar(Operation::Add, &[largest, log]);
+            lowerer.builder.store(register, zero, value);
+            Ok(())
+        })?;
+        self.builder.end();
+        Ok(self.builder.load(register, zero))
+    }
+}
+
+fn fold_operation(reducer: Reducer) -> Operation {
+    match reducer {
+        Reducer::Product => Operation::Multiply,
+        Reducer::Maximum => Operation::Maximum,
+        Reducer::Minimum => Operation::Minimum,
+        _ => Operation::Add,
+    }
+}
