@@ -10,17 +10,23 @@ fn main() {
         .emit_rerun_directives(true)
         .process()
         .expect("the grammar is valid");
-    let root = Path::new("../stdlib").canonicalize().expect("the folder of the standard library");
+    let root = Path::new("../stdlib")
+        .canonicalize()
+        .expect("the folder of the standard library");
     println!("cargo::rerun-if-changed={}", root.display());
     let mut files = Vec::new();
     walk(&root, &mut files);
     files.sort();
-    let mut table = String::from("/// Every file of the library.\npub static FILES: &[File] = &[\n");
+    let mut table =
+        String::from("/// Every file of the library.\npub static FILES: &[File] = &[\n");
     for file in files {
         println!("cargo::rerun-if-changed={}", file.display());
         let text = std::fs::read_to_string(&file).expect("a text");
         let relative = file.strip_prefix(&root).expect("below the root");
-        let module = relative.parent().map(|folder| folder.display().to_string()).unwrap_or_default();
+        let module = relative
+            .parent()
+            .map(|folder| folder.display().to_string())
+            .unwrap_or_default();
         let names: Vec<String> = text.lines().filter_map(defined).collect();
         writeln!(
             table,
@@ -37,7 +43,9 @@ fn main() {
 
 /// The name that a line defines.
 fn defined(line: &str) -> Option<String> {
-    let rest = line.strip_prefix("dist ").or_else(|| line.strip_prefix("fn "))?;
+    let rest = line
+        .strip_prefix("dist ")
+        .or_else(|| line.strip_prefix("fn "))?;
     Some(rest.split('(').next()?.trim().to_string())
 }
 

@@ -146,7 +146,8 @@ pub(crate) fn finish(
         outputs,
         unconstrain: Some(forward::unconstrain(loops, ranges, &layout).map_err(one)?),
     };
-    let model = CompiledModel::compile(programs, options.cpu).map_err(|error| vec![internal(error.to_string())])?;
+    let model = CompiledModel::compile(programs, options.cpu)
+        .map_err(|error| vec![internal(error.to_string())])?;
     let mut columns = Vec::new();
     for column in output_columns {
         let kind = match column.kind {
@@ -154,7 +155,12 @@ pub(crate) fn finish(
             OutputKind::Report => ColumnKind::Report,
             OutputKind::Simulated => ColumnKind::Simulated,
         };
-        elements(&column.name, &loops.array(column.array).shape, kind, &mut columns);
+        elements(
+            &column.name,
+            &loops.array(column.array).shape,
+            kind,
+            &mut columns,
+        );
     }
     let inferred = layout
         .inferred
@@ -191,8 +197,17 @@ fn elements(name: &str, shape: &[usize], kind: ColumnKind, columns: &mut Vec<Col
             rest /= length;
         }
         let shown: Vec<String> = index.iter().map(usize::to_string).collect();
-        let full = if shape.is_empty() { name.to_string() } else { format!("{name}[{}]", shown.join(", ")) };
-        columns.push(Column { name: full, variable: name.to_string(), index, kind });
+        let full = if shape.is_empty() {
+            name.to_string()
+        } else {
+            format!("{name}[{}]", shown.join(", "))
+        };
+        columns.push(Column {
+            name: full,
+            variable: name.to_string(),
+            index,
+            kind,
+        });
     }
 }
 
@@ -200,7 +215,9 @@ fn elements(name: &str, shape: &[usize], kind: ColumnKind, columns: &mut Vec<Col
 fn conditions(statements: &[Statement]) -> bool {
     statements.iter().any(|statement| match statement {
         Statement::For { body, .. } => conditions(body),
-        Statement::If { then, otherwise, .. } => conditions(then) || conditions(otherwise),
+        Statement::If {
+            then, otherwise, ..
+        } => conditions(then) || conditions(otherwise),
         Statement::Random(random) => random.observed,
         Statement::Term(_) => true,
         _ => false,
@@ -214,9 +231,13 @@ fn nothing_observed(hir: &Hir) -> Diagnostic {
         .filter(|variable| variable.kind == VariableKind::Random)
         .map(|variable| variable.name.as_str())
         .collect();
-    let diagnostic = Diagnostic::error("E0460", "nothing in this model is observed, so there is nothing to infer");
+    let diagnostic = Diagnostic::error(
+        "E0460",
+        "nothing in this model is observed, so there is nothing to infer",
+    );
     if names.is_empty() {
-        return diagnostic.help("a model has random variables, `x ~ normal(0, 1)`, and data for some of them");
+        return diagnostic
+            .help("a model has random variables, `x ~ normal(0, 1)`, and data for some of them");
     }
     diagnostic
         .note(format!("its random variables are {}", names.join(", ")))
@@ -227,11 +248,14 @@ fn nothing_observed(hir: &Hir) -> Diagnostic {
 fn observed_ancestors(hir: &Hir, program: &BoundProgram) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     let is_observed = |id: &VariableId| {
-        program.bound.keys.contains_key(id) && hir.variables[id.0 as usize].kind == VariableKind::Random
+        program.bound.keys.contains_key(id)
+            && hir.variables[id.0 as usize].kind == VariableKind::Random
     };
     let mut said = std::collections::HashSet::new();
     all_statements(&hir.statements, 0, &mut |statement, _| {
-        let StatementKind::Random { variable, law, .. } = &statement.kind else { return };
+        let StatementKind::Random { variable, law, .. } = &statement.kind else {
+            return;
+        };
         if !is_observed(variable) {
             return;
         }
@@ -254,33 +278,58 @@ fn observed_ancestors(hir: &Hir, program: &BoundProgram) -> Vec<Diagnostic> {
 fn roles(hir: &Hir, sources: &Sources, dataset: &Dataset, program: &BoundProgram) -> Vec<RoleLine> {
     let mut lines: Vec<RoleLine> = Vec::new();
     let mut said = std::collections::HashSet::new();
-    let oneline = |span| sources.excerpt(span).split_whitespace().collect::<Vec<_>>().join(" ");
-    all_statements(&hir.statements, 0, &mut |statement, _| match &statement.kind {
-        StatementKind::Random { variable, law, .. } if said.insert(*variable) => {
-            let name = hir.variables[variable.0 as usize].name.clone();
-            let array = program.arrays.get(variable).map(|array| program.loops.array(*array));
-            let role = match array.map(|array| &array.kind) {
-                Some(ArrayKind::Random(loops::Role::Inferred)) => Role::Inferred,
-                Some(ArrayKind::Random(loops::Role::Simulated)) | None => Role::Simulated,
-                Some(_) => Role::Observed,
-            };
-            let elements = array.map_or(0, loops::Array::length);
-            lines.push(RoleLine { name, role, elements, distribution: Some(oneline(law.span)) });
-        }
-        StatementKind::Observe { value, law } => lines.push(RoleLine {
-            name: oneline(value.span),
-            role: Role::Observed,
-            elements: 1,
-            distribution: Some(oneline(law.span)),
-        }),
-        StatementKind::Given { variable, .. } => {
-            let declared = &hir.variables[variable.0 as usize];
-            let key = program.bound.keys.get(variable);
-            let elements = key.and_then(|key| dataset.get(key)).map_or(1, |entry| entry.values.len());
-            lines.push(RoleLine { name: declared.name.clone(), role: Role::Given, elements, distribution: None });
-        }
-        _ => {}
-    });
+    let oneline = |span| {
+        sources
+            .excerpt(span)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    all_statements(
+        &hir.statements,
+        0,
+        &mut |statement, _| match &statement.kind {
+            StatementKind::Random { variable, law, .. } if said.insert(*variable) => {
+                let name = hir.variables[variable.0 as usize].name.clone();
+                let array = program
+                    .arrays
+                    .get(variable)
+                    .map(|array| program.loops.array(*array));
+                let role = match array.map(|array| &array.kind) {
+                    Some(ArrayKind::Random(loops::Role::Inferred)) => Role::Inferred,
+                    Some(ArrayKind::Random(loops::Role::Simulated)) | None => Role::Simulated,
+                    Some(_) => Role::Observed,
+                };
+                let elements = array.map_or(0, loops::Array::length);
+                lines.push(RoleLine {
+                    name,
+                    role,
+                    elements,
+                    distribution: Some(oneline(law.span)),
+                });
+            }
+            StatementKind::Observe { value, law } => lines.push(RoleLine {
+                name: oneline(value.span),
+                role: Role::Observed,
+                elements: 1,
+                distribution: Some(oneline(law.span)),
+            }),
+            StatementKind::Given { variable, .. } => {
+                let declared = &hir.variables[variable.0 as usize];
+                let key = program.bound.keys.get(variable);
+                let elements = key
+                    .and_then(|key| dataset.get(key))
+                    .map_or(1, |entry| entry.values.len());
+                lines.push(RoleLine {
+                    name: declared.name.clone(),
+                    role: Role::Given,
+                    elements,
+                    distribution: None,
+                });
+            }
+            _ => {}
+        },
+    );
     lines
 }
 

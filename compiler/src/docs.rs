@@ -8,30 +8,72 @@ use crate::source::{FileId, suggest};
 
 /// Functions of the language itself that take whole arrays.
 const WHOLES: [(&str, &str); 25] = [
-    ("sum", "sum(x), sum(e for i in 1..N): the sum of all elements; 0 for none."),
-    ("prod", "prod(x), prod(e for i in 1..N): the product; 1 for none."),
-    ("mean", "mean(x), mean(e for i in 1..N): the arithmetic mean."),
-    ("max", "max(a, b), max(x), max(e for i in 1..N): the largest."),
-    ("min", "min(a, b), min(x), min(e for i in 1..N): the smallest."),
-    ("logsumexp", "logsumexp(x), logsumexp(e for i in 1..N): log of the sum of exponentials, without overflow."),
+    (
+        "sum",
+        "sum(x), sum(e for i in 1..N): the sum of all elements; 0 for none.",
+    ),
+    (
+        "prod",
+        "prod(x), prod(e for i in 1..N): the product; 1 for none.",
+    ),
+    (
+        "mean",
+        "mean(x), mean(e for i in 1..N): the arithmetic mean.",
+    ),
+    (
+        "max",
+        "max(a, b), max(x), max(e for i in 1..N): the largest.",
+    ),
+    (
+        "min",
+        "min(a, b), min(x), min(e for i in 1..N): the smallest.",
+    ),
+    (
+        "logsumexp",
+        "logsumexp(x), logsumexp(e for i in 1..N): log of the sum of exponentials, without overflow.",
+    ),
     ("indicator", "indicator(c): 1 where c is true, else 0."),
-    ("variance", "variance(x): the sample variance, divisor n - 1."),
+    (
+        "variance",
+        "variance(x): the sample variance, divisor n - 1.",
+    ),
     ("sd", "sd(x): the sample standard deviation, divisor n - 1."),
-    ("length", "length(x): the number of elements along the first index."),
+    (
+        "length",
+        "length(x): the number of elements along the first index.",
+    ),
     ("rows", "rows(X): the number of rows of a matrix."),
     ("columns", "columns(X): the number of columns of a matrix."),
     ("levels", "levels(f): the number of categories of a factor."),
     ("diagonal", "diagonal(A): the diagonal of a square matrix."),
-    ("diagonal_matrix", "diagonal_matrix(x): the matrix with this diagonal."),
+    (
+        "diagonal_matrix",
+        "diagonal_matrix(x): the matrix with this diagonal.",
+    ),
     ("zeros", "zeros(n), zeros(n, m): an array of zeros."),
     ("ones", "ones(n), ones(n, m): an array of ones."),
     ("identity", "identity(n): the unit matrix."),
-    ("concatenate", "concatenate(a, b, …): numbers and arrays end to end."),
+    (
+        "concatenate",
+        "concatenate(a, b, …): numbers and arrays end to end.",
+    ),
     ("cumulative_sum", "cumulative_sum(x): x[1], x[1] + x[2], …"),
-    ("cholesky", "cholesky(A): the lower triangular L with L @ L' = A."),
-    ("solve_lower", "solve_lower(L, b): the x with L @ x = b, L lower triangular."),
-    ("solve_lower_transposed", "solve_lower_transposed(L, b): the x with L' @ x = b, L lower triangular."),
-    ("multi_normal_log_density", "multi_normal_log_density(r, cov): the log density of r under a normal with mean 0 and this covariance."),
+    (
+        "cholesky",
+        "cholesky(A): the lower triangular L with L @ L' = A.",
+    ),
+    (
+        "solve_lower",
+        "solve_lower(L, b): the x with L @ x = b, L lower triangular.",
+    ),
+    (
+        "solve_lower_transposed",
+        "solve_lower_transposed(L, b): the x with L' @ x = b, L lower triangular.",
+    ),
+    (
+        "multi_normal_log_density",
+        "multi_normal_log_density(r, cov): the log density of r under a normal with mean 0 and this covariance.",
+    ),
     (
         "flat",
         "flat(), flat(positive), flat(real in (a, b)), flat(simplex[K]): log density 0 everywhere on the support. Improper unless\nbounded, so there is no evidence under it; variables start between -2 and 2 on the unconstrained scale.\n\n    sigma ~ flat(positive)",
@@ -50,13 +92,27 @@ pub fn doc(name: &str) -> Result<String, String> {
     if let Some((_, doc)) = WHOLES.iter().find(|whole| whole.0 == name) {
         found.push(format!("{doc}\n"));
     }
-    if let Some(entry) = TABLE.iter().find(|entry| entry.callable && entry.name == name) {
-        let arguments: Vec<String> = entry.arguments.iter().map(|ty| format!("{ty:?}").to_lowercase()).collect();
+    if let Some(entry) = TABLE
+        .iter()
+        .find(|entry| entry.callable && entry.name == name)
+    {
+        let arguments: Vec<String> = entry
+            .arguments
+            .iter()
+            .map(|ty| format!("{ty:?}").to_lowercase())
+            .collect();
         let result = format!("{:?}", entry.result).to_lowercase();
-        found.push(format!("{name}({}) -> {result}\n\n{}\n", arguments.join(", "), entry.doc));
+        found.push(format!(
+            "{name}({}) -> {result}\n\n{}\n",
+            arguments.join(", "),
+            entry.doc
+        ));
     }
     if let Some(draw) = DRAWS.iter().find(|draw| draw.0 == name) {
-        found.push(format!("{name}: {} Only in the `sample` of a distribution.\n", draw.3));
+        found.push(format!(
+            "{name}: {} Only in the `sample` of a distribution.\n",
+            draw.3
+        ));
     }
     if !found.is_empty() {
         return Ok(found.join("\n"));
@@ -65,15 +121,26 @@ pub fn doc(name: &str) -> Result<String, String> {
         .iter()
         .flat_map(|file| file.names.iter().copied())
         .chain(WHOLES.iter().map(|whole| whole.0))
-        .chain(TABLE.iter().filter(|entry| entry.callable).map(|entry| entry.name));
+        .chain(
+            TABLE
+                .iter()
+                .filter(|entry| entry.callable)
+                .map(|entry| entry.name),
+        );
     Err(match suggest::nearest(name, known) {
-        Some(near) => format!("there is no `{name}` in the library\n  help: did you mean `{near}`?"),
-        None => format!("there is no `{name}` in the library\n  help: `likelier doc library` lists what there is"),
+        Some(near) => {
+            format!("there is no `{name}` in the library\n  help: did you mean `{near}`?")
+        }
+        None => format!(
+            "there is no `{name}` in the library\n  help: `likelier doc library` lists what there is"
+        ),
     })
 }
 
 fn library(name: &str) -> Vec<String> {
-    let Some(file) = Library::file_of(name) else { return Vec::new() };
+    let Some(file) = Library::file_of(name) else {
+        return Vec::new();
+    };
     let (tree, _) = ast::parse(FileId(0), file.text);
     let mut found = Vec::new();
     for statement in tree.statements {
@@ -84,7 +151,12 @@ fn library(name: &str) -> Vec<String> {
         };
         if own == name {
             let start = statement.span.start as usize;
-            let head = file.text[start..].lines().next().unwrap_or("").trim_end_matches('{').trim_end();
+            let head = file.text[start..]
+                .lines()
+                .next()
+                .unwrap_or("")
+                .trim_end_matches('{')
+                .trim_end();
             let doc = statement.doc.unwrap_or_default();
             let import = match file.module {
                 "distributions" | "links" => String::new(),
@@ -99,13 +171,21 @@ fn library(name: &str) -> Vec<String> {
 fn index() -> String {
     let mut text = String::new();
     for module in Library::modules() {
-        let mut names: Vec<&str> = FILES.iter().filter(|file| file.module == module).flat_map(|file| file.names.iter().copied()).collect();
+        let mut names: Vec<&str> = FILES
+            .iter()
+            .filter(|file| file.module == module)
+            .flat_map(|file| file.names.iter().copied())
+            .collect();
         names.dedup();
         text.push_str(&format!("{module}: {}\n", names.join(" ")));
     }
     let wholes: Vec<&str> = WHOLES.iter().map(|whole| whole.0).collect();
     text.push_str(&format!("arrays: {}\n", wholes.join(" ")));
-    let scalars: Vec<&str> = TABLE.iter().filter(|entry| entry.callable).map(|entry| entry.name).collect();
+    let scalars: Vec<&str> = TABLE
+        .iter()
+        .filter(|entry| entry.callable)
+        .map(|entry| entry.name)
+        .collect();
     text.push_str(&format!("numbers: {}\n", scalars.join(" ")));
     text
 }

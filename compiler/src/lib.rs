@@ -51,7 +51,10 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { cpu: CpuLevel::Native, needs_condition: true }
+        Self {
+            cpu: CpuLevel::Native,
+            needs_condition: true,
+        }
     }
 }
 
@@ -114,7 +117,11 @@ fn front(sources: &mut Sources, file: FileId) -> Result<(Hir, Vec<Diagnostic>), 
     if diagnostics.is_empty() {
         diagnostics = more;
     }
-    if diagnostics.iter().any(Diagnostic::is_error) { Err(diagnostics) } else { Ok((hir, diagnostics)) }
+    if diagnostics.iter().any(Diagnostic::is_error) {
+        Err(diagnostics)
+    } else {
+        Ok((hir, diagnostics))
+    }
 }
 
 /// A program as one of its forms; the first two need no data.
@@ -131,7 +138,11 @@ pub fn show(
     if stage == Stage::Ast {
         let text = sources.text(file).to_string();
         let (tree, diagnostics) = ast::parse(file, &text);
-        return if diagnostics.is_empty() { Ok(ast::print::print(&tree)) } else { Err(diagnostics) };
+        return if diagnostics.is_empty() {
+            Ok(ast::print::print(&tree))
+        } else {
+            Err(diagnostics)
+        };
     }
     let (hir, _) = front(sources, file)?;
     if stage == Stage::Hir {
@@ -144,7 +155,8 @@ pub fn show(
     let layout = density::layout(&loops);
     let internal = |error: String| vec![compiled::internal(error)];
     if stage == Stage::Forward {
-        let (outputs, _) = forward::outputs(&loops, &ranges, &layout).map_err(|error| vec![error])?;
+        let (outputs, _) =
+            forward::outputs(&loops, &ranges, &layout).map_err(|error| vec![error])?;
         return Ok(math::print::print(&outputs));
     }
     let graph = density::log_density(&loops, &ranges, &layout).map_err(|error| vec![error])?;
@@ -153,8 +165,10 @@ pub fn show(
     }
     let gradient = gradient::differentiate(&graph);
     match stage {
-        Stage::Clif => jit::clif("gradient", &gradient, options.cpu).map_err(|error| internal(error.to_string())),
-        Stage::Assembly => jit::assembly("gradient", &gradient, options.cpu).map_err(|error| internal(error.to_string())),
+        Stage::Clif => jit::clif("gradient", &gradient, options.cpu)
+            .map_err(|error| internal(error.to_string())),
+        Stage::Assembly => jit::assembly("gradient", &gradient, options.cpu)
+            .map_err(|error| internal(error.to_string())),
         _ => Ok(math::print::print(&gradient)),
     }
 }

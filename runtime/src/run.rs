@@ -301,6 +301,9 @@ fn warm_up(
     divergences
 }
 
+/// A start is the likeliest of so many prior draws: chains still begin apart, but none in a region the data rule out.
+const START_CANDIDATES: usize = 10;
+
 /// Prior draws first, then uniform(−2, 2); the statement that most often stands in the way is the reason given.
 fn find_start(
     target: &dyn Target,
@@ -311,8 +314,13 @@ fn find_start(
     let mut point = PhasePoint::new(target.dimension());
     let mut stream = Stream::new(settings.seed, Purpose::Start, number as u32);
     let mut reasons: Vec<(String, usize)> = Vec::new();
+    let mut best: Option<PhasePoint> = None;
+    let mut found = 0;
     for attempt in 0..200 {
         stream.at(attempt);
+        if attempt == 100 && best.is_some() {
+            break;
+        }
         if attempt < 100 {
             density
                 .evaluator
@@ -325,7 +333,17 @@ fn find_start(
         }
         density.evaluate(&mut point);
         if point.log_density.is_finite() && point.gradient.iter().all(|g| g.is_finite()) {
-            return Ok(point);
+            found += 1;
+            if best
+                .as_ref()
+                .is_none_or(|best| point.log_density > best.log_density)
+            {
+                best = Some(point.clone());
+            }
+            if found == START_CANDIDATES {
+                break;
+            }
+            continue;
         }
         let reason = density
             .evaluator
@@ -335,6 +353,9 @@ fn find_start(
             Some((_, count)) => *count += 1,
             None => reasons.push((reason, 1)),
         }
+    }
+    if let Some(best) = best {
+        return Ok(best);
     }
     let reason = reasons
         .into_iter()

@@ -108,7 +108,12 @@ impl Cutter<'_> {
             self.newlines = 0;
             return self.flush();
         }
-        if self.newlines > 1 && !self.doc.is_empty() && self.open.is_empty() && self.chunks.is_empty() && self.current.words.is_empty() {
+        if self.newlines > 1
+            && !self.doc.is_empty()
+            && self.open.is_empty()
+            && self.chunks.is_empty()
+            && self.current.words.is_empty()
+        {
             self.file_doc = Some(std::mem::take(&mut self.doc).join("\n"));
         }
         self.separate(&token);

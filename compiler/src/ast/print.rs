@@ -18,36 +18,76 @@ fn line(depth: usize, words: &str, text: &mut String) {
 }
 
 fn block(statements: &[Statement], depth: usize, text: &mut String) {
-    statements.iter().for_each(|statement| show(statement, depth, text));
+    statements
+        .iter()
+        .for_each(|statement| show(statement, depth, text));
 }
 
 fn show(statement: &Statement, depth: usize, text: &mut String) {
     let words = match &statement.kind {
-        StatementKind::Given { name, ty, column, default } => {
-            let column = column.as_ref().map(|column| format!(" from {column:?}")).unwrap_or_default();
-            let default = default.as_ref().map(|value| format!(" = {}", expression(value))).unwrap_or_default();
+        StatementKind::Given {
+            name,
+            ty,
+            column,
+            default,
+        } => {
+            let column = column
+                .as_ref()
+                .map(|column| format!(" from {column:?}"))
+                .unwrap_or_default();
+            let default = default
+                .as_ref()
+                .map(|value| format!(" = {}", expression(value)))
+                .unwrap_or_default();
             format!("given {}: {}{column}{default}", name.text, type_text(ty))
         }
-        StatementKind::Let { name, indices, value } => {
-            format!("let {}{} = {}", name.text, bracketed(indices), expression(value))
+        StatementKind::Let {
+            name,
+            indices,
+            value,
+        } => {
+            format!(
+                "let {}{} = {}",
+                name.text,
+                bracketed(indices),
+                expression(value)
+            )
         }
-        StatementKind::Random { name, indices, distribution } => {
+        StatementKind::Random {
+            name,
+            indices,
+            distribution,
+        } => {
             let indices: Vec<String> = indices.iter().map(random_index).collect();
-            let indices = if indices.is_empty() { String::new() } else { format!("[{}]", indices.join(", ")) };
+            let indices = if indices.is_empty() {
+                String::new()
+            } else {
+                format!("[{}]", indices.join(", "))
+            };
             format!("{}{indices} ~ {}", name.text, law(distribution))
         }
-        StatementKind::Observe { value, distribution } => format!("observe {} ~ {}", expression(value), law(distribution)),
+        StatementKind::Observe {
+            value,
+            distribution,
+        } => format!("observe {} ~ {}", expression(value), law(distribution)),
         StatementKind::Factor { value } => format!("factor {}", expression(value)),
         StatementKind::Require { condition } => format!("require {}", expression(condition)),
         StatementKind::Report { name, value } => {
-            let value = value.as_ref().map(|value| format!(" = {}", expression(value))).unwrap_or_default();
+            let value = value
+                .as_ref()
+                .map(|value| format!(" = {}", expression(value)))
+                .unwrap_or_default();
             format!("report {}{value}", name.text)
         }
         StatementKind::For { binder, body } => {
             line(depth, &format!("for {}", binder_text(binder)), text);
             return block(body, depth + 1, text);
         }
-        StatementKind::If { condition, then, otherwise } => {
+        StatementKind::If {
+            condition,
+            then,
+            otherwise,
+        } => {
             line(depth, &format!("if {}", expression(condition)), text);
             block(then, depth + 1, text);
             if !otherwise.is_empty() {
@@ -57,28 +97,61 @@ fn show(statement: &Statement, depth: usize, text: &mut String) {
             return;
         }
         StatementKind::Var { name, ty, value } => {
-            let ty = ty.as_ref().map(|ty| format!(": {}", type_text(ty))).unwrap_or_default();
-            let value = value.as_ref().map(|value| format!(" = {}", expression(value))).unwrap_or_default();
+            let ty = ty
+                .as_ref()
+                .map(|ty| format!(": {}", type_text(ty)))
+                .unwrap_or_default();
+            let value = value
+                .as_ref()
+                .map(|value| format!(" = {}", expression(value)))
+                .unwrap_or_default();
             format!("var {}{ty}{value}", name.text)
         }
-        StatementKind::Assign { name, indices, value } => {
-            format!("{}{} = {}", name.text, bracketed(indices), expression(value))
+        StatementKind::Assign {
+            name,
+            indices,
+            value,
+        } => {
+            format!(
+                "{}{} = {}",
+                name.text,
+                bracketed(indices),
+                expression(value)
+            )
         }
         StatementKind::Return { value } => format!("return {}", expression(value)),
         StatementKind::Function(function) => {
-            let head = format!("fn {}({}) -> {}", function.name.text, parameters(&function.parameters), type_text(&function.result));
+            let head = format!(
+                "fn {}({}) -> {}",
+                function.name.text,
+                parameters(&function.parameters),
+                type_text(&function.result)
+            );
             line(depth, &head, text);
             return block(&function.body, depth + 1, text);
         }
         StatementKind::Distribution(item) => {
-            let head = format!("dist {}({}) on {}", item.name.text, parameters(&item.parameters), type_text(&item.support));
+            let head = format!(
+                "dist {}({}) on {}",
+                item.name.text,
+                parameters(&item.parameters),
+                type_text(&item.support)
+            );
             line(depth, &head, text);
             match &item.body {
                 DistributionBody::Same(same) => line(depth + 1, &format!("= {}", law(same)), text),
                 DistributionBody::Members(members) => {
                     for member in members {
-                        let names: Vec<&str> = member.parameters.iter().map(|name| name.text.as_str()).collect();
-                        line(depth + 1, &format!("{}({})", member.name.text, names.join(", ")), text);
+                        let names: Vec<&str> = member
+                            .parameters
+                            .iter()
+                            .map(|name| name.text.as_str())
+                            .collect();
+                        line(
+                            depth + 1,
+                            &format!("{}({})", member.name.text, names.join(", ")),
+                            text,
+                        );
                         block(&member.body, depth + 2, text);
                     }
                 }
@@ -98,8 +171,18 @@ fn parameters(parameters: &[Parameter]) -> String {
     let mut text = String::new();
     for (i, parameter) in parameters.iter().enumerate() {
         let starts_keywords = parameter.keyword_only && (i == 0 || !parameters[i - 1].keyword_only);
-        text.push_str(if starts_keywords { "; " } else if i > 0 { ", " } else { "" });
-        text.push_str(&format!("{}: {}", parameter.name.text, type_text(&parameter.ty)));
+        text.push_str(if starts_keywords {
+            "; "
+        } else if i > 0 {
+            ", "
+        } else {
+            ""
+        });
+        text.push_str(&format!(
+            "{}: {}",
+            parameter.name.text,
+            type_text(&parameter.ty)
+        ));
         if let Some(default) = &parameter.default {
             text.push_str(&format!(" = {}", expression(default)));
         }
@@ -108,12 +191,20 @@ fn parameters(parameters: &[Parameter]) -> String {
 }
 
 fn type_text(ty: &Type) -> String {
-    let bounds = ty.bounds.as_ref().map(|(a, b)| format!(" in ({}, {})", expression(a), expression(b))).unwrap_or_default();
+    let bounds = ty
+        .bounds
+        .as_ref()
+        .map(|(a, b)| format!(" in ({}, {})", expression(a), expression(b)))
+        .unwrap_or_default();
     format!("{}{}{bounds}", ty.name.text, bracketed(&ty.sizes))
 }
 
 fn bracketed(items: &[Expression]) -> String {
-    if items.is_empty() { String::new() } else { format!("[{}]", list(items)) }
+    if items.is_empty() {
+        String::new()
+    } else {
+        format!("[{}]", list(items))
+    }
 }
 
 fn list(items: &[Expression]) -> String {
@@ -122,7 +213,10 @@ fn list(items: &[Expression]) -> String {
 
 fn random_index(index: &RandomIndex) -> String {
     match index {
-        RandomIndex::Over { name: Some(name), range } => format!("{} in {}", name.text, range_text(range)),
+        RandomIndex::Over {
+            name: Some(name),
+            range,
+        } => format!("{} in {}", name.text, range_text(range)),
         RandomIndex::Over { name: None, range } => range_text(range),
         RandomIndex::At(at) => expression(at),
     }
@@ -137,7 +231,11 @@ fn binder_text(binder: &Binder) -> String {
 }
 
 fn binders_text(binders: &[Binder]) -> String {
-    binders.iter().map(binder_text).collect::<Vec<_>>().join(", ")
+    binders
+        .iter()
+        .map(binder_text)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn law(law: &Distribution) -> String {
@@ -145,7 +243,11 @@ fn law(law: &Distribution) -> String {
     for modifier in &law.modifiers {
         match modifier {
             Modifier::Truncated { lower, upper, .. } => {
-                text.push_str(&format!(" truncated({}, {})", expression(lower), expression(upper)));
+                text.push_str(&format!(
+                    " truncated({}, {})",
+                    expression(lower),
+                    expression(upper)
+                ));
             }
             Modifier::Ordered { .. } => text.push_str(" ordered"),
         }
@@ -155,7 +257,11 @@ fn law(law: &Distribution) -> String {
 
 fn arguments(arguments: &[Argument]) -> String {
     let one = |argument: &Argument| {
-        let name = argument.name.as_ref().map(|name| format!("{}=", name.text)).unwrap_or_default();
+        let name = argument
+            .name
+            .as_ref()
+            .map(|name| format!("{}=", name.text))
+            .unwrap_or_default();
         match &argument.value {
             ArgumentValue::Expression(value) => format!("{name}{}", expression(value)),
             ArgumentValue::Type(ty) => format!("{name}{}", type_text(ty)),
@@ -171,13 +277,35 @@ fn expression(e: &Expression) -> String {
         ExpressionKind::Integer(value) => value.to_string(),
         ExpressionKind::Boolean(value) => value.to_string(),
         ExpressionKind::Name(name) => name.clone(),
-        ExpressionKind::Unary { operator: UnaryOperator::Negate, operand } => format!("(-{})", expression(operand)),
-        ExpressionKind::Unary { operator: UnaryOperator::Not, operand } => format!("(not {})", expression(operand)),
-        ExpressionKind::Binary { operator, left, right } => {
-            format!("({} {} {})", expression(left), sign(*operator), expression(right))
+        ExpressionKind::Unary {
+            operator: UnaryOperator::Negate,
+            operand,
+        } => format!("(-{})", expression(operand)),
+        ExpressionKind::Unary {
+            operator: UnaryOperator::Not,
+            operand,
+        } => format!("(not {})", expression(operand)),
+        ExpressionKind::Binary {
+            operator,
+            left,
+            right,
+        } => {
+            format!(
+                "({} {} {})",
+                expression(left),
+                sign(*operator),
+                expression(right)
+            )
         }
-        ExpressionKind::Call { function, arguments: items } => format!("{}({})", function.text, arguments(items)),
-        ExpressionKind::Method { distribution, method, arguments } => {
+        ExpressionKind::Call {
+            function,
+            arguments: items,
+        } => format!("{}({})", function.text, arguments(items)),
+        ExpressionKind::Method {
+            distribution,
+            method,
+            arguments,
+        } => {
             format!("{}.{}({})", law(distribution), method.text, list(arguments))
         }
         ExpressionKind::Index { base, selectors } => {
@@ -191,12 +319,32 @@ fn expression(e: &Expression) -> String {
         }
         ExpressionKind::Transpose { operand } => format!("{}'", expression(operand)),
         ExpressionKind::Array(items) => format!("[{}]", list(items)),
-        ExpressionKind::Comprehension { body, binders } => format!("[{} for {}]", expression(body), binders_text(binders)),
-        ExpressionKind::Reduction { function, body, binders } => {
-            format!("{}({} for {})", function.text, expression(body), binders_text(binders))
+        ExpressionKind::Comprehension { body, binders } => {
+            format!("[{} for {}]", expression(body), binders_text(binders))
         }
-        ExpressionKind::If { condition, then, otherwise } => {
-            format!("if {} {{ {} }} else {{ {} }}", expression(condition), expression(then), expression(otherwise))
+        ExpressionKind::Reduction {
+            function,
+            body,
+            binders,
+        } => {
+            format!(
+                "{}({} for {})",
+                function.text,
+                expression(body),
+                binders_text(binders)
+            )
+        }
+        ExpressionKind::If {
+            condition,
+            then,
+            otherwise,
+        } => {
+            format!(
+                "if {} {{ {} }} else {{ {} }}",
+                expression(condition),
+                expression(then),
+                expression(otherwise)
+            )
         }
         ExpressionKind::Tuple(items) => format!("({})", list(items)),
         ExpressionKind::Error => "?".into(),

@@ -10,7 +10,11 @@ use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
 
 pub(super) fn make(span: Span, ty: Type, kind: ExpressionKind) -> Expression {
-    Expression { span, ty, kind: Box::new(kind) }
+    Expression {
+        span,
+        ty,
+        kind: Box::new(kind),
+    }
 }
 
 impl Checker<'_> {
@@ -24,9 +28,20 @@ impl Checker<'_> {
             Tree::Boolean(value) => Ok(make(span, Type::BOOL, ExpressionKind::Bool(*value))),
             Tree::Name(name) => self.name(name, span),
             Tree::Unary { operator, operand } => self.unary(*operator, operand, span),
-            Tree::Binary { operator, left, right } => self.binary(*operator, left, right, span),
-            Tree::Call { function, arguments } => self.call(function, arguments, span),
-            Tree::Method { distribution, method, arguments } => self.method(distribution, method, arguments, span),
+            Tree::Binary {
+                operator,
+                left,
+                right,
+            } => self.binary(*operator, left, right, span),
+            Tree::Call {
+                function,
+                arguments,
+            } => self.call(function, arguments, span),
+            Tree::Method {
+                distribution,
+                method,
+                arguments,
+            } => self.method(distribution, method, arguments, span),
             Tree::Index { base, selectors } => self.index(base, selectors, span),
             Tree::Transpose { operand } => {
                 let operand = self.expression(operand)?;
@@ -40,7 +55,14 @@ impl Checker<'_> {
                 }
                 let mut ty = operand.ty.clone();
                 ty.sizes.reverse();
-                Ok(make(span, ty, ExpressionKind::Whole { function: Whole::Transpose, arguments: vec![operand] }))
+                Ok(make(
+                    span,
+                    ty,
+                    ExpressionKind::Whole {
+                        function: Whole::Transpose,
+                        arguments: vec![operand],
+                    },
+                ))
             }
             Tree::Array(items) => self.array(items, span),
             Tree::Comprehension { body, binders } => self.block(|checker| {
@@ -49,10 +71,21 @@ impl Checker<'_> {
                 let mut sizes = checker.binder_sizes(&binders);
                 sizes.extend(body.ty.sizes.iter().cloned());
                 checker.expect_rank_at_most_two(sizes.len(), span)?;
-                let ty = Type { element: body.ty.element, sizes };
-                Ok(make(span, ty, ExpressionKind::Comprehension { binders, body }))
+                let ty = Type {
+                    element: body.ty.element,
+                    sizes,
+                };
+                Ok(make(
+                    span,
+                    ty,
+                    ExpressionKind::Comprehension { binders, body },
+                ))
             }),
-            Tree::Reduction { function, body, binders } => {
+            Tree::Reduction {
+                function,
+                body,
+                binders,
+            } => {
                 let Some(reducer) = reducer(&function.text) else {
                     return self.say(
                         Diagnostic::error("E0220", format!("`{}` does not take `for`", function.text))
@@ -75,14 +108,27 @@ impl Checker<'_> {
                     Ok(make(span, ty, ExpressionKind::Reduction { reducer, binders, body }))
                 })
             }
-            Tree::If { condition, then, otherwise } => {
+            Tree::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let condition = self.condition(condition)?;
                 let then = self.expression(then);
                 let otherwise = self.expression(otherwise)?;
                 let mut branches = self.unify(vec![then?, otherwise], "the branches of `if`")?;
-                let (otherwise, then) = (branches.pop().expect("two"), branches.pop().expect("two"));
+                let (otherwise, then) =
+                    (branches.pop().expect("two"), branches.pop().expect("two"));
                 let ty = then.ty.clone();
-                Ok(make(span, ty, ExpressionKind::If { condition, then, otherwise }))
+                Ok(make(
+                    span,
+                    ty,
+                    ExpressionKind::If {
+                        condition,
+                        then,
+                        otherwise,
+                    },
+                ))
             }
             Tree::Tuple(_) => self.say(
                 Diagnostic::error("E0221", "tuples are not part of this version")
@@ -97,7 +143,13 @@ impl Checker<'_> {
         if self.scope.find(name).is_none() {
             match name {
                 "inf" => return Ok(make(span, Type::REAL, ExpressionKind::Real(f64::INFINITY))),
-                "pi" => return Ok(make(span, Type::REAL, ExpressionKind::Real(std::f64::consts::PI))),
+                "pi" => {
+                    return Ok(make(
+                        span,
+                        Type::REAL,
+                        ExpressionKind::Real(std::f64::consts::PI),
+                    ));
+                }
                 _ => {}
             }
         }
@@ -106,20 +158,39 @@ impl Checker<'_> {
         Ok(make(span, ty, ExpressionKind::Variable(id)))
     }
 
-    fn unary(&mut self, operator: UnaryOperator, operand: &tree::Expression, span: Span) -> Checked<Expression> {
+    fn unary(
+        &mut self,
+        operator: UnaryOperator,
+        operand: &tree::Expression,
+        span: Span,
+    ) -> Checked<Expression> {
         let operand = self.expression(operand)?;
         match (operator, operand.ty.element) {
-            (UnaryOperator::Not, Element::Bool) => Ok(self.operation(Operation::Not, vec![operand], span)),
-            (UnaryOperator::Not, _) => self.wrong_type("`not` needs a truth", &operand, "compare it, as in `not (a < b)`"),
+            (UnaryOperator::Not, Element::Bool) => {
+                Ok(self.operation(Operation::Not, vec![operand], span))
+            }
+            (UnaryOperator::Not, _) => self.wrong_type(
+                "`not` needs a truth",
+                &operand,
+                "compare it, as in `not (a < b)`",
+            ),
             (UnaryOperator::Negate, Element::Bool) => {
                 self.wrong_type("`-` needs a number", &operand, "`indicator(c)` is 1 or 0")
             }
             (UnaryOperator::Negate, element) => match &*operand.kind {
-                ExpressionKind::Int(value) => Ok(make(span, Type::INT, ExpressionKind::Int(-value))),
-                ExpressionKind::Real(value) => Ok(make(span, Type::REAL, ExpressionKind::Real(-value))),
+                ExpressionKind::Int(value) => {
+                    Ok(make(span, Type::INT, ExpressionKind::Int(-value)))
+                }
+                ExpressionKind::Real(value) => {
+                    Ok(make(span, Type::REAL, ExpressionKind::Real(-value)))
+                }
                 _ => {
                     let int = element == Element::Int;
-                    let operation = if int { Operation::IntNegate } else { Operation::Negate };
+                    let operation = if int {
+                        Operation::IntNegate
+                    } else {
+                        Operation::Negate
+                    };
                     Ok(self.operation(operation, vec![operand], span))
                 }
             },
@@ -127,7 +198,12 @@ impl Checker<'_> {
     }
 
     /// A scalar operation over arguments of one shape (checked before).
-    pub(super) fn operation(&self, operation: Operation, arguments: Vec<Expression>, span: Span) -> Expression {
+    pub(super) fn operation(
+        &self,
+        operation: Operation,
+        arguments: Vec<Expression>,
+        span: Span,
+    ) -> Expression {
         use crate::math::graph::Type as Scalar;
         let element = match operation.entry().result {
             Scalar::Real => Element::Real,
@@ -135,7 +211,14 @@ impl Checker<'_> {
             Scalar::Bool => Element::Bool,
         };
         let sizes = common_sizes(&arguments);
-        make(span, Type { element, sizes }, ExpressionKind::Operation { operation, arguments })
+        make(
+            span,
+            Type { element, sizes },
+            ExpressionKind::Operation {
+                operation,
+                arguments,
+            },
+        )
     }
 
     fn binary(
@@ -152,54 +235,114 @@ impl Checker<'_> {
         if matches!(operator, And | Or) {
             for side in [&left, &right] {
                 if side.ty.element != Element::Bool {
-                    return self.wrong_type("`and` and `or` need truths", side, "compare it, as in `a > 0 and b > 0`");
+                    return self.wrong_type(
+                        "`and` and `or` need truths",
+                        side,
+                        "compare it, as in `a > 0 and b > 0`",
+                    );
                 }
             }
             self.same_shape(&[&left, &right], span, "")?;
-            let operation = if operator == And { Operation::And } else { Operation::Or };
+            let operation = if operator == And {
+                Operation::And
+            } else {
+                Operation::Or
+            };
             return Ok(self.operation(operation, vec![left, right], span));
         }
         for side in [&left, &right] {
             if side.ty.element == Element::Bool {
-                return self.wrong_type("arithmetic needs numbers", side, "`indicator(c)` is 1 or 0");
+                return self.wrong_type(
+                    "arithmetic needs numbers",
+                    side,
+                    "`indicator(c)` is 1 or 0",
+                );
             }
         }
         if operator == MatrixMultiply {
             return self.matrix_product(left, right, span);
         }
-        self.same_shape(&[&left, &right], span, if operator == Multiply { "`@` is the matrix product; " } else { "" })?;
+        self.same_shape(
+            &[&left, &right],
+            span,
+            if operator == Multiply {
+                "`@` is the matrix product; "
+            } else {
+                ""
+            },
+        )?;
         let ints = left.ty.element == Element::Int && right.ty.element == Element::Int;
         let (real, int, swapped, negated) = match operator {
             Add => (Operation::Add, Some(Operation::IntAdd), false, false),
-            Subtract => (Operation::Subtract, Some(Operation::IntSubtract), false, false),
-            Multiply => (Operation::Multiply, Some(Operation::IntMultiply), false, false),
+            Subtract => (
+                Operation::Subtract,
+                Some(Operation::IntSubtract),
+                false,
+                false,
+            ),
+            Multiply => (
+                Operation::Multiply,
+                Some(Operation::IntMultiply),
+                false,
+                false,
+            ),
             Divide => (Operation::Divide, None, false, false),
             Power => (Operation::Power, None, false, false),
             Less => (Operation::Less, Some(Operation::IntLess), false, false),
-            LessEqual => (Operation::LessEqual, Some(Operation::IntLessEqual), false, false),
+            LessEqual => (
+                Operation::LessEqual,
+                Some(Operation::IntLessEqual),
+                false,
+                false,
+            ),
             Greater => (Operation::Less, Some(Operation::IntLess), true, false),
-            GreaterEqual => (Operation::LessEqual, Some(Operation::IntLessEqual), true, false),
+            GreaterEqual => (
+                Operation::LessEqual,
+                Some(Operation::IntLessEqual),
+                true,
+                false,
+            ),
             Equal => (Operation::Equal, Some(Operation::IntEqual), false, false),
             NotEqual => (Operation::Equal, Some(Operation::IntEqual), false, true),
             MatrixMultiply | And | Or => unreachable!("handled above"),
         };
-        let (left, right) = if swapped { (right, left) } else { (left, right) };
+        let (left, right) = if swapped {
+            (right, left)
+        } else {
+            (left, right)
+        };
         let result = match int {
             Some(int) if ints => self.operation(int, vec![left, right], span),
             _ => self.operation(real, vec![left.to_real(), right.to_real()], span),
         };
-        Ok(if negated { self.operation(Operation::Not, vec![result], span) } else { result })
+        Ok(if negated {
+            self.operation(Operation::Not, vec![result], span)
+        } else {
+            result
+        })
     }
 
-    fn matrix_product(&mut self, left: Expression, right: Expression, span: Span) -> Checked<Expression> {
+    fn matrix_product(
+        &mut self,
+        left: Expression,
+        right: Expression,
+        span: Span,
+    ) -> Checked<Expression> {
         let (left, right) = (left.to_real(), right.to_real());
         let shown = |checker: &Self, e: &Expression| e.ty.show(&checker.scope.variables);
         for side in [&left, &right] {
             if side.ty.rank() == 0 {
-                return self.wrong_type("`@` is the matrix product of arrays", side, "a number times an array is written `a * x`");
+                return self.wrong_type(
+                    "`@` is the matrix product of arrays",
+                    side,
+                    "a number times an array is written `a * x`",
+                );
             }
         }
-        let inner = (left.ty.sizes.last().expect("an array").clone(), right.ty.sizes[0].clone());
+        let inner = (
+            left.ty.sizes.last().expect("an array").clone(),
+            right.ty.sizes[0].clone(),
+        );
         if inner.0.differs(&inner.1) {
             let (a, b) = (shown(self, &left), shown(self, &right));
             return self.say(
@@ -211,8 +354,18 @@ impl Checker<'_> {
         }
         let mut sizes = left.ty.sizes[..left.ty.rank() - 1].to_vec();
         sizes.extend(right.ty.sizes[1..].iter().cloned());
-        let ty = Type { element: Element::Real, sizes };
-        Ok(make(span, ty, ExpressionKind::Whole { function: Whole::MatrixMultiply, arguments: vec![left, right] }))
+        let ty = Type {
+            element: Element::Real,
+            sizes,
+        };
+        Ok(make(
+            span,
+            ty,
+            ExpressionKind::Whole {
+                function: Whole::MatrixMultiply,
+                arguments: vec![left, right],
+            },
+        ))
     }
 
     fn array(&mut self, items: &[tree::Expression], span: Span) -> Checked<Expression> {
@@ -235,15 +388,22 @@ impl Checker<'_> {
         let mut sizes = vec![Size::Known(checked.len() as i64)];
         sizes.extend(inner);
         self.expect_rank_at_most_two(sizes.len(), span)?;
-        Ok(make(span, Type { element, sizes }, ExpressionKind::Array(checked)))
+        Ok(make(
+            span,
+            Type { element, sizes },
+            ExpressionKind::Array(checked),
+        ))
     }
 
     fn expect_rank_at_most_two(&mut self, rank: usize, span: Span) -> Checked<()> {
         if rank > 2 {
             return self.say(
-                Diagnostic::error("E0304", "arrays have at most two index positions in this version")
-                    .at(span, format!("this has {rank}"))
-                    .help("use one array for each value of the first index"),
+                Diagnostic::error(
+                    "E0304",
+                    "arrays have at most two index positions in this version",
+                )
+                .at(span, format!("this has {rank}"))
+                .help("use one array for each value of the first index"),
             );
         }
         Ok(())
@@ -251,15 +411,28 @@ impl Checker<'_> {
 
     /// Brings expressions to one element type and shape.
     fn unify(&mut self, items: Vec<Expression>, what: &str) -> Checked<Vec<Expression>> {
-        let Some(first) = items.first().cloned() else { return Ok(items) };
+        let Some(first) = items.first().cloned() else {
+            return Ok(items);
+        };
         let any_real = items.iter().any(|item| item.ty.element == Element::Real);
-        let items: Vec<Expression> =
-            if any_real { items.into_iter().map(Expression::to_real).collect() } else { items };
+        let items: Vec<Expression> = if any_real {
+            items.into_iter().map(Expression::to_real).collect()
+        } else {
+            items
+        };
         for item in &items {
             let shape_differs = item.ty.rank() != first.ty.rank()
-                || item.ty.sizes.iter().zip(&first.ty.sizes).any(|(a, b)| a.differs(b));
+                || item
+                    .ty
+                    .sizes
+                    .iter()
+                    .zip(&first.ty.sizes)
+                    .any(|(a, b)| a.differs(b));
             if item.ty.element != items[0].ty.element || shape_differs {
-                let (a, b) = (first.ty.show(&self.scope.variables), item.ty.show(&self.scope.variables));
+                let (a, b) = (
+                    first.ty.show(&self.scope.variables),
+                    item.ty.show(&self.scope.variables),
+                );
                 return self.say(
                     Diagnostic::error("E0312", format!("{what} must be of one type"))
                         .at(item.span, b)
@@ -276,14 +449,26 @@ impl Checker<'_> {
         let mut checked = Vec::new();
         for binder in binders {
             let (lower, upper) = self.range(&binder.range)?;
-            let variable = self.scope.add(&binder.name.text, binder.name.span, VariableKind::Index, Type::INT);
-            checked.push(Binder { variable, lower, upper });
+            let variable = self.scope.add(
+                &binder.name.text,
+                binder.name.span,
+                VariableKind::Index,
+                Type::INT,
+            );
+            checked.push(Binder {
+                variable,
+                lower,
+                upper,
+            });
         }
         Ok(checked)
     }
 
     fn binder_sizes(&self, binders: &[Binder]) -> Vec<Size> {
-        binders.iter().map(|b| Size::of_range(&b.lower, &b.upper, &self.scope.variables)).collect()
+        binders
+            .iter()
+            .map(|b| Size::of_range(&b.lower, &b.upper, &self.scope.variables))
+            .collect()
     }
 
     /// Both ends of a range.
@@ -296,23 +481,38 @@ impl Checker<'_> {
     pub(super) fn condition(&mut self, condition: &tree::Expression) -> Checked<Expression> {
         let value = self.expression(condition)?;
         if value.ty != Type::BOOL {
-            return self.wrong_type("a condition is one truth", &value, "compare it, as in `x > 0`");
+            return self.wrong_type(
+                "a condition is one truth",
+                &value,
+                "compare it, as in `x > 0`",
+            );
         }
         Ok(value)
     }
 
-    fn index(&mut self, base: &tree::Expression, selectors: &[tree::Selector], span: Span) -> Checked<Expression> {
+    fn index(
+        &mut self,
+        base: &tree::Expression,
+        selectors: &[tree::Selector],
+        span: Span,
+    ) -> Checked<Expression> {
         let base = self.expression(base)?;
         if selectors.len() > base.ty.rank() {
             let what = match base.ty.rank() {
                 0 => "this is one number and has no elements".to_string(),
-                rank => format!("this has {rank} index position{}", if rank == 1 { "" } else { "s" }),
+                rank => format!(
+                    "this has {rank} index position{}",
+                    if rank == 1 { "" } else { "s" }
+                ),
             };
             return self.say(
-                Diagnostic::error("E0313", format!("{} indices are too many here", selectors.len()))
-                    .at(span, what)
-                    .at(base.span, base.ty.show(&self.scope.variables))
-                    .help("give one index for each position, or fewer for a row"),
+                Diagnostic::error(
+                    "E0313",
+                    format!("{} indices are too many here", selectors.len()),
+                )
+                .at(span, what)
+                .at(base.span, base.ty.show(&self.scope.variables))
+                .help("give one index for each position, or fewer for a row"),
             );
         }
         let mut sizes = Vec::new();
@@ -332,15 +532,22 @@ impl Checker<'_> {
                 tree::Selector::At(at) => {
                     let at = self.expression(at)?;
                     if at.ty.element != Element::Int || at.ty.rank() > 1 {
-                        return self.wrong_type("an index is an int or an int array of rank 1", &at, "indices count from 1");
+                        return self.wrong_type(
+                            "an index is an int or an int array of rank 1",
+                            &at,
+                            "indices count from 1",
+                        );
                     }
                     if let (Size::Known(length), ExpressionKind::Int(index)) = (&size, &*at.kind)
                         && (*index < 1 || index > length)
                     {
                         return self.say(
-                            Diagnostic::error("E0314", format!("index {index} is outside 1..{length}"))
-                                .at(at.span, "")
-                                .help("indices begin at 1 and end at the length"),
+                            Diagnostic::error(
+                                "E0314",
+                                format!("index {index} is outside 1..{length}"),
+                            )
+                            .at(at.span, "")
+                            .help("indices begin at 1 and end at the length"),
                         );
                     }
                     sizes.extend(at.ty.sizes.first().cloned());
@@ -349,48 +556,93 @@ impl Checker<'_> {
             }
         }
         sizes.extend(base.ty.sizes[selectors.len()..].iter().cloned());
-        let ty = Type { element: base.ty.element, sizes };
-        Ok(make(span, ty, ExpressionKind::Index { base, selectors: checked }))
+        let ty = Type {
+            element: base.ty.element,
+            sizes,
+        };
+        Ok(make(
+            span,
+            ty,
+            ExpressionKind::Index {
+                base,
+                selectors: checked,
+            },
+        ))
     }
 
     /// An operand of a reduction: a number, for means and log sums a real.
     pub(super) fn reducible(&mut self, reducer: Reducer, value: Expression) -> Checked<Expression> {
         if value.ty.element == Element::Bool {
-            return self.wrong_type("a reduction needs numbers", &value, "`indicator(c)` is 1 or 0: `sum(indicator(c) for …)` counts");
+            return self.wrong_type(
+                "a reduction needs numbers",
+                &value,
+                "`indicator(c)` is 1 or 0: `sum(indicator(c) for …)` counts",
+            );
         }
-        Ok(if matches!(reducer, Reducer::Mean | Reducer::LogSumExp) { value.to_real() } else { value })
+        Ok(if matches!(reducer, Reducer::Mean | Reducer::LogSumExp) {
+            value.to_real()
+        } else {
+            value
+        })
     }
 
     /// An error about the type of a value.
-    pub(super) fn wrong_type<T>(&mut self, what: &str, value: &Expression, help: &str) -> Checked<T> {
+    pub(super) fn wrong_type<T>(
+        &mut self,
+        what: &str,
+        value: &Expression,
+        help: &str,
+    ) -> Checked<T> {
         let found = value.ty.show(&self.scope.variables);
         self.say(
-            Diagnostic::error("E0310", what).at(value.span, format!("this is {found}")).help(help),
+            Diagnostic::error("E0310", what)
+                .at(value.span, format!("this is {found}"))
+                .help(help),
         )
     }
 
     pub(super) fn expect_numbers(&mut self, value: &Expression, what: &str) -> Checked<()> {
         if value.ty.element == Element::Bool {
-            return self.wrong_type(&format!("{what} must be a number"), value, "`indicator(c)` is 1 or 0");
+            return self.wrong_type(
+                &format!("{what} must be a number"),
+                value,
+                "`indicator(c)` is 1 or 0",
+            );
         }
         Ok(())
     }
 
     /// Scalars go with any shape; arrays must have one shape.
-    pub(super) fn same_shape(&mut self, values: &[&Expression], span: Span, hint: &str) -> Checked<()> {
-        let Some(first) = values.iter().find(|value| value.ty.rank() > 0) else { return Ok(()) };
+    pub(super) fn same_shape(
+        &mut self,
+        values: &[&Expression],
+        span: Span,
+        hint: &str,
+    ) -> Checked<()> {
+        let Some(first) = values.iter().find(|value| value.ty.rank() > 0) else {
+            return Ok(());
+        };
         for value in values {
             if value.ty.rank() == 0 {
                 continue;
             }
             let differs = value.ty.rank() != first.ty.rank()
-                || value.ty.sizes.iter().zip(&first.ty.sizes).any(|(a, b)| a.differs(b));
+                || value
+                    .ty
+                    .sizes
+                    .iter()
+                    .zip(&first.ty.sizes)
+                    .any(|(a, b)| a.differs(b));
             if differs {
-                let (a, b) = (first.ty.show(&self.scope.variables), value.ty.show(&self.scope.variables));
-                let mut diagnostic = Diagnostic::error("E0315", format!("the shapes differ: {a} and {b}"))
-                    .at(span, "")
-                    .at(first.span, a)
-                    .at(value.span, b);
+                let (a, b) = (
+                    first.ty.show(&self.scope.variables),
+                    value.ty.show(&self.scope.variables),
+                );
+                let mut diagnostic =
+                    Diagnostic::error("E0315", format!("the shapes differ: {a} and {b}"))
+                        .at(span, "")
+                        .at(first.span, a)
+                        .at(value.span, b);
                 diagnostic = diagnostic.help(format!(
                     "{hint}elementwise arithmetic needs equal shapes, or a scalar and an array; nothing else is broadcast"
                 ));
@@ -401,12 +653,23 @@ impl Checker<'_> {
     }
 
     /// Brings a value to a wanted type: ints become reals.
-    pub(super) fn convert(&mut self, value: Expression, wanted: &Type, what: &str) -> Checked<Expression> {
-        let value = if wanted.element == Element::Real { value.to_real() } else { value };
+    pub(super) fn convert(
+        &mut self,
+        value: Expression,
+        wanted: &Type,
+        what: &str,
+    ) -> Checked<Expression> {
+        let value = if wanted.element == Element::Real {
+            value.to_real()
+        } else {
+            value
+        };
         if value.ty.element != wanted.element || value.ty.rank() != wanted.rank() {
             let expected = wanted.show(&self.scope.variables);
             let help = match (value.ty.element, wanted.element) {
-                (Element::Real, Element::Int) => "a real is not an int; whole numbers are written without a point, `div(a, b)` divides ints",
+                (Element::Real, Element::Int) => {
+                    "a real is not an int; whole numbers are written without a point, `div(a, b)` divides ints"
+                }
                 (Element::Bool, _) => "`indicator(c)` is 1 or 0",
                 _ => "index, reduce or repeat it to the wanted shape",
             };
@@ -419,7 +682,9 @@ impl Checker<'_> {
 /// The shape of elementwise arguments: that of the arrays among them.
 pub(super) fn common_sizes(arguments: &[Expression]) -> Vec<Size> {
     let arrays = || arguments.iter().filter(|argument| argument.ty.rank() > 0);
-    let Some(first) = arrays().next() else { return Vec::new() };
+    let Some(first) = arrays().next() else {
+        return Vec::new();
+    };
     let mut sizes = first.ty.sizes.clone();
     for argument in arrays() {
         for (size, other) in sizes.iter_mut().zip(&argument.ty.sizes) {

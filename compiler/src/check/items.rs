@@ -4,8 +4,8 @@
 use std::rc::Rc;
 
 use super::hir::{
-    Declared, Distribution, DistributionBody, DistributionId, Element, Expression, ExpressionKind, Function, FunctionId,
-    Member, Parameter, Size, Support, Type, VariableId, VariableKind,
+    Declared, Distribution, DistributionBody, DistributionId, Element, Expression, ExpressionKind,
+    Function, FunctionId, Member, Parameter, Size, Support, Type, VariableId, VariableKind,
 };
 use super::library::{ALWAYS, Item, Library};
 use super::names::{Owner, Scope};
@@ -15,8 +15,15 @@ use crate::ast::tree;
 use crate::source::{Diagnostic, suggest};
 
 /// The members that a distribution may have, with the number of their parameters.
-const MEMBERS: [(&str, usize); 7] =
-    [("log_density", 1), ("sample", 0), ("cdf", 1), ("log_cdf", 1), ("log_ccdf", 1), ("quantile", 1), ("mean", 0)];
+const MEMBERS: [(&str, usize); 7] = [
+    ("log_density", 1),
+    ("sample", 0),
+    ("cdf", 1),
+    ("log_cdf", 1),
+    ("log_ccdf", 1),
+    ("quantile", 1),
+    ("mean", 0),
+];
 
 impl Checker<'_> {
     /// Notes the items and imports of the file.
@@ -34,18 +41,31 @@ impl Checker<'_> {
                     );
                 }
                 _ => {
-                    let Some(item) = Item::of(statement.clone()) else { continue };
-                    if let (Item::Function(function, _), Some(others)) = (&item, self.own.get(item.name())) {
-                        if others.iter().any(|other| matches!(other, Item::Function(..))) {
+                    let Some(item) = Item::of(statement.clone()) else {
+                        continue;
+                    };
+                    if let (Item::Function(function, _), Some(others)) =
+                        (&item, self.own.get(item.name()))
+                    {
+                        if others
+                            .iter()
+                            .any(|other| matches!(other, Item::Function(..)))
+                        {
                             let _: Checked<()> = self.say(
-                                Diagnostic::error("E0202", format!("the function `{}` is defined twice", item.name()))
-                                    .at(function.name.span, "defined again")
-                                    .help("give one of them another name"),
+                                Diagnostic::error(
+                                    "E0202",
+                                    format!("the function `{}` is defined twice", item.name()),
+                                )
+                                .at(function.name.span, "defined again")
+                                .help("give one of them another name"),
                             );
                             continue;
                         }
                     }
-                    self.own.entry(item.name().to_string()).or_default().push(item);
+                    self.own
+                        .entry(item.name().to_string())
+                        .or_default()
+                        .push(item);
                 }
             }
         }
@@ -66,16 +86,28 @@ impl Checker<'_> {
     fn import(&mut self, path: &[tree::Name]) -> Checked<()> {
         let [root, module] = path else {
             return self.say(
-                Diagnostic::error("E0211", "an import names one module of the standard library")
-                    .at(path[0].span.to(path[path.len() - 1].span), "")
-                    .help(format!("write `import std.NAME`; there are {}", Library::modules().join(", "))),
+                Diagnostic::error(
+                    "E0211",
+                    "an import names one module of the standard library",
+                )
+                .at(path[0].span.to(path[path.len() - 1].span), "")
+                .help(format!(
+                    "write `import std.NAME`; there are {}",
+                    Library::modules().join(", ")
+                )),
             );
         };
         if root.text != "std" || !Library::has_module(&module.text) {
             return self.say(
-                Diagnostic::error("E0211", format!("there is no module `{}.{}`", root.text, module.text))
-                    .at(root.span.to(module.span), "")
-                    .help(format!("write `import std.NAME`; there are {}", Library::modules().join(", "))),
+                Diagnostic::error(
+                    "E0211",
+                    format!("there is no module `{}.{}`", root.text, module.text),
+                )
+                .at(root.span.to(module.span), "")
+                .help(format!(
+                    "write `import std.NAME`; there are {}",
+                    Library::modules().join(", ")
+                )),
             );
         }
         self.imports.push(module.text.clone());
@@ -100,15 +132,25 @@ impl Checker<'_> {
     }
 
     fn in_library(&self) -> bool {
-        self.scope.variables.first().is_some_and(|variable| self.sources.name(variable.span.file).starts_with("std/"))
+        self.scope
+            .variables
+            .first()
+            .is_some_and(|variable| self.sources.name(variable.span.file).starts_with("std/"))
     }
 
     pub(super) fn is_distribution(&mut self, name: &str) -> bool {
-        name == "flat" || self.items(name).iter().any(|item| matches!(item, Item::Distribution(..)))
+        name == "flat"
+            || self
+                .items(name)
+                .iter()
+                .any(|item| matches!(item, Item::Distribution(..)))
     }
 
     pub(super) fn is_function(&mut self, name: &str) -> bool {
-        self.items(name).iter().any(|item| matches!(item, Item::Function(..))) || super::calls::is_built_in(name)
+        self.items(name)
+            .iter()
+            .any(|item| matches!(item, Item::Function(..)))
+            || super::calls::is_built_in(name)
     }
 
     /// The function of a name, its signature checked.
@@ -142,7 +184,10 @@ impl Checker<'_> {
         Some(id)
     }
 
-    fn function_signature(&mut self, item: &tree::Function) -> Checked<(Vec<Parameter>, Declared, Type)> {
+    fn function_signature(
+        &mut self,
+        item: &tree::Function,
+    ) -> Checked<(Vec<Parameter>, Declared, Type)> {
         let parameters = self.parameters(&item.parameters)?;
         let (result, ty) = self.declared(&item.result)?;
         Ok((parameters, result, ty))
@@ -159,8 +204,18 @@ impl Checker<'_> {
                 }
                 None => None,
             };
-            let variable = self.define(&parameter.name.text, parameter.name.span, VariableKind::Parameter, ty)?;
-            checked.push(Parameter { variable, declared, keyword_only: parameter.keyword_only, default });
+            let variable = self.define(
+                &parameter.name.text,
+                parameter.name.span,
+                VariableKind::Parameter,
+                ty,
+            )?;
+            checked.push(Parameter {
+                variable,
+                declared,
+                keyword_only: parameter.keyword_only,
+                default,
+            });
         }
         Ok(checked)
     }
@@ -173,11 +228,17 @@ impl Checker<'_> {
         self.known_distributions.insert(name.into(), Vec::new());
         let mut aliases = Vec::new();
         for item in self.items(name) {
-            let Item::Distribution(item, doc) = item else { continue };
+            let Item::Distribution(item, doc) = item else {
+                continue;
+            };
             let outer = std::mem::replace(&mut self.scope, Scope::new(Owner::Signature));
-            let signature = self.parameters(&item.parameters).and_then(|p| Ok((p, self.declared(&item.support)?)));
+            let signature = self
+                .parameters(&item.parameters)
+                .and_then(|p| Ok((p, self.declared(&item.support)?)));
             let scope = std::mem::replace(&mut self.scope, outer);
-            let Ok((parameters, (draw, _))) = signature else { continue };
+            let Ok((parameters, (draw, _))) = signature else {
+                continue;
+            };
             let id = DistributionId(self.distributions.len() as u32);
             self.distributions.push(Distribution {
                 name: name.into(),
@@ -188,11 +249,15 @@ impl Checker<'_> {
                 draw,
                 body: DistributionBody::Members(Vec::new()),
             });
-            self.known_distributions.entry(name.into()).or_default().push(id);
+            self.known_distributions
+                .entry(name.into())
+                .or_default()
+                .push(id);
             if matches!(item.body, tree::DistributionBody::Same(_)) {
                 aliases.push((id, item, scope));
             } else {
-                self.pending.push_back(Pending::Distribution(id, item, scope));
+                self.pending
+                    .push_back(Pending::Distribution(id, item, scope));
             }
         }
         for (id, item, scope) in aliases {
@@ -202,7 +267,9 @@ impl Checker<'_> {
     }
 
     fn alias(&mut self, id: DistributionId, item: &tree::DistributionItem, scope: Scope) {
-        let tree::DistributionBody::Same(law) = &item.body else { return };
+        let tree::DistributionBody::Same(law) = &item.body else {
+            return;
+        };
         let outer = std::mem::replace(&mut self.scope, scope);
         if let Ok(call) = self.distribution_call(law) {
             let same = match &call.distribution {
@@ -215,9 +282,12 @@ impl Checker<'_> {
                 }
                 None => {
                     let _: Checked<()> = self.say(
-                        Diagnostic::error("E0212", format!("`{}` is defined by itself", item.name.text))
-                            .at(law.span, "this leads back here")
-                            .help("give it a `log_density`"),
+                        Diagnostic::error(
+                            "E0212",
+                            format!("`{}` is defined by itself", item.name.text),
+                        )
+                        .at(law.span, "this leads back here")
+                        .help("give it a `log_density`"),
                     );
                 }
             }
@@ -260,7 +330,12 @@ impl Checker<'_> {
         (function.body, function.variables) = (body, scope.variables);
     }
 
-    fn body(&mut self, statements: &[tree::Statement], span: crate::source::Span, name: &str) -> Vec<super::hir::Statement> {
+    fn body(
+        &mut self,
+        statements: &[tree::Statement],
+        span: crate::source::Span,
+        name: &str,
+    ) -> Vec<super::hir::Statement> {
         let body = self.block_statements(statements);
         if !returns(statements) {
             let _: Checked<()> = self.say(
@@ -273,7 +348,9 @@ impl Checker<'_> {
     }
 
     fn members(&mut self, id: DistributionId, item: Rc<tree::DistributionItem>, scope: Scope) {
-        let tree::DistributionBody::Members(members) = &item.body else { return };
+        let tree::DistributionBody::Members(members) = &item.body else {
+            return;
+        };
         let outer = std::mem::replace(&mut self.scope, scope);
         let draw = self.distributions[id.0 as usize].draw.clone();
         let mut checked: Vec<Member> = Vec::new();
@@ -293,11 +370,18 @@ impl Checker<'_> {
                 continue;
             };
             if checked.iter().any(|other| other.name == name) || member.parameters.len() != *count {
-                let shape = if *count == 1 { "one parameter" } else { "no parameters" };
+                let shape = if *count == 1 {
+                    "one parameter"
+                } else {
+                    "no parameters"
+                };
                 let _: Checked<()> = self.say(
                     Diagnostic::error("E0215", format!("`{name}` has {shape} and is written once"))
                         .at(member.name.span, "")
-                        .help(format!("write `{name}({}) = …`", if *count == 1 { "x" } else { "" })),
+                        .help(format!(
+                            "write `{name}({}) = …`",
+                            if *count == 1 { "x" } else { "" }
+                        )),
                 );
                 continue;
             }
@@ -305,14 +389,18 @@ impl Checker<'_> {
         }
         if !checked.iter().any(|member| member.name == "log_density") {
             let _: Checked<()> = self.say(
-                Diagnostic::error("E0216", format!("the distribution `{}` has no `log_density`", item.name.text))
-                    .at(item.name.span, "")
-                    .help("add `log_density(x) = …`, with every constant"),
+                Diagnostic::error(
+                    "E0216",
+                    format!("the distribution `{}` has no `log_density`", item.name.text),
+                )
+                .at(item.name.span, "")
+                .help("add `log_density(x) = …`, with every constant"),
             );
         }
         let scope = std::mem::replace(&mut self.scope, outer);
         let distribution = &mut self.distributions[id.0 as usize];
-        (distribution.body, distribution.variables) = (DistributionBody::Members(checked), scope.variables);
+        (distribution.body, distribution.variables) =
+            (DistributionBody::Members(checked), scope.variables);
     }
 
     fn member(&mut self, member: &tree::Member, draw: &Declared) -> Member {
@@ -327,15 +415,26 @@ impl Checker<'_> {
             "sample" | "mean" => (Type::REAL, draw_type),
             _ => (draw_type, Type::REAL),
         };
-        self.scope.owner = Owner::Member { sample: name == "sample", result };
+        self.scope.owner = Owner::Member {
+            sample: name == "sample",
+            result,
+        };
         self.block(|checker| {
             let parameters: Vec<VariableId> = member
                 .parameters
                 .iter()
-                .map(|p| checker.scope.add(&p.text, p.span, VariableKind::Parameter, argument.clone()))
+                .map(|p| {
+                    checker
+                        .scope
+                        .add(&p.text, p.span, VariableKind::Parameter, argument.clone())
+                })
                 .collect();
             let body = checker.body(&member.body, member.name.span, &name);
-            Member { name: name.clone(), parameters, body }
+            Member {
+                name: name.clone(),
+                parameters,
+                body,
+            }
         })
     }
 
@@ -360,7 +459,10 @@ impl Checker<'_> {
             "cholesky_cov" => (Element::Real, Support::CholeskyCovariance),
             _ => return self.unknown_type(ty),
         };
-        if matches!(support, Support::Simplex | Support::Ordered | Support::Covariance | Support::CholeskyCovariance) {
+        if matches!(
+            support,
+            Support::Simplex | Support::Ordered | Support::Covariance | Support::CholeskyCovariance
+        ) {
             if sizes.is_empty() {
                 return self.say(
                     Diagnostic::error("E0301", format!("`{name}` needs its size"))
@@ -387,7 +489,12 @@ impl Checker<'_> {
                 Support::Between(Box::new(lower), Box::new(upper))
             }
         };
-        let declared = Declared { element, sizes, support, span: ty.span };
+        let declared = Declared {
+            element,
+            sizes,
+            support,
+            span: ty.span,
+        };
         let checked = self.type_of_declared(&declared);
         Ok((declared, checked))
     }
@@ -400,26 +507,51 @@ impl Checker<'_> {
     }
 
     pub(super) fn type_of_declared(&self, declared: &Declared) -> Type {
-        let sizes = declared.sizes.iter().map(|size| Size::of(size, &self.scope.variables)).collect();
-        Type { element: declared.element, sizes }
+        let sizes = declared
+            .sizes
+            .iter()
+            .map(|size| Size::of(size, &self.scope.variables))
+            .collect();
+        Type {
+            element: declared.element,
+            sizes,
+        }
     }
 
     fn unknown_type<T>(&mut self, ty: &tree::Type) -> Checked<T> {
         let name = ty.name.text.as_str();
-        const TYPES: [&str; 10] =
-            ["real", "int", "bool", "positive", "nonnegative", "unit", "factor", "simplex", "ordered", "cov"];
+        const TYPES: [&str; 10] = [
+            "real",
+            "int",
+            "bool",
+            "positive",
+            "nonnegative",
+            "unit",
+            "factor",
+            "simplex",
+            "ordered",
+            "cov",
+        ];
         let help = match name {
-            "vector" | "row_vector" | "array" => "an array of reals is written `real[N]`".to_string(),
+            "vector" | "row_vector" | "array" => {
+                "an array of reals is written `real[N]`".to_string()
+            }
             "matrix" => "a matrix is written `real[N, K]`".to_string(),
             "float" | "double" | "number" => "write `real`".to_string(),
             "integer" => "write `int`".to_string(),
-            "unit_vector" | "corr" | "cholesky_corr" => "this type is not part of this version".to_string(),
+            "unit_vector" | "corr" | "cholesky_corr" => {
+                "this type is not part of this version".to_string()
+            }
             _ => match suggest::nearest(name, TYPES) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("the types are {}", TYPES.join(", ")),
             },
         };
-        self.say(Diagnostic::error("E0300", format!("there is no type `{name}`")).at(ty.name.span, "").help(help))
+        self.say(
+            Diagnostic::error("E0300", format!("there is no type `{name}`"))
+                .at(ty.name.span, "")
+                .help(help),
+        )
     }
 
     /// An int expression in a size, where unknown names are sizes.
@@ -428,13 +560,20 @@ impl Checker<'_> {
         if value.ty != Type::INT {
             let found = value.ty.show(&self.scope.variables);
             let help = match &*value.kind {
-                ExpressionKind::Real(number) if number.fract() == 0.0 => format!("write `{number:.0}`"),
-                _ => "sizes and range bounds are whole numbers; `div(a, b)` divides ints".to_string(),
+                ExpressionKind::Real(number) if number.fract() == 0.0 => {
+                    format!("write `{number:.0}`")
+                }
+                _ => {
+                    "sizes and range bounds are whole numbers; `div(a, b)` divides ints".to_string()
+                }
             };
             return self.say(
-                Diagnostic::error("E0303", format!("a size must be an int, and this is {found}"))
-                    .at(value.span, format!("{found}"))
-                    .help(help),
+                Diagnostic::error(
+                    "E0303",
+                    format!("a size must be an int, and this is {found}"),
+                )
+                .at(value.span, format!("{found}"))
+                .help(help),
             );
         }
         Ok(value)

@@ -49,7 +49,9 @@ impl Library {
     pub fn names(imports: &[String]) -> impl Iterator<Item = &'static str> {
         FILES
             .iter()
-            .filter(move |file| ALWAYS.contains(&file.module) || imports.iter().any(|import| import == file.module))
+            .filter(move |file| {
+                ALWAYS.contains(&file.module) || imports.iter().any(|import| import == file.module)
+            })
             .flat_map(|file| file.names.iter().copied())
     }
 
@@ -70,10 +72,17 @@ impl Library {
         let items = self.read.entry(file.name).or_insert_with(|| {
             let id = sources.add(file.name, file.text);
             let (tree, diagnostics) = ast::parse(id, file.text);
-            assert!(diagnostics.is_empty(), "the standard library parses: {diagnostics:?}");
+            assert!(
+                diagnostics.is_empty(),
+                "the standard library parses: {diagnostics:?}"
+            );
             tree.statements.into_iter().filter_map(Item::of).collect()
         });
-        items.iter().filter(|item| item.name() == name).cloned().collect()
+        items
+            .iter()
+            .filter(|item| item.name() == name)
+            .cloned()
+            .collect()
     }
 }
 
@@ -81,8 +90,12 @@ impl Item {
     /// The item that a statement is, if it is one.
     pub fn of(statement: tree::Statement) -> Option<Item> {
         match statement.kind {
-            tree::StatementKind::Function(function) => Some(Item::Function(Rc::new(function), statement.doc)),
-            tree::StatementKind::Distribution(item) => Some(Item::Distribution(Rc::new(item), statement.doc)),
+            tree::StatementKind::Function(function) => {
+                Some(Item::Function(Rc::new(function), statement.doc))
+            }
+            tree::StatementKind::Distribution(item) => {
+                Some(Item::Distribution(Rc::new(item), statement.doc))
+            }
             _ => None,
         }
     }

@@ -67,23 +67,44 @@ impl Scope {
     }
 
     pub fn find(&self, name: &str) -> Option<VariableId> {
-        self.blocks.iter().rev().find_map(|block| block.get(name).copied())
+        self.blocks
+            .iter()
+            .rev()
+            .find_map(|block| block.get(name).copied())
     }
 
     /// Adds a name to the innermost block.
     pub fn add(&mut self, name: &str, span: Span, kind: VariableKind, ty: Type) -> VariableId {
         let id = VariableId(self.variables.len() as u32);
-        self.variables.push(Variable { name: name.into(), span, kind, ty, doc: None });
+        self.variables.push(Variable {
+            name: name.into(),
+            span,
+            kind,
+            ty,
+            doc: None,
+        });
         self.poisoned.push(false);
         self.ahead.push(Ahead::No);
-        self.blocks.last_mut().expect("the outermost block").insert(name.into(), id);
+        self.blocks
+            .last_mut()
+            .expect("the outermost block")
+            .insert(name.into(), id);
         id
     }
 
     /// Adds a name to the outermost block.
-    pub fn add_global(&mut self, name: &str, span: Span, kind: VariableKind, ty: Type) -> VariableId {
+    pub fn add_global(
+        &mut self,
+        name: &str,
+        span: Span,
+        kind: VariableKind,
+        ty: Type,
+    ) -> VariableId {
         let id = self.add(name, span, kind, ty);
-        self.blocks.last_mut().expect("the outermost block").remove(name);
+        self.blocks
+            .last_mut()
+            .expect("the outermost block")
+            .remove(name);
         self.blocks[0].insert(name.into(), id);
         id
     }
@@ -133,7 +154,9 @@ impl Checker<'_> {
             return Ok(id);
         }
         if self.scope.sizes {
-            let id = self.scope.add_global(name, span, VariableKind::Size, Type::INT);
+            let id = self
+                .scope
+                .add_global(name, span, VariableKind::Size, Type::INT);
             return Ok(id);
         }
         let diagnostic = self.unknown(name, span);
@@ -141,9 +164,14 @@ impl Checker<'_> {
     }
 
     fn unknown(&mut self, name: &str, span: Span) -> Diagnostic {
-        let mut diagnostic =
-            Diagnostic::error("E0201", format!("nothing is called `{name}` here")).at(span, "this name is not known");
-        let visible: Vec<&str> = self.scope.blocks.iter().flat_map(|block| block.keys().map(String::as_str)).collect();
+        let mut diagnostic = Diagnostic::error("E0201", format!("nothing is called `{name}` here"))
+            .at(span, "this name is not known");
+        let visible: Vec<&str> = self
+            .scope
+            .blocks
+            .iter()
+            .flat_map(|block| block.keys().map(String::as_str))
+            .collect();
         if let Some(near) = suggest::nearest(name, visible) {
             return diagnostic.help(format!("did you mean `{near}`?"));
         }
@@ -169,8 +197,20 @@ impl Checker<'_> {
     }
 
     /// A new name in the innermost block; an error if it is taken there.
-    pub(super) fn define(&mut self, name: &str, span: Span, kind: VariableKind, ty: Type) -> Checked<VariableId> {
-        let taken = self.scope.blocks.last().expect("a block").get(name).copied();
+    pub(super) fn define(
+        &mut self,
+        name: &str,
+        span: Span,
+        kind: VariableKind,
+        ty: Type,
+    ) -> Checked<VariableId> {
+        let taken = self
+            .scope
+            .blocks
+            .last()
+            .expect("a block")
+            .get(name)
+            .copied();
         if let Some(id) = taken {
             let first = self.scope.variables[id.0 as usize].clone();
             if self.scope.ahead[id.0 as usize] != Ahead::No {
@@ -201,6 +241,9 @@ impl Checker<'_> {
 
     /// A type of unknown sizes.
     pub(super) fn array_type(element: Element, rank: usize) -> Type {
-        Type { element, sizes: vec![Size::Unknown; rank] }
+        Type {
+            element,
+            sizes: vec![Size::Unknown; rank],
+        }
     }
 }

@@ -4,7 +4,12 @@ use super::hir::*;
 
 /// A program as text: its names with their types, then its statements.
 pub fn print(hir: &Hir) -> String {
-    let mut printer = Printer { hir, variables: &hir.variables, text: String::new(), depth: 0 };
+    let mut printer = Printer {
+        hir,
+        variables: &hir.variables,
+        text: String::new(),
+        depth: 0,
+    };
     for variable in &hir.variables {
         let kind = match variable.kind {
             VariableKind::Given => "given",
@@ -13,7 +18,11 @@ pub fn print(hir: &Hir) -> String {
             VariableKind::Random => "random",
             _ => continue,
         };
-        let line = format!("{kind} {}: {}", variable.name, variable.ty.show(&hir.variables));
+        let line = format!(
+            "{kind} {}: {}",
+            variable.name,
+            variable.ty.show(&hir.variables)
+        );
         printer.line(&line);
     }
     printer.line("");
@@ -52,25 +61,65 @@ impl Printer<'_> {
                     let ty = self.variables[variable.0 as usize].ty.show(self.variables);
                     format!("given {}: {ty}", self.name(*variable))
                 }
-                StatementKind::Let { variable, indices, value } => {
-                    format!("let {}{} = {}", self.name(*variable), self.bracketed(indices), self.expression(value))
+                StatementKind::Let {
+                    variable,
+                    indices,
+                    value,
+                } => {
+                    format!(
+                        "let {}{} = {}",
+                        self.name(*variable),
+                        self.bracketed(indices),
+                        self.expression(value)
+                    )
                 }
-                StatementKind::Random { variable, indices, law } => {
-                    let indices: Vec<String> = indices.iter().map(|index| self.random_index(index)).collect();
-                    let indices = if indices.is_empty() { String::new() } else { format!("[{}]", indices.join(", ")) };
+                StatementKind::Random {
+                    variable,
+                    indices,
+                    law,
+                } => {
+                    let indices: Vec<String> = indices
+                        .iter()
+                        .map(|index| self.random_index(index))
+                        .collect();
+                    let indices = if indices.is_empty() {
+                        String::new()
+                    } else {
+                        format!("[{}]", indices.join(", "))
+                    };
                     format!("{}{indices} ~ {}", self.name(*variable), self.law(law))
                 }
-                StatementKind::Observe { value, law } => format!("observe {} ~ {}", self.expression(value), self.law(law)),
+                StatementKind::Observe { value, law } => {
+                    format!("observe {} ~ {}", self.expression(value), self.law(law))
+                }
                 StatementKind::Factor { value } => format!("factor {}", self.expression(value)),
-                StatementKind::Require { condition } => format!("require {}", self.expression(condition)),
-                StatementKind::Report { name, value } => format!("report {name} = {}", self.expression(value)),
-                StatementKind::For { index, lower, upper, body } => {
-                    let head = format!("for {} in {}..{}", self.name(*index), self.expression(lower), self.expression(upper));
+                StatementKind::Require { condition } => {
+                    format!("require {}", self.expression(condition))
+                }
+                StatementKind::Report { name, value } => {
+                    format!("report {name} = {}", self.expression(value))
+                }
+                StatementKind::For {
+                    index,
+                    lower,
+                    upper,
+                    body,
+                } => {
+                    let head = format!(
+                        "for {} in {}..{}",
+                        self.name(*index),
+                        self.expression(lower),
+                        self.expression(upper)
+                    );
                     self.line(&head);
                     self.inner(body);
                     continue;
                 }
-                StatementKind::If { condition, then, otherwise } => {
+                StatementKind::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
                     let head = format!("if {}", self.expression(condition));
                     self.line(&head);
                     self.inner(then);
@@ -80,12 +129,32 @@ impl Printer<'_> {
                     }
                     continue;
                 }
-                StatementKind::Var { variable, value, sizes } => {
-                    let value = value.as_ref().map(|value| format!(" = {}", self.expression(value))).unwrap_or_default();
-                    format!("var {}{}{value}", self.name(*variable), self.bracketed(sizes))
+                StatementKind::Var {
+                    variable,
+                    value,
+                    sizes,
+                } => {
+                    let value = value
+                        .as_ref()
+                        .map(|value| format!(" = {}", self.expression(value)))
+                        .unwrap_or_default();
+                    format!(
+                        "var {}{}{value}",
+                        self.name(*variable),
+                        self.bracketed(sizes)
+                    )
                 }
-                StatementKind::Assign { variable, indices, value } => {
-                    format!("{}{} = {}", self.name(*variable), self.bracketed(indices), self.expression(value))
+                StatementKind::Assign {
+                    variable,
+                    indices,
+                    value,
+                } => {
+                    format!(
+                        "{}{} = {}",
+                        self.name(*variable),
+                        self.bracketed(indices),
+                        self.expression(value)
+                    )
                 }
                 StatementKind::Return { value } => format!("return {}", self.expression(value)),
             };
@@ -95,8 +164,17 @@ impl Printer<'_> {
 
     fn random_index(&self, index: &RandomIndex) -> String {
         match index {
-            RandomIndex::Over { variable, lower, upper } => {
-                format!("{} in {}..{}", self.name(*variable), self.expression(lower), self.expression(upper))
+            RandomIndex::Over {
+                variable,
+                lower,
+                upper,
+            } => {
+                format!(
+                    "{} in {}..{}",
+                    self.name(*variable),
+                    self.expression(lower),
+                    self.expression(upper)
+                )
             }
             RandomIndex::At(at) => self.expression(at),
         }
@@ -105,7 +183,11 @@ impl Printer<'_> {
     fn law(&self, law: &Law) -> String {
         let mut text = self.call(&law.call);
         if let Some((lower, upper)) = &law.truncated {
-            text.push_str(&format!(" truncated({}, {})", self.expression(lower), self.expression(upper)));
+            text.push_str(&format!(
+                " truncated({}, {})",
+                self.expression(lower),
+                self.expression(upper)
+            ));
         }
         if law.ordered {
             text.push_str(" ordered");
@@ -121,24 +203,47 @@ impl Printer<'_> {
                     .parameters
                     .iter()
                     .zip(&call.arguments)
-                    .map(|(p, argument)| format!("{}={}", item.variables[p.variable.0 as usize].name, self.expression(argument)))
+                    .map(|(p, argument)| {
+                        format!(
+                            "{}={}",
+                            item.variables[p.variable.0 as usize].name,
+                            self.expression(argument)
+                        )
+                    })
                     .collect();
                 format!("{}({})", item.name, arguments.join(", "))
             }
-            DistributionRef::Flat(declared) => format!("flat({:?})", declared.element).to_lowercase(),
+            DistributionRef::Flat(declared) => {
+                format!("flat({:?})", declared.element).to_lowercase()
+            }
         }
     }
 
     fn bracketed(&self, items: &[Expression]) -> String {
-        if items.is_empty() { String::new() } else { format!("[{}]", self.list(items)) }
+        if items.is_empty() {
+            String::new()
+        } else {
+            format!("[{}]", self.list(items))
+        }
     }
 
     fn list(&self, items: &[Expression]) -> String {
-        items.iter().map(|item| self.expression(item)).collect::<Vec<_>>().join(", ")
+        items
+            .iter()
+            .map(|item| self.expression(item))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 
     fn binders(&self, binders: &[Binder]) -> String {
-        let one = |b: &Binder| format!("{} in {}..{}", self.name(b.variable), self.expression(&b.lower), self.expression(&b.upper));
+        let one = |b: &Binder| {
+            format!(
+                "{} in {}..{}",
+                self.name(b.variable),
+                self.expression(&b.lower),
+                self.expression(&b.upper)
+            )
+        };
         binders.iter().map(one).collect::<Vec<_>>().join(", ")
     }
 
@@ -148,32 +253,73 @@ impl Printer<'_> {
             ExpressionKind::Int(value) => value.to_string(),
             ExpressionKind::Bool(value) => value.to_string(),
             ExpressionKind::Variable(id) => self.name(*id).to_string(),
-            ExpressionKind::Operation { operation, arguments } => format!("{}({})", operation.entry().name, self.list(arguments)),
-            ExpressionKind::Whole { function, arguments } => format!("{function:?}({})", self.list(arguments)),
-            ExpressionKind::Call { function, arguments, .. } => {
-                format!("{}({})", self.hir.functions[function.0 as usize].name, self.list(arguments))
+            ExpressionKind::Operation {
+                operation,
+                arguments,
+            } => format!("{}({})", operation.entry().name, self.list(arguments)),
+            ExpressionKind::Whole {
+                function,
+                arguments,
+            } => format!("{function:?}({})", self.list(arguments)),
+            ExpressionKind::Call {
+                function,
+                arguments,
+                ..
+            } => {
+                format!(
+                    "{}({})",
+                    self.hir.functions[function.0 as usize].name,
+                    self.list(arguments)
+                )
             }
-            ExpressionKind::Method { call, method, arguments } => {
+            ExpressionKind::Method {
+                call,
+                method,
+                arguments,
+            } => {
                 format!("{}.{method}({})", self.call(call), self.list(arguments))
             }
             ExpressionKind::Index { base, selectors } => {
                 let one = |selector: &Selector| match selector {
                     Selector::At(at) => self.expression(at),
-                    Selector::Range(lower, upper) => format!("{}..{}", self.expression(lower), self.expression(upper)),
+                    Selector::Range(lower, upper) => {
+                        format!("{}..{}", self.expression(lower), self.expression(upper))
+                    }
                     Selector::All => String::new(),
                 };
                 let selectors: Vec<String> = selectors.iter().map(one).collect();
                 format!("{}[{}]", self.expression(base), selectors.join(", "))
             }
             ExpressionKind::Array(items) => format!("[{}]", self.list(items)),
-            ExpressionKind::Comprehension { binders, body } => format!("[{} for {}]", self.expression(body), self.binders(binders)),
-            ExpressionKind::Reduction { reducer, binders, body } => {
-                format!("{reducer:?}({} for {})", self.expression(body), self.binders(binders))
+            ExpressionKind::Comprehension { binders, body } => {
+                format!("[{} for {}]", self.expression(body), self.binders(binders))
             }
-            ExpressionKind::If { condition, then, otherwise } => {
-                format!("if {} {{ {} }} else {{ {} }}", self.expression(condition), self.expression(then), self.expression(otherwise))
+            ExpressionKind::Reduction {
+                reducer,
+                binders,
+                body,
+            } => {
+                format!(
+                    "{reducer:?}({} for {})",
+                    self.expression(body),
+                    self.binders(binders)
+                )
             }
-            ExpressionKind::Draw { draw, arguments } => format!("draw {draw:?}({})", self.list(arguments)),
+            ExpressionKind::If {
+                condition,
+                then,
+                otherwise,
+            } => {
+                format!(
+                    "if {} {{ {} }} else {{ {} }}",
+                    self.expression(condition),
+                    self.expression(then),
+                    self.expression(otherwise)
+                )
+            }
+            ExpressionKind::Draw { draw, arguments } => {
+                format!("draw {draw:?}({})", self.list(arguments))
+            }
         }
     }
 }

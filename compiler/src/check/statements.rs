@@ -1,7 +1,8 @@
 //! Typing of statements: those of a model, and the plainer ones of functions.
 
 use super::hir::{
-    Element, Expression, ExpressionKind, RandomIndex, Size, Statement, StatementKind, Type, VariableId, VariableKind,
+    Element, Expression, ExpressionKind, RandomIndex, Size, Statement, StatementKind, Type,
+    VariableId, VariableKind,
 };
 use super::names::{Ahead, Owner};
 use super::{Checked, Checker, Said};
@@ -22,7 +23,10 @@ impl Checker<'_> {
         let mut checked = Vec::new();
         for statement in statements {
             if let Ok(Some(kind)) = self.statement(statement) {
-                checked.push(Statement { span: statement.span, kind });
+                checked.push(Statement {
+                    span: statement.span,
+                    kind,
+                });
             }
         }
         checked
@@ -32,18 +36,33 @@ impl Checker<'_> {
     fn announce(&mut self, statements: &[tree::Statement]) {
         for statement in statements {
             match &statement.kind {
-                tree::StatementKind::Random { name, indices, distribution } => {
+                tree::StatementKind::Random {
+                    name,
+                    indices,
+                    distribution,
+                } => {
                     let known = self.scope.find(&name.text);
                     let ty = self.announced_type(distribution, indices);
                     match (known, ty) {
-                        (Some(id), Some(ty)) if self.scope.ahead[id.0 as usize] == Ahead::Untyped => {
+                        (Some(id), Some(ty))
+                            if self.scope.ahead[id.0 as usize] == Ahead::Untyped =>
+                        {
                             self.scope.variable(id).ty = ty;
                             self.scope.ahead[id.0 as usize] = Ahead::Typed;
                         }
                         (Some(_), _) => {}
                         (None, ty) => {
-                            let ahead = if ty.is_some() { Ahead::Typed } else { Ahead::Untyped };
-                            let id = self.scope.add_global(&name.text, name.span, VariableKind::Random, ty.unwrap_or(Type::REAL));
+                            let ahead = if ty.is_some() {
+                                Ahead::Typed
+                            } else {
+                                Ahead::Untyped
+                            };
+                            let id = self.scope.add_global(
+                                &name.text,
+                                name.span,
+                                VariableKind::Random,
+                                ty.unwrap_or(Type::REAL),
+                            );
                             self.scope.ahead[id.0 as usize] = ahead;
                             self.scope.variable(id).doc = statement.doc.clone();
                         }
@@ -52,13 +71,17 @@ impl Checker<'_> {
                 tree::StatementKind::Let { name, indices, .. } if !indices.is_empty() => {
                     if self.scope.find(&name.text).is_none() {
                         let ty = Self::array_type(Element::Real, indices.len());
-                        let id = self.scope.add_global(&name.text, name.span, VariableKind::Let, ty);
+                        let id =
+                            self.scope
+                                .add_global(&name.text, name.span, VariableKind::Let, ty);
                         self.scope.ahead[id.0 as usize] = Ahead::Typed;
                         self.scope.variable(id).doc = statement.doc.clone();
                     }
                 }
                 tree::StatementKind::For { body, .. } => self.announce(body),
-                tree::StatementKind::If { then, otherwise, .. } => {
+                tree::StatementKind::If {
+                    then, otherwise, ..
+                } => {
                     self.announce(then);
                     self.announce(otherwise);
                 }
@@ -67,13 +90,18 @@ impl Checker<'_> {
         }
     }
 
-    fn announced_type(&mut self, law: &tree::Distribution, indices: &[tree::RandomIndex]) -> Option<Type> {
+    fn announced_type(
+        &mut self,
+        law: &tree::Distribution,
+        indices: &[tree::RandomIndex],
+    ) -> Option<Type> {
         if indices.is_empty() {
             return None;
         }
         let (element, rank) = match law.name.text.as_str() {
             "flat" => {
-                let vector = format!("{:?}", law.arguments).contains("\"simplex\"") || format!("{:?}", law.arguments).contains("\"ordered\"");
+                let vector = format!("{:?}", law.arguments).contains("\"simplex\"")
+                    || format!("{:?}", law.arguments).contains("\"ordered\"");
                 (Element::Real, usize::from(vector))
             }
             name => {
@@ -105,26 +133,52 @@ impl Checker<'_> {
     fn statement(&mut self, statement: &tree::Statement) -> Checked<Option<StatementKind>> {
         use tree::StatementKind as Tree;
         let model = self.scope.owner == Owner::Model;
-        if model && matches!(statement.kind, Tree::Var { .. } | Tree::Assign { .. } | Tree::Return { .. }) {
+        if model
+            && matches!(
+                statement.kind,
+                Tree::Var { .. } | Tree::Assign { .. } | Tree::Return { .. }
+            )
+        {
             return self.only_in_functions(statement);
         }
         if !model {
             let allowed = matches!(
                 statement.kind,
-                Tree::Let { .. } | Tree::For { .. } | Tree::If { .. } | Tree::Var { .. } | Tree::Assign { .. } | Tree::Return { .. }
+                Tree::Let { .. }
+                    | Tree::For { .. }
+                    | Tree::If { .. }
+                    | Tree::Var { .. }
+                    | Tree::Assign { .. }
+                    | Tree::Return { .. }
             );
             if !allowed {
                 return self.say(
-                    Diagnostic::error("E0240", "this statement belongs to a model, not to a function")
-                        .at(statement.span, "")
-                        .help("a function has `let`, `var`, assignments, `for`, `if` and `return`"),
+                    Diagnostic::error(
+                        "E0240",
+                        "this statement belongs to a model, not to a function",
+                    )
+                    .at(statement.span, "")
+                    .help("a function has `let`, `var`, assignments, `for`, `if` and `return`"),
                 );
             }
         }
         let kind = match &statement.kind {
-            Tree::Given { name, ty, column, default } => self.given(statement, name, ty, column, default)?,
-            Tree::Let { name, indices, value } => self.let_statement(statement, name, indices, value)?,
-            Tree::Random { name, indices, distribution } => {
+            Tree::Given {
+                name,
+                ty,
+                column,
+                default,
+            } => self.given(statement, name, ty, column, default)?,
+            Tree::Let {
+                name,
+                indices,
+                value,
+            } => self.let_statement(statement, name, indices, value)?,
+            Tree::Random {
+                name,
+                indices,
+                distribution,
+            } => {
                 let result = self.random(statement, name, indices, distribution);
                 if result.is_err()
                     && let Some(id) = self.scope.find(&name.text)
@@ -133,46 +187,81 @@ impl Checker<'_> {
                 }
                 result?
             }
-            Tree::Observe { value, distribution } => self.observe(value, distribution)?,
+            Tree::Observe {
+                value,
+                distribution,
+            } => self.observe(value, distribution)?,
             Tree::Factor { value } => {
                 let value = self.expression(value)?;
                 let value = self.convert(value, &Type::REAL, "a factor")?;
                 StatementKind::Factor { value }
             }
-            Tree::Require { condition } => StatementKind::Require { condition: self.condition(condition)? },
+            Tree::Require { condition } => StatementKind::Require {
+                condition: self.condition(condition)?,
+            },
             Tree::Report { name, value } => self.report(statement, name, value)?,
             Tree::For { binder, body } => {
                 let (lower, upper) = self.range(&binder.range)?;
                 self.scope.loops += 1;
                 let (index, body) = self.block(|checker| {
-                    let index = checker.scope.add(&binder.name.text, binder.name.span, VariableKind::Index, Type::INT);
+                    let index = checker.scope.add(
+                        &binder.name.text,
+                        binder.name.span,
+                        VariableKind::Index,
+                        Type::INT,
+                    );
                     (index, checker.block_statements(body))
                 });
                 self.scope.loops -= 1;
-                StatementKind::For { index, lower, upper, body }
+                StatementKind::For {
+                    index,
+                    lower,
+                    upper,
+                    body,
+                }
             }
-            Tree::If { condition, then, otherwise } => {
+            Tree::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let condition = self.condition(condition);
                 let then = self.block(|checker| checker.block_statements(then));
                 let otherwise = self.block(|checker| checker.block_statements(otherwise));
-                StatementKind::If { condition: condition?, then, otherwise }
+                StatementKind::If {
+                    condition: condition?,
+                    then,
+                    otherwise,
+                }
             }
             Tree::Var { name, ty, value } => self.var(name, ty, value)?,
-            Tree::Assign { name, indices, value } => self.assign(name, indices, value)?,
+            Tree::Assign {
+                name,
+                indices,
+                value,
+            } => self.assign(name, indices, value)?,
             Tree::Return { value } => {
                 let value = self.expression(value)?;
                 let wanted = match &self.scope.owner {
                     Owner::Function(ty) | Owner::Member { result: ty, .. } => ty.clone(),
                     _ => Type::REAL,
                 };
-                StatementKind::Return { value: self.convert(value, &wanted, "the result")? }
+                StatementKind::Return {
+                    value: self.convert(value, &wanted, "the result")?,
+                }
             }
-            Tree::Function(_) | Tree::Distribution(_) | Tree::Import { .. } | Tree::ImportFile { .. } => {
+            Tree::Function(_)
+            | Tree::Distribution(_)
+            | Tree::Import { .. }
+            | Tree::ImportFile { .. } => {
                 if self.scope.blocks.len() > 1 || !model {
                     return self.say(
-                        Diagnostic::error("E0241", "functions, distributions and imports stand outside loops and branches")
-                            .at(statement.span, "")
-                            .help("move it to the outermost level"),
+                        Diagnostic::error(
+                            "E0241",
+                            "functions, distributions and imports stand outside loops and branches",
+                        )
+                        .at(statement.span, "")
+                        .help("move it to the outermost level"),
                     );
                 }
                 return Ok(None);
@@ -192,21 +281,31 @@ impl Checker<'_> {
                 "define a value with `let`, one element with `let a[t] = …` inside a loop; `var` belongs to functions".to_string(),
             ),
         };
-        if let tree::StatementKind::Assign { name, .. } | tree::StatementKind::Var { name, .. } = &statement.kind
+        if let tree::StatementKind::Assign { name, .. } | tree::StatementKind::Var { name, .. } =
+            &statement.kind
             && self.scope.find(&name.text).is_none()
         {
-            let id = self.scope.add(&name.text, name.span, VariableKind::Let, Type::REAL);
+            let id = self
+                .scope
+                .add(&name.text, name.span, VariableKind::Let, Type::REAL);
             self.scope.poison(id);
         }
-        self.say(Diagnostic::error("E0242", what).at(statement.span, "").help(help))
+        self.say(
+            Diagnostic::error("E0242", what)
+                .at(statement.span, "")
+                .help(help),
+        )
     }
 
     fn at_top_level(&mut self, span: Span, what: &str) -> Checked<()> {
         if self.scope.blocks.len() > 1 {
             return self.say(
-                Diagnostic::error("E0243", format!("`{what}` stands outside loops and branches"))
-                    .at(span, "")
-                    .help("move it to the outermost level"),
+                Diagnostic::error(
+                    "E0243",
+                    format!("`{what}` stands outside loops and branches"),
+                )
+                .at(span, "")
+                .help("move it to the outermost level"),
             );
         }
         Ok(())
@@ -236,7 +335,9 @@ impl Checker<'_> {
             );
         }
         let poison = |checker: &mut Self| {
-            let id = checker.scope.add(&name.text, name.span, VariableKind::Given, Type::REAL);
+            let id = checker
+                .scope
+                .add(&name.text, name.span, VariableKind::Given, Type::REAL);
             checker.scope.poison(id);
             Said
         };
@@ -247,7 +348,9 @@ impl Checker<'_> {
         let default = match default {
             None => None,
             Some(default) => {
-                let value = self.expression(default).and_then(|value| self.convert(value, &checked, "the default"));
+                let value = self
+                    .expression(default)
+                    .and_then(|value| self.convert(value, &checked, "the default"));
                 match value {
                     Ok(value) => Some(value),
                     Err(_) => return Err(poison(self)),
@@ -255,10 +358,19 @@ impl Checker<'_> {
             }
         };
         // A scalar int is a size wherever sizes are meant.
-        let kind = if checked == Type::INT { VariableKind::Size } else { VariableKind::Given };
+        let kind = if checked == Type::INT {
+            VariableKind::Size
+        } else {
+            VariableKind::Given
+        };
         let variable = self.define(&name.text, name.span, kind, checked)?;
         self.scope.variable(variable).doc = statement.doc.clone();
-        Ok(StatementKind::Given { variable, declared, column: column.clone(), default })
+        Ok(StatementKind::Given {
+            variable,
+            declared,
+            column: column.clone(),
+            default,
+        })
     }
 
     fn let_statement(
@@ -272,7 +384,10 @@ impl Checker<'_> {
             return self.say(
                 Diagnostic::error("E0245", "inside a function, elements are set on a `var`")
                     .at(statement.span, "")
-                    .help(format!("write `var {}: real[…]` and then `{}[i] = …`", name.text, name.text)),
+                    .help(format!(
+                        "write `var {}: real[…]` and then `{}[i] = …`",
+                        name.text, name.text
+                    )),
             );
         }
         let value = self.expression(value);
@@ -280,17 +395,26 @@ impl Checker<'_> {
             let value = match value {
                 Ok(value) => value,
                 Err(Said) => {
-                    if let Ok(id) = self.define(&name.text, name.span, VariableKind::Let, Type::REAL) {
+                    if let Ok(id) =
+                        self.define(&name.text, name.span, VariableKind::Let, Type::REAL)
+                    {
                         self.scope.poison(id);
                     }
                     return Err(Said);
                 }
             };
-            let variable = self.define(&name.text, name.span, VariableKind::Let, value.ty.clone())?;
+            let variable =
+                self.define(&name.text, name.span, VariableKind::Let, value.ty.clone())?;
             self.scope.variable(variable).doc = statement.doc.clone();
-            return Ok(StatementKind::Let { variable, indices: Vec::new(), value });
+            return Ok(StatementKind::Let {
+                variable,
+                indices: Vec::new(),
+                value,
+            });
         }
-        let Some(variable) = self.scope.find(&name.text) else { return Err(Said) };
+        let Some(variable) = self.scope.find(&name.text) else {
+            return Err(Said);
+        };
         let known = self.scope.variables[variable.0 as usize].clone();
         if known.kind != VariableKind::Let || known.ty.rank() != indices.len() {
             let diagnostic = self.defined_twice(&name.text, name.span, &known);
@@ -298,13 +422,19 @@ impl Checker<'_> {
         }
         let indices = self.element_indices(indices);
         let value = match (value, indices) {
-            (Ok(value), Ok(indices)) => self.convert(value, &Type::REAL, "an element").map(|value| (value, indices)),
+            (Ok(value), Ok(indices)) => self
+                .convert(value, &Type::REAL, "an element")
+                .map(|value| (value, indices)),
             _ => Err(Said),
         };
         match value {
             Ok((value, indices)) => {
                 self.scope.ahead[variable.0 as usize] = Ahead::No;
-                Ok(StatementKind::Let { variable, indices, value })
+                Ok(StatementKind::Let {
+                    variable,
+                    indices,
+                    value,
+                })
             }
             Err(Said) => {
                 self.scope.poison(variable);
@@ -331,20 +461,36 @@ impl Checker<'_> {
     ) -> Checked<StatementKind> {
         if indices.is_empty() && self.scope.loops > 0 {
             return self.say(
-                Diagnostic::error("E0246", format!("inside a loop, say which element of `{}` is drawn", name.text))
-                    .at(name.span, "")
-                    .help(format!("write `{}[i] ~ …`", name.text)),
+                Diagnostic::error(
+                    "E0246",
+                    format!(
+                        "inside a loop, say which element of `{}` is drawn",
+                        name.text
+                    ),
+                )
+                .at(name.span, "")
+                .help(format!("write `{}[i] ~ …`", name.text)),
             );
         }
-        let Some(variable) = self.scope.find(&name.text) else { return Err(Said) };
+        let Some(variable) = self.scope.find(&name.text) else {
+            return Err(Said);
+        };
         let known = self.scope.variables[variable.0 as usize].clone();
         let repeated = self.scope.ahead[variable.0 as usize] == Ahead::No
-            && (indices.is_empty() || known.ty.rank() < indices.len() || indices.iter().all(|i| matches!(i, tree::RandomIndex::Over { .. })) && known.span == name.span);
+            && (indices.is_empty()
+                || known.ty.rank() < indices.len()
+                || indices
+                    .iter()
+                    .all(|i| matches!(i, tree::RandomIndex::Over { .. }))
+                    && known.span == name.span);
         if known.kind != VariableKind::Random || repeated {
             if known.kind == VariableKind::Given {
-                let diagnostic = self.defined_twice(&name.text, name.span, &known).help(format!(
-                    "what is random and observed needs no `given`: remove `given {}`", name.text
-                ));
+                let diagnostic = self
+                    .defined_twice(&name.text, name.span, &known)
+                    .help(format!(
+                        "what is random and observed needs no `given`: remove `given {}`",
+                        name.text
+                    ));
                 return self.say(diagnostic);
             }
             let diagnostic = self.defined_twice(&name.text, name.span, &known);
@@ -360,9 +506,14 @@ impl Checker<'_> {
                         let size = match &*lower.kind {
                             ExpressionKind::Int(low) if *low < 1 => {
                                 return checker.say(
-                                    Diagnostic::error("E0247", format!("indices begin at 1, and this range begins at {low}"))
-                                        .at(lower.span, "")
-                                        .help("let the range begin at 1"),
+                                    Diagnostic::error(
+                                        "E0247",
+                                        format!(
+                                            "indices begin at 1, and this range begins at {low}"
+                                        ),
+                                    )
+                                    .at(lower.span, "")
+                                    .help("let the range begin at 1"),
                                 );
                             }
                             // The elements before the range are there too.
@@ -373,8 +524,15 @@ impl Checker<'_> {
                             Some(name) => (name.text.as_str(), name.span),
                             None => ("_", range.lower.span),
                         };
-                        let variable = checker.scope.add(text, span, VariableKind::Index, Type::INT);
-                        checked.push(RandomIndex::Over { variable, lower, upper });
+                        let variable =
+                            checker
+                                .scope
+                                .add(text, span, VariableKind::Index, Type::INT);
+                        checked.push(RandomIndex::Over {
+                            variable,
+                            lower,
+                            upper,
+                        });
                     }
                     tree::RandomIndex::At(at) => {
                         let at = checker.expression(at)?;
@@ -401,9 +559,18 @@ impl Checker<'_> {
         let draw = self.draw_of(&law.call);
         let scalars: Vec<Expression> = self.scalar_arguments(&law.call);
         let shape = super::expressions::common_sizes(&scalars);
-        let ranges = indices.iter().filter(|index| matches!(index, RandomIndex::Over { .. })).count();
-        if !shape.is_empty() && !indices.is_empty() && (shape.len() != indices.len() || ranges != indices.len()) {
-            let array = scalars.iter().find(|argument| argument.ty.rank() > 0).expect("an array");
+        let ranges = indices
+            .iter()
+            .filter(|index| matches!(index, RandomIndex::Over { .. }))
+            .count();
+        if !shape.is_empty()
+            && !indices.is_empty()
+            && (shape.len() != indices.len() || ranges != indices.len())
+        {
+            let array = scalars
+                .iter()
+                .find(|argument| argument.ty.rank() > 0)
+                .expect("an array");
             let found = array.ty.show(&self.scope.variables);
             return self.say(
                 Diagnostic::error("E0317", format!("`{}` gets one number for each index, and this argument is {found}", name.text))
@@ -413,7 +580,9 @@ impl Checker<'_> {
         }
         if law.ordered && (indices.is_empty() && shape.is_empty()) {
             return self.say(
-                Diagnostic::error("E0318", "`ordered` needs several draws").at(law.span, "").help(format!("write `{}[1..K] ~ …`", name.text)),
+                Diagnostic::error("E0318", "`ordered` needs several draws")
+                    .at(law.span, "")
+                    .help(format!("write `{}[1..K] ~ …`", name.text)),
             );
         }
         let mut all = if indices.is_empty() { shape } else { sizes };
@@ -421,19 +590,29 @@ impl Checker<'_> {
         all.extend(own);
         if all.len() > 2 {
             return self.say(
-                Diagnostic::error("E0304", "arrays have at most two index positions in this version")
-                    .at(name.span, format!("this has {}", all.len()))
-                    .help("use one array for each value of the first index"),
+                Diagnostic::error(
+                    "E0304",
+                    "arrays have at most two index positions in this version",
+                )
+                .at(name.span, format!("this has {}", all.len()))
+                .help("use one array for each value of the first index"),
             );
         }
         let ahead = self.scope.ahead[variable.0 as usize];
         let entry = self.scope.variable(variable);
         if ahead == Ahead::Untyped || (ahead == Ahead::Typed && ranges == indices.len()) {
-            entry.ty = Type { element: draw.element, sizes: all };
+            entry.ty = Type {
+                element: draw.element,
+                sizes: all,
+            };
         }
         entry.doc = statement.doc.clone();
         self.scope.ahead[variable.0 as usize] = Ahead::No;
-        Ok(StatementKind::Random { variable, indices, law })
+        Ok(StatementKind::Random {
+            variable,
+            indices,
+            law,
+        })
     }
 
     /// The arguments that stand for scalar parameters.
@@ -442,18 +621,27 @@ impl Checker<'_> {
             super::hir::DistributionRef::Item(id) => {
                 let item = &self.distributions[id.0 as usize];
                 let pairs = item.parameters.iter().zip(&call.arguments);
-                pairs.filter(|(p, _)| p.declared.sizes.is_empty()).map(|(_, argument)| argument.clone()).collect()
+                pairs
+                    .filter(|(p, _)| p.declared.sizes.is_empty())
+                    .map(|(_, argument)| argument.clone())
+                    .collect()
             }
             super::hir::DistributionRef::Flat(_) => Vec::new(),
         }
     }
 
     /// The sizes of a draw in the terms of the model, where an argument tells them.
-    fn distribution_sizes(&self, call: &super::hir::DistributionCall, draw: &super::hir::Declared) -> Vec<Size> {
+    fn distribution_sizes(
+        &self,
+        call: &super::hir::DistributionCall,
+        draw: &super::hir::Declared,
+    ) -> Vec<Size> {
         match &call.distribution {
-            super::hir::DistributionRef::Flat(declared) => {
-                declared.sizes.iter().map(|size| Size::of(size, &self.scope.variables)).collect()
-            }
+            super::hir::DistributionRef::Flat(declared) => declared
+                .sizes
+                .iter()
+                .map(|size| Size::of(size, &self.scope.variables))
+                .collect(),
             super::hir::DistributionRef::Item(id) => {
                 let item = &self.distributions[id.0 as usize];
                 let find = |wanted: &Size| {
@@ -466,23 +654,42 @@ impl Checker<'_> {
                     }
                     Size::Unknown
                 };
-                draw.sizes.iter().map(|size| find(&Size::of(size, &item.variables))).collect()
+                draw.sizes
+                    .iter()
+                    .map(|size| find(&Size::of(size, &item.variables)))
+                    .collect()
             }
         }
     }
 
-    fn observe(&mut self, value: &tree::Expression, distribution: &tree::Distribution) -> Checked<StatementKind> {
+    fn observe(
+        &mut self,
+        value: &tree::Expression,
+        distribution: &tree::Distribution,
+    ) -> Checked<StatementKind> {
         let value = self.expression(value);
         let law = self.law(distribution)?;
         let value = value?;
         let draw = self.draw_of(&law.call);
         if law.ordered {
-            return self.say(Diagnostic::error("E0236", "`ordered` applies to `~` on a random variable").at(law.span, "").help("remove it"));
+            return self.say(
+                Diagnostic::error("E0236", "`ordered` applies to `~` on a random variable")
+                    .at(law.span, "")
+                    .help("remove it"),
+            );
         }
-        let value = if draw.element == Element::Real { value.to_real() } else { value };
+        let value = if draw.element == Element::Real {
+            value.to_real()
+        } else {
+            value
+        };
         if value.ty.element != draw.element {
             let help = "this distribution gives whole numbers: observe an int";
-            return self.wrong_type("the observed value does not fit the distribution", &value, help);
+            return self.wrong_type(
+                "the observed value does not fit the distribution",
+                &value,
+                help,
+            );
         }
         let mut shaped = self.scalar_arguments(&law.call);
         if draw.sizes.is_empty() {
@@ -492,10 +699,18 @@ impl Checker<'_> {
                 && let Some(array) = shaped.iter().find(|argument| argument.ty.rank() > 0)
             {
                 let array = array.clone();
-                return self.wrong_type("one number is observed, and this argument is an array", &array, "observe each element: `observe a[i] ~ …` inside `for`");
+                return self.wrong_type(
+                    "one number is observed, and this argument is an array",
+                    &array,
+                    "observe each element: `observe a[i] ~ …` inside `for`",
+                );
             }
         } else if value.ty.rank() != draw.sizes.len() {
-            return self.wrong_type("the observed value does not fit the distribution", &value, "this distribution gives vectors");
+            return self.wrong_type(
+                "the observed value does not fit the distribution",
+                &value,
+                "this distribution gives vectors",
+            );
         }
         Ok(StatementKind::Observe { value, law })
     }
@@ -510,18 +725,26 @@ impl Checker<'_> {
         let value = match value {
             Some(value) => {
                 let value = self.expression(value)?;
-                let variable = self.define(&name.text, name.span, VariableKind::Let, value.ty.clone())?;
+                let variable =
+                    self.define(&name.text, name.span, VariableKind::Let, value.ty.clone())?;
                 self.scope.variable(variable).doc = statement.doc.clone();
                 value
             }
             None => {
                 let variable = self.resolve(&name.text, name.span)?;
                 let ty = self.scope.variables[variable.0 as usize].ty.clone();
-                Expression { span: name.span, ty, kind: Box::new(ExpressionKind::Variable(variable)) }
+                Expression {
+                    span: name.span,
+                    ty,
+                    kind: Box::new(ExpressionKind::Variable(variable)),
+                }
             }
         };
         self.expect_numbers(&value, "a report")?;
-        Ok(StatementKind::Report { name: name.text.clone(), value })
+        Ok(StatementKind::Report {
+            name: name.text.clone(),
+            value,
+        })
     }
 
     fn var(
@@ -537,9 +760,15 @@ impl Checker<'_> {
         let (checked, value, sizes) = match (declared, value) {
             (None, None) => {
                 return self.say(
-                    Diagnostic::error("E0248", format!("`var {}` needs a type or a value", name.text))
-                        .at(name.span, "")
-                        .help(format!("write `var {} = 0.0` or `var {}: real[N]`", name.text, name.text)),
+                    Diagnostic::error(
+                        "E0248",
+                        format!("`var {}` needs a type or a value", name.text),
+                    )
+                    .at(name.span, "")
+                    .help(format!(
+                        "write `var {} = 0.0` or `var {}: real[N]`",
+                        name.text, name.text
+                    )),
                 );
             }
             (Some((declared, ty)), None) => (ty, None, declared.sizes),
@@ -553,7 +782,11 @@ impl Checker<'_> {
             }
         };
         let variable = self.define(&name.text, name.span, VariableKind::Var, checked)?;
-        Ok(StatementKind::Var { variable, value, sizes })
+        Ok(StatementKind::Var {
+            variable,
+            value,
+            sizes,
+        })
     }
 
     fn assign(
@@ -574,16 +807,31 @@ impl Checker<'_> {
         }
         if !indices.is_empty() && indices.len() != known.ty.rank() {
             return self.say(
-                Diagnostic::error("E0313", format!("`{}` is {}", name.text, known.ty.show(&self.scope.variables)))
-                    .at(name.span, "")
-                    .help("give one index for each position"),
+                Diagnostic::error(
+                    "E0313",
+                    format!(
+                        "`{}` is {}",
+                        name.text,
+                        known.ty.show(&self.scope.variables)
+                    ),
+                )
+                .at(name.span, "")
+                .help("give one index for each position"),
             );
         }
         let indices = self.element_indices(indices)?;
         let value = self.expression(value)?;
-        let wanted = if indices.is_empty() { known.ty.clone() } else { Type::scalar(known.ty.element) };
+        let wanted = if indices.is_empty() {
+            known.ty.clone()
+        } else {
+            Type::scalar(known.ty.element)
+        };
         let value = self.convert(value, &wanted, &format!("what `{}` becomes", name.text))?;
-        Ok(StatementKind::Assign { variable, indices, value })
+        Ok(StatementKind::Assign {
+            variable,
+            indices,
+            value,
+        })
     }
 }
 
@@ -591,7 +839,9 @@ impl Checker<'_> {
 pub(super) fn returns(statements: &[tree::Statement]) -> bool {
     statements.iter().any(|statement| match &statement.kind {
         tree::StatementKind::Return { .. } => true,
-        tree::StatementKind::If { then, otherwise, .. } => returns(then) && returns(otherwise),
+        tree::StatementKind::If {
+            then, otherwise, ..
+        } => returns(then) && returns(otherwise),
         _ => false,
     })
 }

@@ -27,8 +27,15 @@ fn the_models_of_the_repository_check() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let mut count = 0;
     for folder in ["tests/posteriordb", "examples"] {
-        for entry in std::fs::read_dir(root.join(folder)).expect("the folder").flatten() {
-            if entry.path().extension().is_some_and(|extension| extension == "ppl") {
+        for entry in std::fs::read_dir(root.join(folder))
+            .expect("the folder")
+            .flatten()
+        {
+            if entry
+                .path()
+                .extension()
+                .is_some_and(|extension| extension == "ppl")
+            {
                 let text = std::fs::read_to_string(entry.path()).expect("a text");
                 let (_, shown) = checked(&entry.path().display().to_string(), &text);
                 assert!(shown.is_empty(), "{shown}");
@@ -41,6 +48,9 @@ fn the_models_of_the_repository_check() {
 
 #[test]
 fn one_mistake_is_one_message() {
-    let (_, shown) = checked("m.ppl", "let a = b + 1\nlet c = a * 2\nx ~ normal(c, 1)\ny ~ normal(x, a)\n");
+    let (_, shown) = checked(
+        "m.ppl",
+        "let a = b + 1\nlet c = a * 2\nx ~ normal(c, 1)\ny ~ normal(x, a)\n",
+    );
     assert_eq!(shown.matches("error").count(), 1, "{shown}");
 }

@@ -1,20 +1,34 @@
 //! Types with symbolic sizes: how they are written, when two sizes certainly differ, and the sizes that expressions are.
 
-use super::hir::{Element, Expression, ExpressionKind, Size, Type, Variable, VariableId, VariableKind, Whole};
+use super::hir::{
+    Element, Expression, ExpressionKind, Size, Type, Variable, VariableId, VariableKind, Whole,
+};
 use crate::math::primitive::Operation;
 
 impl Type {
     /// A scalar type.
     pub fn scalar(element: Element) -> Self {
-        Type { element, sizes: Vec::new() }
+        Type {
+            element,
+            sizes: Vec::new(),
+        }
     }
 
     /// real
-    pub const REAL: Type = Type { element: Element::Real, sizes: Vec::new() };
+    pub const REAL: Type = Type {
+        element: Element::Real,
+        sizes: Vec::new(),
+    };
     /// int
-    pub const INT: Type = Type { element: Element::Int, sizes: Vec::new() };
+    pub const INT: Type = Type {
+        element: Element::Int,
+        sizes: Vec::new(),
+    };
     /// bool
-    pub const BOOL: Type = Type { element: Element::Bool, sizes: Vec::new() };
+    pub const BOOL: Type = Type {
+        element: Element::Bool,
+        sizes: Vec::new(),
+    };
 
     /// As a message writes it: `real[N, 3]`.
     pub fn show(&self, variables: &[Variable]) -> String {
@@ -74,12 +88,17 @@ impl Size {
 
     fn of_parts(mut terms: Vec<(VariableId, i64)>, constant: i64) -> Size {
         terms.retain(|term| term.1 != 0);
-        if terms.is_empty() { Size::Known(constant) } else { Size::Linear(terms, constant) }
+        if terms.is_empty() {
+            Size::Known(constant)
+        } else {
+            Size::Linear(terms, constant)
+        }
     }
 
     /// self + factor · other
     pub fn plus(&self, other: &Size, factor: i64) -> Size {
-        let (Some((mut terms, constant)), Some((more, addend))) = (self.parts(), other.parts()) else {
+        let (Some((mut terms, constant)), Some((more, addend))) = (self.parts(), other.parts())
+        else {
             return Size::Unknown;
         };
         for (variable, coefficient) in more {
@@ -89,7 +108,10 @@ impl Size {
             }
         }
         terms.sort();
-        Size::of_parts(terms, constant.saturating_add(factor.saturating_mul(addend)))
+        Size::of_parts(
+            terms,
+            constant.saturating_add(factor.saturating_mul(addend)),
+        )
     }
 
     /// Whether the two cannot be equal, whatever the data.
@@ -101,8 +123,13 @@ impl Size {
     pub fn of(expression: &Expression, variables: &[Variable]) -> Size {
         match &*expression.kind {
             ExpressionKind::Int(number) => Size::Known(*number),
-            ExpressionKind::Variable(id) if variables[id.0 as usize].kind == VariableKind::Size => Size::name(*id),
-            ExpressionKind::Operation { operation, arguments } => {
+            ExpressionKind::Variable(id) if variables[id.0 as usize].kind == VariableKind::Size => {
+                Size::name(*id)
+            }
+            ExpressionKind::Operation {
+                operation,
+                arguments,
+            } => {
                 let of = |i: usize| Size::of(&arguments[i], variables);
                 match operation {
                     Operation::IntAdd => of(0).plus(&of(1), 1),
@@ -116,16 +143,24 @@ impl Size {
                     _ => Size::Unknown,
                 }
             }
-            ExpressionKind::Whole { function: Whole::Length | Whole::Rows, arguments } => {
-                arguments[0].ty.sizes.first().cloned().unwrap_or(Size::Unknown)
-            }
+            ExpressionKind::Whole {
+                function: Whole::Length | Whole::Rows,
+                arguments,
+            } => arguments[0]
+                .ty
+                .sizes
+                .first()
+                .cloned()
+                .unwrap_or(Size::Unknown),
             _ => Size::Unknown,
         }
     }
 
     /// The number of values of a range.
     pub fn of_range(lower: &Expression, upper: &Expression, variables: &[Variable]) -> Size {
-        let count = Size::of(upper, variables).plus(&Size::of(lower, variables), -1).plus(&Size::Known(1), 1);
+        let count = Size::of(upper, variables)
+            .plus(&Size::of(lower, variables), -1)
+            .plus(&Size::Known(1), 1);
         match count {
             Size::Known(number) => Size::Known(number.max(0)),
             other => other,
@@ -140,12 +175,22 @@ impl Expression {
             return self;
         }
         if let ExpressionKind::Int(number) = &*self.kind {
-            return Expression { span: self.span, ty: Type::REAL, kind: Box::new(ExpressionKind::Real(*number as f64)) };
+            return Expression {
+                span: self.span,
+                ty: Type::REAL,
+                kind: Box::new(ExpressionKind::Real(*number as f64)),
+            };
         }
         Expression {
             span: self.span,
-            ty: Type { element: Element::Real, sizes: self.ty.sizes.clone() },
-            kind: Box::new(ExpressionKind::Operation { operation: Operation::IntToReal, arguments: vec![self] }),
+            ty: Type {
+                element: Element::Real,
+                sizes: self.ty.sizes.clone(),
+            },
+            kind: Box::new(ExpressionKind::Operation {
+                operation: Operation::IntToReal,
+                arguments: vec![self],
+            }),
         }
     }
 }

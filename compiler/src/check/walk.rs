@@ -1,21 +1,26 @@
 //! Visits what statements and expressions are made of.
 
 use super::hir::{
-    DistributionCall, DistributionRef, Expression, ExpressionKind, Law, RandomIndex, Selector, Statement, StatementKind,
-    Support, VariableId,
+    DistributionCall, DistributionRef, Expression, ExpressionKind, Law, RandomIndex, Selector,
+    Statement, StatementKind, Support, VariableId,
 };
 
 impl Expression {
     /// Calls `visit` on the expressions one level below.
     pub fn children<'a>(&'a self, visit: &mut dyn FnMut(&'a Expression)) {
         match &*self.kind {
-            ExpressionKind::Real(_) | ExpressionKind::Int(_) | ExpressionKind::Bool(_) | ExpressionKind::Variable(_) => {}
+            ExpressionKind::Real(_)
+            | ExpressionKind::Int(_)
+            | ExpressionKind::Bool(_)
+            | ExpressionKind::Variable(_) => {}
             ExpressionKind::Operation { arguments, .. }
             | ExpressionKind::Whole { arguments, .. }
             | ExpressionKind::Call { arguments, .. }
             | ExpressionKind::Draw { arguments, .. }
             | ExpressionKind::Array(arguments) => arguments.iter().for_each(visit),
-            ExpressionKind::Method { call, arguments, .. } => {
+            ExpressionKind::Method {
+                call, arguments, ..
+            } => {
                 call.expressions(visit);
                 arguments.iter().for_each(visit);
             }
@@ -32,14 +37,19 @@ impl Expression {
                     }
                 }
             }
-            ExpressionKind::Comprehension { binders, body } | ExpressionKind::Reduction { binders, body, .. } => {
+            ExpressionKind::Comprehension { binders, body }
+            | ExpressionKind::Reduction { binders, body, .. } => {
                 for binder in binders {
                     visit(&binder.lower);
                     visit(&binder.upper);
                 }
                 visit(body);
             }
-            ExpressionKind::If { condition, then, otherwise } => {
+            ExpressionKind::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 visit(condition);
                 visit(then);
                 visit(otherwise);
@@ -89,11 +99,14 @@ impl Statement {
     /// Calls `visit` on the expressions that this statement holds itself, not those of statements inside it.
     pub fn expressions<'a>(&'a self, visit: &mut dyn FnMut(&'a Expression)) {
         match &self.kind {
-            StatementKind::Given { declared, default, .. } => {
+            StatementKind::Given {
+                declared, default, ..
+            } => {
                 declared.sizes.iter().for_each(&mut *visit);
                 default.iter().for_each(visit);
             }
-            StatementKind::Let { indices, value, .. } | StatementKind::Assign { indices, value, .. } => {
+            StatementKind::Let { indices, value, .. }
+            | StatementKind::Assign { indices, value, .. } => {
                 indices.iter().for_each(&mut *visit);
                 visit(value);
             }
@@ -133,7 +146,9 @@ impl Statement {
     pub fn inner(&self) -> impl Iterator<Item = &Statement> {
         let (first, second): (&[Statement], &[Statement]) = match &self.kind {
             StatementKind::For { body, .. } => (body, &[]),
-            StatementKind::If { then, otherwise, .. } => (then, otherwise),
+            StatementKind::If {
+                then, otherwise, ..
+            } => (then, otherwise),
             _ => (&[], &[]),
         };
         first.iter().chain(second)
@@ -141,12 +156,18 @@ impl Statement {
 }
 
 /// Calls `visit` with every statement, those inside loops and branches too, and the number of loops around it.
-pub fn all_statements<'a>(statements: &'a [Statement], loops: usize, visit: &mut dyn FnMut(&'a Statement, usize)) {
+pub fn all_statements<'a>(
+    statements: &'a [Statement],
+    loops: usize,
+    visit: &mut dyn FnMut(&'a Statement, usize),
+) {
     for statement in statements {
         visit(statement, loops);
         match &statement.kind {
             StatementKind::For { body, .. } => all_statements(body, loops + 1, visit),
-            StatementKind::If { then, otherwise, .. } => {
+            StatementKind::If {
+                then, otherwise, ..
+            } => {
                 all_statements(then, loops, visit);
                 all_statements(otherwise, loops, visit);
             }
@@ -157,7 +178,11 @@ pub fn all_statements<'a>(statements: &'a [Statement], loops: usize, visit: &mut
 
 /// How often each of `count` names is read by statements other than reports: reads deeper in loops than an array has
 /// index positions count twice, because each of them would repeat the work.
-pub fn uses(statements: &[Statement], count: usize, rank: &dyn Fn(VariableId) -> usize) -> Vec<usize> {
+pub fn uses(
+    statements: &[Statement],
+    count: usize,
+    rank: &dyn Fn(VariableId) -> usize,
+) -> Vec<usize> {
     let mut uses = vec![0; count];
     all_statements(statements, 0, &mut |statement, loops| {
         if matches!(statement.kind, StatementKind::Report { .. }) {

@@ -6,7 +6,8 @@ use std::collections::{HashMap, HashSet};
 use super::dataset::Dataset;
 use super::loops::Role;
 use crate::check::hir::{
-    Declared, Expression, ExpressionKind, Hir, RandomIndex, Statement, StatementKind, VariableId, VariableKind,
+    Declared, Expression, ExpressionKind, Hir, RandomIndex, Statement, StatementKind, VariableId,
+    VariableKind,
 };
 use crate::check::walk::all_statements;
 use crate::math::primitive::Operation;
@@ -36,7 +37,12 @@ impl Bound {
 
 /// Binds the names of a model.
 pub fn bind(hir: &Hir, dataset: &Dataset) -> (Bound, Vec<Diagnostic>) {
-    let mut binder = Binder { hir, dataset, bound: Bound::default(), diagnostics: Vec::new() };
+    let mut binder = Binder {
+        hir,
+        dataset,
+        bound: Bound::default(),
+        diagnostics: Vec::new(),
+    };
     binder.keys();
     binder.sizes();
     binder.roles();
@@ -55,19 +61,29 @@ impl Binder<'_> {
     fn keys(&mut self) {
         let mut columns: HashMap<VariableId, &str> = HashMap::new();
         for statement in &self.hir.statements {
-            if let StatementKind::Given { variable, column: Some(column), .. } = &statement.kind {
+            if let StatementKind::Given {
+                variable,
+                column: Some(column),
+                ..
+            } = &statement.kind
+            {
                 columns.insert(*variable, column);
             }
         }
         for (i, variable) in self.hir.variables.iter().enumerate() {
             let id = VariableId(i as u32);
-            if !matches!(variable.kind, VariableKind::Given | VariableKind::Random | VariableKind::Size) {
+            if !matches!(
+                variable.kind,
+                VariableKind::Given | VariableKind::Random | VariableKind::Size
+            ) {
                 continue;
             }
             let key = columns.get(&id).copied().unwrap_or(&variable.name);
             if let Some(entry) = self.dataset.get(key) {
                 self.bound.keys.insert(id, key.to_string());
-                self.bound.origins.insert(variable.name.clone(), entry.origin.clone());
+                self.bound
+                    .origins
+                    .insert(variable.name.clone(), entry.origin.clone());
             }
         }
     }
@@ -76,7 +92,9 @@ impl Binder<'_> {
     fn sizes(&mut self) {
         for (i, variable) in self.hir.variables.iter().enumerate() {
             let id = VariableId(i as u32);
-            let (VariableKind::Size, Some(key)) = (variable.kind, self.bound.keys.get(&id)) else { continue };
+            let (VariableKind::Size, Some(key)) = (variable.kind, self.bound.keys.get(&id)) else {
+                continue;
+            };
             let entry = self.dataset.get(key).expect("keys holds present ones");
             if entry.shape.is_empty() && entry.integral && entry.missing_count() == 0 {
                 self.bound.sizes.insert(id, entry.values[0] as i64);
@@ -91,13 +109,24 @@ impl Binder<'_> {
             }
         }
         let hir = self.hir;
-        all_statements(&hir.statements, 0, &mut |statement, _| match &statement.kind {
-            StatementKind::Given { variable, declared, default, .. } => {
-                self.size_of_given(*variable, declared, default.as_ref());
-            }
-            StatementKind::Random { variable, indices, .. } => self.sizes_of_random(*variable, indices),
-            _ => {}
-        });
+        all_statements(
+            &hir.statements,
+            0,
+            &mut |statement, _| match &statement.kind {
+                StatementKind::Given {
+                    variable,
+                    declared,
+                    default,
+                    ..
+                } => {
+                    self.size_of_given(*variable, declared, default.as_ref());
+                }
+                StatementKind::Random {
+                    variable, indices, ..
+                } => self.sizes_of_random(*variable, indices),
+                _ => {}
+            },
+        );
         for (i, variable) in hir.variables.iter().enumerate() {
             let id = VariableId(i as u32);
             if variable.kind == VariableKind::Size && !self.bound.sizes.contains_key(&id) {
@@ -105,10 +134,14 @@ impl Binder<'_> {
                     |s| matches!(&s.kind, StatementKind::Given { variable, .. } if *variable == id),
                 );
                 let mut diagnostic = if given {
-                    Diagnostic::error("E0402", format!("the data have no `{}`", variable.name)).at(variable.span, "given here")
+                    Diagnostic::error("E0402", format!("the data have no `{}`", variable.name))
+                        .at(variable.span, "given here")
                 } else {
-                    Diagnostic::error("E0403", format!("the size `{}` is not known", variable.name))
-                        .at(variable.span, "nothing in the data tells it")
+                    Diagnostic::error(
+                        "E0403",
+                        format!("the size `{}` is not known", variable.name),
+                    )
+                    .at(variable.span, "nothing in the data tells it")
                 };
                 diagnostic = self.keys_note(diagnostic, &variable.name);
                 self.diagnostics.push(diagnostic);
@@ -118,13 +151,22 @@ impl Binder<'_> {
     }
 
     fn keys_note(&self, mut diagnostic: Diagnostic, name: &str) -> Diagnostic {
-        let keys: Vec<&str> = self.dataset.entries().iter().map(|entry| entry.key.as_str()).collect();
+        let keys: Vec<&str> = self
+            .dataset
+            .entries()
+            .iter()
+            .map(|entry| entry.key.as_str())
+            .collect();
         if !keys.is_empty() {
             diagnostic = diagnostic.note(format!("the data hold {}", keys.join(", ")));
         }
         match suggest::nearest(name, keys) {
-            Some(near) => diagnostic.help(format!("is it `{near}` in the data? Rename one of them, or add the key `{name}`")),
-            None => diagnostic.help(format!("add the key `{name}` to the data, or `--set {name}=…`")),
+            Some(near) => diagnostic.help(format!(
+                "is it `{near}` in the data? Rename one of them, or add the key `{name}`"
+            )),
+            None => diagnostic.help(format!(
+                "add the key `{name}` to the data, or `--set {name}=…`"
+            )),
         }
     }
 
@@ -136,10 +178,20 @@ impl Binder<'_> {
         }
     }
 
-    fn size_of_given(&mut self, variable: VariableId, declared: &Declared, default: Option<&Expression>) {
+    fn size_of_given(
+        &mut self,
+        variable: VariableId,
+        declared: &Declared,
+        default: Option<&Expression>,
+    ) {
         match self.bound.keys.get(&variable) {
             Some(key) => {
-                let shape = self.dataset.get(key).expect("keys holds present ones").shape.clone();
+                let shape = self
+                    .dataset
+                    .get(key)
+                    .expect("keys holds present ones")
+                    .shape
+                    .clone();
                 for (size, length) in declared.sizes.iter().zip(shape) {
                     self.learn(size, length);
                 }
@@ -156,8 +208,15 @@ impl Binder<'_> {
     }
 
     fn sizes_of_random(&mut self, variable: VariableId, indices: &[RandomIndex]) {
-        let Some(key) = self.bound.keys.get(&variable) else { return };
-        let shape = self.dataset.get(key).expect("keys holds present ones").shape.clone();
+        let Some(key) = self.bound.keys.get(&variable) else {
+            return;
+        };
+        let shape = self
+            .dataset
+            .get(key)
+            .expect("keys holds present ones")
+            .shape
+            .clone();
         for (index, length) in indices.iter().zip(shape) {
             if let RandomIndex::Over { upper, .. } = index {
                 self.learn(upper, length);
@@ -170,7 +229,10 @@ impl Binder<'_> {
         match &*expression.kind {
             ExpressionKind::Int(value) => Some(*value),
             ExpressionKind::Variable(id) => self.bound.sizes.get(id).copied(),
-            ExpressionKind::Operation { operation, arguments } => {
+            ExpressionKind::Operation {
+                operation,
+                arguments,
+            } => {
                 let of = |i: usize| self.int(&arguments[i]);
                 match operation {
                     Operation::IntAdd => of(0)?.checked_add(of(1)?),
@@ -188,7 +250,12 @@ impl Binder<'_> {
     fn roles(&mut self) {
         let mut reads: HashMap<VariableId, HashSet<VariableId>> = HashMap::new();
         let mut wanted: Vec<VariableId> = Vec::new();
-        self.gather(&self.hir.statements, &mut Vec::new(), &mut reads, &mut wanted);
+        self.gather(
+            &self.hir.statements,
+            &mut Vec::new(),
+            &mut reads,
+            &mut wanted,
+        );
         let mut reached: HashSet<VariableId> = HashSet::new();
         while let Some(id) = wanted.pop() {
             if reached.insert(id)
@@ -200,7 +267,11 @@ impl Binder<'_> {
         for (i, variable) in self.hir.variables.iter().enumerate() {
             let id = VariableId(i as u32);
             if variable.kind == VariableKind::Random && !self.bound.keys.contains_key(&id) {
-                let role = if reached.contains(&id) { Role::Inferred } else { Role::Simulated };
+                let role = if reached.contains(&id) {
+                    Role::Inferred
+                } else {
+                    Role::Simulated
+                };
                 self.bound.roles.insert(id, role);
             }
         }
@@ -217,10 +288,16 @@ impl Binder<'_> {
     ) {
         for statement in statements {
             let mut names: Vec<VariableId> = around.clone();
-            statement.expressions(&mut |expression| expression.variables(0, &mut |id, _| names.push(id)));
+            statement.expressions(&mut |expression| {
+                expression.variables(0, &mut |id, _| names.push(id))
+            });
             match &statement.kind {
-                StatementKind::Let { variable, .. } => reads.entry(*variable).or_default().extend(names),
-                StatementKind::Random { variable, .. } if !self.bound.keys.contains_key(variable) => {
+                StatementKind::Let { variable, .. } => {
+                    reads.entry(*variable).or_default().extend(names)
+                }
+                StatementKind::Random { variable, .. }
+                    if !self.bound.keys.contains_key(variable) =>
+                {
                     reads.entry(*variable).or_default().extend(names);
                 }
                 StatementKind::Random { .. }
@@ -242,23 +319,52 @@ impl Binder<'_> {
     /// Lists unused keys; one that is nearly the name of an unobserved variable is an error.
     fn unused(&mut self) {
         let used: HashSet<&str> = self.bound.keys.values().map(String::as_str).collect();
-        let unused: Vec<String> =
-            self.dataset.entries().iter().map(|entry| entry.key.clone()).filter(|key| !used.contains(key.as_str())).collect();
-        let unobserved: Vec<&str> =
-            self.bound.roles.keys().map(|id| self.hir.variables[id.0 as usize].name.as_str()).collect();
+        let unused: Vec<String> = self
+            .dataset
+            .entries()
+            .iter()
+            .map(|entry| entry.key.clone())
+            .filter(|key| !used.contains(key.as_str()))
+            .collect();
+        let unobserved: Vec<&str> = self
+            .bound
+            .roles
+            .keys()
+            .map(|id| self.hir.variables[id.0 as usize].name.as_str())
+            .collect();
         for key in &unused {
-            let same_letters = unobserved.iter().find(|name| name.eq_ignore_ascii_case(key)).copied();
+            let same_letters = unobserved
+                .iter()
+                .find(|name| name.eq_ignore_ascii_case(key))
+                .copied();
             let near = if key.chars().count() >= 3 {
-                suggest::nearest(key, unobserved.iter().copied().filter(|name| name.chars().count() >= 3))
+                suggest::nearest(
+                    key,
+                    unobserved
+                        .iter()
+                        .copied()
+                        .filter(|name| name.chars().count() >= 3),
+                )
             } else {
                 None
             };
-            let Some(name) = same_letters.or(near) else { continue };
-            let known = self.hir.variables.iter().any(|variable| variable.name == *key);
+            let Some(name) = same_letters.or(near) else {
+                continue;
+            };
+            let known = self
+                .hir
+                .variables
+                .iter()
+                .any(|variable| variable.name == *key);
             if known {
                 continue;
             }
-            let variable = self.hir.variables.iter().find(|variable| variable.name == name).expect("an unobserved name");
+            let variable = self
+                .hir
+                .variables
+                .iter()
+                .find(|variable| variable.name == name)
+                .expect("an unobserved name");
             let origin = &self.dataset.get(key).expect("an unused key").origin;
             self.diagnostics.push(
                 Diagnostic::error("E0404", format!("the data hold `{key}`, which the model does not use, and not `{name}`"))

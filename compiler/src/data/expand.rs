@@ -135,7 +135,12 @@ pub struct Expander<'a> {
 impl<'a> Expander<'a> {
     /// An expander for the model of `hir`.
     pub fn new(hir: &'a Hir, sources: &'a Sources, bound: &'a Bound) -> Self {
-        let root = Block { kind: BlockKind::Straight, statements: Vec::new(), defines: HashSet::new(), serial: 0 };
+        let root = Block {
+            kind: BlockKind::Straight,
+            statements: Vec::new(),
+            defines: HashSet::new(),
+            serial: 0,
+        };
         Expander {
             hir,
             sources,
@@ -169,14 +174,32 @@ impl<'a> Expander<'a> {
     }
 
     /// Declares an array whose statements will stand in the innermost block of `level`.
-    pub fn array_at(&mut self, level: usize, name: impl Into<String>, shape: Vec<usize>, kind: ArrayKind, span: Span) -> ArrayId {
-        self.loops.arrays.push(Array { name: name.into(), shape, kind, span });
+    pub fn array_at(
+        &mut self,
+        level: usize,
+        name: impl Into<String>,
+        shape: Vec<usize>,
+        kind: ArrayKind,
+        span: Span,
+    ) -> ArrayId {
+        self.loops.arrays.push(Array {
+            name: name.into(),
+            shape,
+            kind,
+            span,
+        });
         self.homes.push(level);
         ArrayId(self.loops.arrays.len() as u32 - 1)
     }
 
     /// Declares an array of the program's outermost block.
-    pub fn array(&mut self, name: impl Into<String>, shape: Vec<usize>, kind: ArrayKind, span: Span) -> ArrayId {
+    pub fn array(
+        &mut self,
+        name: impl Into<String>,
+        shape: Vec<usize>,
+        kind: ArrayKind,
+        span: Span,
+    ) -> ArrayId {
         self.array_at(0, name, shape, kind, span)
     }
 
@@ -191,14 +214,23 @@ impl<'a> Expander<'a> {
     pub fn count_binder(&mut self, length: usize) -> Binder {
         let (lower, upper) = (Scalar::int(1), Scalar::int(length as i64));
         let index = self.index("i", lower.clone(), upper.clone());
-        Binder { index, lower, upper }
+        Binder {
+            index,
+            lower,
+            upper,
+        }
     }
 
     /// Opens a block.
     pub fn open(&mut self, kind: BlockKind) {
         self.serial += 1;
         let serial = self.serial;
-        self.blocks.push(Block { kind, statements: Vec::new(), defines: HashSet::new(), serial });
+        self.blocks.push(Block {
+            kind,
+            statements: Vec::new(),
+            defines: HashSet::new(),
+            serial,
+        });
     }
 
     /// Closes the innermost block.
@@ -219,11 +251,18 @@ impl<'a> Expander<'a> {
 
     /// The outermost open block in which everything that the scalars read exists; never outside a branch.
     pub fn level_of(&self, scalars: &[Scalar], places: &[Place]) -> usize {
-        let mut level = self.blocks.iter().rposition(|block| block.kind == BlockKind::Closed).unwrap_or(0);
+        let mut level = self
+            .blocks
+            .iter()
+            .rposition(|block| block.kind == BlockKind::Closed)
+            .unwrap_or(0);
         let mut arrays: HashSet<ArrayId> = places.iter().map(|place| place.array).collect();
         let mut indices: HashSet<IndexId> = HashSet::new();
         let mut draws = false;
-        for scalar in scalars.iter().chain(places.iter().flat_map(|place| &place.prefix)) {
+        for scalar in scalars
+            .iter()
+            .chain(places.iter().flat_map(|place| &place.prefix))
+        {
             scalar.walk(&mut |node| match &*node.0 {
                 Node::Element { array, .. } => {
                     arrays.insert(*array);
@@ -283,17 +322,38 @@ impl<'a> Expander<'a> {
     }
 
     /// Keeps a scalar: computed once, where everything it needs exists. Literals and plain elements stay as they are.
-    pub fn keep(&mut self, name: &str, scalar: Scalar, element: Element, span: Span) -> Outcome<Scalar> {
+    pub fn keep(
+        &mut self,
+        name: &str,
+        scalar: Scalar,
+        element: Element,
+        span: Span,
+    ) -> Outcome<Scalar> {
         let scalar = self.folded(scalar, element)?;
-        if element != Element::Real || is_trivial(&scalar) && !self.reads_var(&scalar) || self.is_data(&scalar) {
+        if element != Element::Real
+            || is_trivial(&scalar) && !self.reads_var(&scalar)
+            || self.is_data(&scalar)
+        {
             return Ok(scalar);
         }
         let level = self.level_of(std::slice::from_ref(&scalar), &[]);
         let array = self.array_at(level, name, Vec::new(), ArrayKind::Let, span);
         let interval = self.ranges.of(&self.loops.arrays, &scalar);
         self.ranges.arrays.insert(array, interval);
-        self.emit_at(level, Statement::Store { array, indices: Vec::new(), value: scalar });
-        Ok(super::pull::element(&self.loops.arrays, array, Vec::new(), span))
+        self.emit_at(
+            level,
+            Statement::Store {
+                array,
+                indices: Vec::new(),
+                value: scalar,
+            },
+        );
+        Ok(super::pull::element(
+            &self.loops.arrays,
+            array,
+            Vec::new(),
+            span,
+        ))
     }
 
     /// Whether a scalar reads a `var`, which may change after it.
@@ -317,7 +377,10 @@ impl<'a> Expander<'a> {
             Body::Lambda(placeholders, body) => (placeholders.clone(), body.clone()),
         };
         if let Some((_, place, level, serial)) = self.stored.get(&std::rc::Rc::as_ptr(&body.0))
-            && self.blocks.get(*level).is_some_and(|block| block.serial == *serial)
+            && self
+                .blocks
+                .get(*level)
+                .is_some_and(|block| block.serial == *serial)
             && !self.reads_var(&body)
         {
             return Ok(place.clone());
@@ -325,12 +388,20 @@ impl<'a> Expander<'a> {
         let binders: Vec<Binder> = placeholders
             .iter()
             .zip(&pull.shape)
-            .map(|(&index, &length)| Binder { index, lower: Scalar::int(1), upper: Scalar::int(length as i64) })
+            .map(|(&index, &length)| Binder {
+                index,
+                lower: Scalar::int(1),
+                upper: Scalar::int(length as i64),
+            })
             .collect();
-        let place = self.store_over(&binders, Vec::new(), body.clone(), pull.element, name, span)?;
+        let place =
+            self.store_over(&binders, Vec::new(), body.clone(), pull.element, name, span)?;
         let level = self.homes[place.array.0 as usize];
         let serial = self.blocks[level].serial;
-        self.stored.insert(std::rc::Rc::as_ptr(&body.0), (body, place.clone(), level, serial));
+        self.stored.insert(
+            std::rc::Rc::as_ptr(&body.0),
+            (body, place.clone(), level, serial),
+        );
         Ok(place)
     }
 
@@ -344,8 +415,10 @@ impl<'a> Expander<'a> {
         name: &str,
         span: Span,
     ) -> Outcome<Place> {
-        let shape: Vec<usize> =
-            binders.iter().map(|b| b.upper.as_int().unwrap_or(0).max(0) as usize).collect();
+        let shape: Vec<usize> = binders
+            .iter()
+            .map(|b| b.upper.as_int().unwrap_or(0).max(0) as usize)
+            .collect();
         let level = {
             let mut scalars = vec![value.clone()];
             let mut places = Vec::new();
@@ -361,27 +434,49 @@ impl<'a> Expander<'a> {
         let interval = self.ranges.of(&self.loops.arrays, &value);
         let indices: Vec<Scalar> = binders.iter().map(|b| Scalar::index(b.index)).collect();
         let mut nest = statements;
-        nest.push(Statement::Store { array, indices, value });
+        nest.push(Statement::Store {
+            array,
+            indices,
+            value,
+        });
         for binder in binders.iter().rev() {
-            nest = vec![Statement::For { binder: binder.clone(), body: nest }];
+            nest = vec![Statement::For {
+                binder: binder.clone(),
+                body: nest,
+            }];
         }
-        if level == 0 || self.blocks[..=level].iter().all(|b| b.kind == BlockKind::Straight) {
+        if level == 0
+            || self.blocks[..=level]
+                .iter()
+                .all(|b| b.kind == BlockKind::Straight)
+        {
             if depends_on_data_alone(&self.loops.arrays, &nest) {
                 self.interpret(&nest)?;
                 if element != Element::Real {
                     self.make_int(array);
                 }
-                return Ok(Place { array, prefix: Vec::new() });
+                return Ok(Place {
+                    array,
+                    prefix: Vec::new(),
+                });
             }
         }
         self.ranges.arrays.insert(array, interval);
         for statement in nest {
             self.emit_at(level, statement);
         }
-        Ok(Place { array, prefix: Vec::new() })
+        Ok(Place {
+            array,
+            prefix: Vec::new(),
+        })
     }
 
-    fn level_of_excluding(&self, scalars: &[Scalar], places: &[Place], inner: &HashSet<ArrayId>) -> usize {
+    fn level_of_excluding(
+        &self,
+        scalars: &[Scalar],
+        places: &[Place],
+        inner: &HashSet<ArrayId>,
+    ) -> usize {
         if inner.is_empty() {
             return self.level_of(scalars, places);
         }
@@ -389,7 +484,10 @@ impl<'a> Expander<'a> {
         let mut outer = Vec::new();
         for scalar in scalars {
             scalar.walk(&mut |node| match &*node.0 {
-                Node::Element { array, .. } if !inner.contains(array) => outer.push(Place { array: *array, prefix: Vec::new() }),
+                Node::Element { array, .. } if !inner.contains(array) => outer.push(Place {
+                    array: *array,
+                    prefix: Vec::new(),
+                }),
                 _ => {}
             });
         }
@@ -404,7 +502,12 @@ impl<'a> Expander<'a> {
             }
             found.into_iter().map(Scalar::index).collect()
         };
-        outer.extend(places.iter().filter(|place| !inner.contains(&place.array)).cloned());
+        outer.extend(
+            places
+                .iter()
+                .filter(|place| !inner.contains(&place.array))
+                .cloned(),
+        );
         let indices_level = self.level_of(&indices, &outer);
         indices_level
     }
@@ -420,7 +523,10 @@ impl<'a> Expander<'a> {
         super::fold::stored_arrays(statements, &mut stored);
         for id in stored {
             let length = self.loops.array(id).length();
-            let values = computed.get(&id).cloned().unwrap_or_else(|| vec![f64::NAN; length]);
+            let values = computed
+                .get(&id)
+                .cloned()
+                .unwrap_or_else(|| vec![f64::NAN; length]);
             self.loops.arrays[id.0 as usize].kind = ArrayKind::Real(values.into());
             self.homes[id.0 as usize] = 0;
         }
@@ -438,8 +544,14 @@ impl<'a> Expander<'a> {
 
     /// Finishes a stretch of statements: computed now if data alone decide them, else part of the block around it.
     pub fn settle(&mut self, statements: Vec<Statement>) -> Outcome<()> {
-        let straight = self.blocks.iter().all(|block| block.kind == BlockKind::Straight);
-        if straight && !statements.is_empty() && depends_on_data_alone(&self.loops.arrays, &statements) {
+        let straight = self
+            .blocks
+            .iter()
+            .all(|block| block.kind == BlockKind::Straight);
+        if straight
+            && !statements.is_empty()
+            && depends_on_data_alone(&self.loops.arrays, &statements)
+        {
             return self.interpret(&statements);
         }
         for statement in statements {
@@ -451,12 +563,18 @@ impl<'a> Expander<'a> {
     /// The message for an expression over data that has no value.
     pub fn fold_error(&self, error: FoldError) -> Diagnostic {
         match error {
-            FoldError::OutOfRange { array, index, length, span } => {
-                out_of_range(&self.loops, self.bound, array, index, length, span, &[])
-            }
+            FoldError::OutOfRange {
+                array,
+                index,
+                length,
+                span,
+            } => out_of_range(&self.loops, self.bound, array, index, length, span, &[]),
             FoldError::Undefined { array, span } => Diagnostic::error(
                 "E0421",
-                format!("an element of `{}` is used before it is defined", self.loops.array(array).name),
+                format!(
+                    "an element of `{}` is used before it is defined",
+                    self.loops.array(array).name
+                ),
             )
             .at(span, "used here")
             .help("define every element that is used, from the first on, above this place"),
@@ -480,18 +598,29 @@ pub fn out_of_range(
     rounds: &[(String, i64)],
 ) -> Diagnostic {
     let array = loops.array(array);
-    let allowed = if length == 0 { "it is empty".to_string() } else { format!("indices go from 1 to {length}") };
-    let mut diagnostic = Diagnostic::error("E0420", format!("index {index} is outside `{}`: {allowed}", array.name))
-        .at(span, format!("reads element {index} of {length}"));
+    let allowed = if length == 0 {
+        "it is empty".to_string()
+    } else {
+        format!("indices go from 1 to {length}")
+    };
+    let mut diagnostic = Diagnostic::error(
+        "E0420",
+        format!("index {index} is outside `{}`: {allowed}", array.name),
+    )
+    .at(span, format!("reads element {index} of {length}"));
     if !rounds.is_empty() {
-        let rounds: Vec<String> = rounds.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let rounds: Vec<String> = rounds
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
         diagnostic = diagnostic.note(format!("this happens first when {}", rounds.join(", ")));
     }
     if let Some(origin) = bound.origin(&array.name) {
         diagnostic = diagnostic.note(format!("`{}` comes from {origin}", array.name));
     }
     if index == 0 {
-        return diagnostic.help("indices begin at 1; let the range begin at 1, or add 1 to the index");
+        return diagnostic
+            .help("indices begin at 1; let the range begin at 1, or add 1 to the index");
     }
     diagnostic.help("change the range of the loop, or the index")
 }
@@ -510,10 +639,14 @@ pub fn is_trivial(scalar: &Scalar) -> bool {
     match &*scalar.0 {
         Node::Real(_) | Node::Int(_) | Node::Bool(_) | Node::Index(_) => true,
         Node::Element { indices, .. } => indices.iter().all(is_trivial_index),
-        Node::Operation { operation, arguments } => {
+        Node::Operation {
+            operation,
+            arguments,
+        } => {
             matches!(
                 operation,
-                crate::math::primitive::Operation::IntToReal | crate::math::primitive::Operation::Negate
+                crate::math::primitive::Operation::IntToReal
+                    | crate::math::primitive::Operation::Negate
             ) && is_trivial(&arguments[0])
         }
         _ => false,

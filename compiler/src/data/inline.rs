@@ -7,7 +7,9 @@ use super::expand::{BlockKind, Expander, Frame, Outcome};
 use super::expression::sizes;
 use super::loops::{ArrayKind, Binder, Scalar, Statement};
 use super::pull::{Body, Value};
-use crate::check::hir::{self, Declared, Element, ExpressionKind, StatementKind, VariableId, VariableKind};
+use crate::check::hir::{
+    self, Declared, Element, ExpressionKind, StatementKind, VariableId, VariableKind,
+};
 use crate::check::walk::{all_statements, uses};
 use crate::source::{Diagnostic, Span};
 
@@ -18,7 +20,12 @@ const MOST: usize = 20_000;
 
 impl<'a> Expander<'a> {
     /// The value of a function for given arguments.
-    pub fn call(&mut self, function: &'a hir::Function, arguments: Vec<Value>, span: Span) -> Outcome<Value> {
+    pub fn call(
+        &mut self,
+        function: &'a hir::Function,
+        arguments: Vec<Value>,
+        span: Span,
+    ) -> Outcome<Value> {
         self.enter_call(&function.name, span)?;
         let result = self.inline(function, arguments, span);
         self.calls -= 1;
@@ -29,21 +36,40 @@ impl<'a> Expander<'a> {
     pub fn enter_call(&mut self, name: &str, span: Span) -> Outcome<()> {
         self.inlined += 1;
         if self.calls >= DEEPEST || self.inlined > MOST {
-            return Err(Diagnostic::error("E0423", format!("`{name}` calls itself too deeply or too often"))
-                .at(span, format!("more than {DEEPEST} calls inside one another, or {MOST} in all"))
-                .help("recursion must end for the given data; use a loop for long repetitions")
-                .into());
+            return Err(Diagnostic::error(
+                "E0423",
+                format!("`{name}` calls itself too deeply or too often"),
+            )
+            .at(
+                span,
+                format!("more than {DEEPEST} calls inside one another, or {MOST} in all"),
+            )
+            .help("recursion must end for the given data; use a loop for long repetitions")
+            .into());
         }
         self.calls += 1;
         Ok(())
     }
 
-    fn inline(&mut self, function: &'a hir::Function, arguments: Vec<Value>, span: Span) -> Outcome<Value> {
+    fn inline(
+        &mut self,
+        function: &'a hir::Function,
+        arguments: Vec<Value>,
+        span: Span,
+    ) -> Outcome<Value> {
         let mut frame = Frame::new(&function.variables);
-        frame.uses = uses(&function.body, function.variables.len(), &|id| function.variables[id.0 as usize].ty.rank());
+        frame.uses = uses(&function.body, function.variables.len(), &|id| {
+            function.variables[id.0 as usize].ty.rank()
+        });
         for (parameter, argument) in function.parameters.iter().zip(arguments) {
             let argument = self.argument(argument, parameter.variable, &frame, span)?;
-            bind_sizes(&mut frame, &parameter.declared, &argument, &function.name, span)?;
+            bind_sizes(
+                &mut frame,
+                &parameter.declared,
+                &argument,
+                &function.name,
+                span,
+            )?;
             frame.bind(parameter.variable, argument);
         }
         self.frames.push(frame);
@@ -58,10 +84,21 @@ impl<'a> Expander<'a> {
     }
 
     /// An argument as its parameter: computed once.
-    pub fn argument(&mut self, argument: Value, variable: VariableId, frame: &Frame, span: Span) -> Outcome<Value> {
+    pub fn argument(
+        &mut self,
+        argument: Value,
+        variable: VariableId,
+        frame: &Frame,
+        span: Span,
+    ) -> Outcome<Value> {
         let declared = &frame.variables[variable.0 as usize];
         match argument {
-            Value::Scalar(scalar) => Ok(Value::Scalar(self.keep(&declared.name, scalar, declared.ty.element, span)?)),
+            Value::Scalar(scalar) => Ok(Value::Scalar(self.keep(
+                &declared.name,
+                scalar,
+                declared.ty.element,
+                span,
+            )?)),
             Value::Array(pull) => {
                 let cheap = match &pull.body {
                     Body::Stored(_) => true,
@@ -71,7 +108,10 @@ impl<'a> Expander<'a> {
                     return Ok(Value::Array(pull));
                 }
                 let place = self.place(&pull, &declared.name, span)?;
-                Ok(Value::Array(super::pull::Pull { body: Body::Stored(place), ..pull }))
+                Ok(Value::Array(super::pull::Pull {
+                    body: Body::Stored(place),
+                    ..pull
+                }))
             }
         }
     }
@@ -80,22 +120,41 @@ impl<'a> Expander<'a> {
     pub fn run(&mut self, statements: &'a [hir::Statement]) -> Outcome<Option<Value>> {
         for (position, statement) in statements.iter().enumerate() {
             match &statement.kind {
-                StatementKind::Let { variable, value, .. } => {
+                StatementKind::Let {
+                    variable, value, ..
+                } => {
                     let value = self.value(value)?;
                     let value = self.named(value, *variable, statement.span)?;
                     self.frame().bind(*variable, value);
                 }
-                StatementKind::Var { variable, value, sizes } => {
+                StatementKind::Var {
+                    variable,
+                    value,
+                    sizes,
+                } => {
                     let rest = &statements[position + 1..];
                     self.var(*variable, value.as_ref(), sizes, rest, statement.span)?;
                 }
-                StatementKind::Assign { variable, indices, value } => {
+                StatementKind::Assign {
+                    variable,
+                    indices,
+                    value,
+                } => {
                     self.assign(*variable, indices, value, statement.span)?;
                 }
-                StatementKind::For { index, lower, upper, body } => {
+                StatementKind::For {
+                    index,
+                    lower,
+                    upper,
+                    body,
+                } => {
                     self.for_loop(*index, lower, upper, body, statement.span)?;
                 }
-                StatementKind::If { condition, then, otherwise } => {
+                StatementKind::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
                     let condition = self.scalar(condition)?;
                     let condition = self.folded(condition, Element::Bool)?;
                     match condition.as_bool() {
@@ -106,12 +165,22 @@ impl<'a> Expander<'a> {
                         }
                         None if may_return(then) || may_return(otherwise) => {
                             let rest = &statements[position + 1..];
-                            return self.returning_choice(condition, then, otherwise, rest, statement.span);
+                            return self.returning_choice(
+                                condition,
+                                then,
+                                otherwise,
+                                rest,
+                                statement.span,
+                            );
                         }
                         None => {
                             let then = self.closed(then)?;
                             let otherwise = self.closed(otherwise)?;
-                            self.emit(Statement::If { condition, then, otherwise });
+                            self.emit(Statement::If {
+                                condition,
+                                then,
+                                otherwise,
+                            });
                         }
                     }
                 }
@@ -151,7 +220,11 @@ impl<'a> Expander<'a> {
     }
 
     /// The value that a branch returns, or what comes after it.
-    fn returning(&mut self, branch: &'a [hir::Statement], rest: &'a [hir::Statement]) -> Outcome<Value> {
+    fn returning(
+        &mut self,
+        branch: &'a [hir::Statement],
+        rest: &'a [hir::Statement],
+    ) -> Outcome<Value> {
         let bindings = self.frame().bindings.clone();
         let mut value = self.run(branch)?;
         if value.is_none() {
@@ -165,17 +238,24 @@ impl<'a> Expander<'a> {
     pub fn named(&mut self, value: Value, variable: VariableId, span: Span) -> Outcome<Value> {
         let frame = self.frames.last().expect("a frame");
         let declared = &frame.variables[variable.0 as usize];
-        let (name, element, count) = (declared.name.clone(), declared.ty.element, frame.uses[variable.0 as usize]);
+        let (name, element, count) = (
+            declared.name.clone(),
+            declared.ty.element,
+            frame.uses[variable.0 as usize],
+        );
         match value {
             Value::Scalar(scalar) => Ok(Value::Scalar(self.keep(&name, scalar, element, span)?)),
             Value::Array(pull) => {
                 let lazy = match &pull.body {
                     Body::Stored(place) => {
                         // A copy, if a `var` lies there that may change.
-                        !matches!(self.loops.array(place.array).kind, ArrayKind::Var) || !self.in_var_frame()
+                        !matches!(self.loops.array(place.array).kind, ArrayKind::Var)
+                            || !self.in_var_frame()
                     }
                     Body::Lambda(_, body) => {
-                        (count <= 1 || super::expand::is_trivial(body)) && !self.reads_var(body) && !self.is_data(body)
+                        (count <= 1 || super::expand::is_trivial(body))
+                            && !self.reads_var(body)
+                            && !self.is_data(body)
                     }
                 };
                 if lazy {
@@ -186,21 +266,36 @@ impl<'a> Expander<'a> {
                     Body::Stored(_) => self.lambda(&pull, span),
                 };
                 let place = self.place(&copy, &name, span)?;
-                Ok(Value::Array(super::pull::Pull { body: Body::Stored(place), ..pull }))
+                Ok(Value::Array(super::pull::Pull {
+                    body: Body::Stored(place),
+                    ..pull
+                }))
             }
         }
     }
 
     fn in_var_frame(&self) -> bool {
-        self.frames.iter().any(|frame| !frame.stored_vars.is_empty())
+        self.frames
+            .iter()
+            .any(|frame| !frame.stored_vars.is_empty())
     }
 
     fn lambda(&mut self, pull: &super::pull::Pull, span: Span) -> super::pull::Pull {
-        let binders: Vec<Binder> = pull.shape.iter().map(|&length| self.count_binder(length)).collect();
-        let at: Vec<Scalar> = binders.iter().map(|binder| Scalar::index(binder.index)).collect();
+        let binders: Vec<Binder> = pull
+            .shape
+            .iter()
+            .map(|&length| self.count_binder(length))
+            .collect();
+        let at: Vec<Scalar> = binders
+            .iter()
+            .map(|binder| Scalar::index(binder.index))
+            .collect();
         let body = pull.at(&self.loops.arrays, &at, span);
         let placeholders = binders.iter().map(|binder| binder.index).collect();
-        super::pull::Pull { body: Body::Lambda(placeholders, body), ..pull.clone() }
+        super::pull::Pull {
+            body: Body::Lambda(placeholders, body),
+            ..pull.clone()
+        }
     }
 
     fn var(
@@ -233,7 +328,13 @@ impl<'a> Expander<'a> {
             return Ok(());
         }
         let level = self.blocks.len() - 1;
-        let array = self.array_at(level, declared.name.clone(), initial.shape().to_vec(), ArrayKind::Var, span);
+        let array = self.array_at(
+            level,
+            declared.name.clone(),
+            initial.shape().to_vec(),
+            ArrayKind::Var,
+            span,
+        );
         self.fill(array, &initial, span);
         self.frame().stored_vars.insert(variable, array);
         Ok(())
@@ -241,12 +342,27 @@ impl<'a> Expander<'a> {
 
     /// Stores all elements of a value.
     pub fn fill(&mut self, array: super::loops::ArrayId, value: &Value, span: Span) {
-        let binders: Vec<Binder> = value.shape().to_vec().iter().map(|&length| self.count_binder(length)).collect();
-        let indices: Vec<Scalar> = binders.iter().map(|binder| Scalar::index(binder.index)).collect();
+        let binders: Vec<Binder> = value
+            .shape()
+            .to_vec()
+            .iter()
+            .map(|&length| self.count_binder(length))
+            .collect();
+        let indices: Vec<Scalar> = binders
+            .iter()
+            .map(|binder| Scalar::index(binder.index))
+            .collect();
         let value = self.at(value, &indices, span);
-        let mut nest = Statement::Store { array, indices, value };
+        let mut nest = Statement::Store {
+            array,
+            indices,
+            value,
+        };
         for binder in binders.into_iter().rev() {
-            nest = Statement::For { binder, body: vec![nest] };
+            nest = Statement::For {
+                binder,
+                body: vec![nest],
+            };
         }
         self.emit(nest);
     }
@@ -259,7 +375,13 @@ impl<'a> Expander<'a> {
         span: Span,
     ) -> Outcome<()> {
         let value = self.value(value)?;
-        let stored = self.frames.last().expect("a frame").stored_vars.get(&variable).copied();
+        let stored = self
+            .frames
+            .last()
+            .expect("a frame")
+            .stored_vars
+            .get(&variable)
+            .copied();
         let Some(array) = stored else {
             let value = self.named(value, variable, span)?;
             self.frame().bind(variable, value);
@@ -268,16 +390,24 @@ impl<'a> Expander<'a> {
         if indices.is_empty() && !value.shape().is_empty() {
             if value.shape() != self.loops.array(array).shape {
                 let (old, new) = (sizes(&self.loops.array(array).shape), sizes(value.shape()));
-                return Err(Diagnostic::error("E0411", format!("this `var` has {old}, the new value {new}"))
-                    .at(span, "")
-                    .help("an array keeps its shape")
-                    .into());
+                return Err(Diagnostic::error(
+                    "E0411",
+                    format!("this `var` has {old}, the new value {new}"),
+                )
+                .at(span, "")
+                .help("an array keeps its shape")
+                .into());
             }
             // The new elements may be computed from the old ones.
-            let Value::Array(pull) = &value else { unreachable!("it has a shape") };
+            let Value::Array(pull) = &value else {
+                unreachable!("it has a shape")
+            };
             let copy = self.lambda(pull, span);
             let place = self.place(&copy, "new value", span)?;
-            let value = Value::Array(super::pull::Pull { body: Body::Stored(place), ..copy });
+            let value = Value::Array(super::pull::Pull {
+                body: Body::Stored(place),
+                ..copy
+            });
             self.fill(array, &value, span);
             return Ok(());
         }
@@ -286,7 +416,11 @@ impl<'a> Expander<'a> {
             at.push(self.scalar(index)?);
         }
         let value = value.scalar()?;
-        self.emit(Statement::Store { array, indices: at, value });
+        self.emit(Statement::Store {
+            array,
+            indices: at,
+            value,
+        });
         Ok(())
     }
 
@@ -299,44 +433,84 @@ impl<'a> Expander<'a> {
         span: Span,
     ) -> Outcome<()> {
         if may_return(body) {
-            return Err(Diagnostic::error("E0424", "`return` inside a loop is not part of this version")
-                .at(span, "")
-                .help("set a `var` in the loop and return it after")
-                .into());
+            return Err(Diagnostic::error(
+                "E0424",
+                "`return` inside a loop is not part of this version",
+            )
+            .at(span, "")
+            .help("set a `var` in the loop and return it after")
+            .into());
         }
         let (lower, upper) = (self.scalar(lower)?, self.scalar(upper)?);
-        let (lower, upper) = (self.folded(lower, Element::Int)?, self.folded(upper, Element::Int)?);
-        let name = self.frames.last().expect("a frame").variables[index.0 as usize].name.clone();
+        let (lower, upper) = (
+            self.folded(lower, Element::Int)?,
+            self.folded(upper, Element::Int)?,
+        );
+        let name = self.frames.last().expect("a frame").variables[index.0 as usize]
+            .name
+            .clone();
         let id = self.index(name, lower.clone(), upper.clone());
         self.frame().bind(index, Value::Scalar(Scalar::index(id)));
         self.open(BlockKind::Over(vec![id]));
         let assigned = assigned_in(body);
-        let arrays: HashSet<_> =
-            self.frames.last().expect("a frame").stored_vars.iter().filter(|(id, _)| assigned.contains(id)).map(|(_, a)| *a).collect();
+        let arrays: HashSet<_> = self
+            .frames
+            .last()
+            .expect("a frame")
+            .stored_vars
+            .iter()
+            .filter(|(id, _)| assigned.contains(id))
+            .map(|(_, a)| *a)
+            .collect();
         self.blocks.last_mut().expect("the loop").defines = arrays;
         let result = self.run(body);
         let statements = self.close();
         result?;
-        self.emit(Statement::For { binder: Binder { index: id, lower, upper }, body: statements });
+        self.emit(Statement::For {
+            binder: Binder {
+                index: id,
+                lower,
+                upper,
+            },
+            body: statements,
+        });
         Ok(())
     }
 }
 
 /// Binds the size names of a parameter to the shape of its argument, or compares them.
-pub fn bind_sizes(frame: &mut Frame, declared: &Declared, argument: &Value, callee: &str, span: Span) -> Outcome<()> {
+pub fn bind_sizes(
+    frame: &mut Frame,
+    declared: &Declared,
+    argument: &Value,
+    callee: &str,
+    span: Span,
+) -> Outcome<()> {
     for (size, &length) in declared.sizes.iter().zip(argument.shape()) {
-        let ExpressionKind::Variable(id) = &*size.kind else { continue };
+        let ExpressionKind::Variable(id) = &*size.kind else {
+            continue;
+        };
         if frame.variables[id.0 as usize].kind != VariableKind::Size {
             continue;
         }
         match &frame.bindings[id.0 as usize] {
-            Some(super::expand::Binding::Value(Value::Scalar(known))) if known.as_int() != Some(length as i64) => {
+            Some(super::expand::Binding::Value(Value::Scalar(known)))
+                if known.as_int() != Some(length as i64) =>
+            {
                 let name = &frame.variables[id.0 as usize].name;
                 let known = known.as_int().unwrap_or(0);
-                return Err(Diagnostic::error("E0425", format!("the arguments of `{callee}` do not fit together"))
-                    .at(span, format!("`{name}` is {known} by one argument and {length} by another"))
-                    .help(format!("`likelier doc {callee}` shows which sizes must agree"))
-                    .into());
+                return Err(Diagnostic::error(
+                    "E0425",
+                    format!("the arguments of `{callee}` do not fit together"),
+                )
+                .at(
+                    span,
+                    format!("`{name}` is {known} by one argument and {length} by another"),
+                )
+                .help(format!(
+                    "`likelier doc {callee}` shows which sizes must agree"
+                ))
+                .into());
             }
             _ => frame.bind(*id, Value::Scalar(Scalar::int(length as i64))),
         }
@@ -346,7 +520,9 @@ pub fn bind_sizes(frame: &mut Frame, declared: &Declared, argument: &Value, call
 
 fn may_return(statements: &[hir::Statement]) -> bool {
     let mut found = false;
-    all_statements(statements, 0, &mut |statement, _| found |= matches!(statement.kind, StatementKind::Return { .. }));
+    all_statements(statements, 0, &mut |statement, _| {
+        found |= matches!(statement.kind, StatementKind::Return { .. })
+    });
     found
 }
 
@@ -363,10 +539,15 @@ fn assigned_in(statements: &[hir::Statement]) -> HashSet<VariableId> {
 /// Whether a loop or branch assigns a `var`, or anything one of its elements.
 fn changes_in_storage(statements: &[hir::Statement], wanted: VariableId, depth: usize) -> bool {
     statements.iter().any(|statement| match &statement.kind {
-        StatementKind::Assign { variable, indices, .. } => *variable == wanted && (depth > 0 || !indices.is_empty()),
+        StatementKind::Assign {
+            variable, indices, ..
+        } => *variable == wanted && (depth > 0 || !indices.is_empty()),
         StatementKind::For { body, .. } => changes_in_storage(body, wanted, depth + 1),
-        StatementKind::If { then, otherwise, .. } => {
-            changes_in_storage(then, wanted, depth + 1) || changes_in_storage(otherwise, wanted, depth + 1)
+        StatementKind::If {
+            then, otherwise, ..
+        } => {
+            changes_in_storage(then, wanted, depth + 1)
+                || changes_in_storage(otherwise, wanted, depth + 1)
         }
         _ => false,
     })

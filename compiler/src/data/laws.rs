@@ -5,7 +5,10 @@ use super::expand::{BlockKind, Expander, Failure, Frame, Outcome};
 use super::inline::bind_sizes;
 use super::loops::{Binder, Condition, Node, Scalar, Support};
 use super::pull::{Pull, Value};
-use crate::check::hir::{self, Declared, Distribution, DistributionBody, DistributionCall, DistributionRef, Element, Reducer};
+use crate::check::hir::{
+    self, Declared, Distribution, DistributionBody, DistributionCall, DistributionRef, Element,
+    Reducer,
+};
 use crate::check::walk::uses;
 use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
@@ -30,9 +33,18 @@ impl Entered<'_> {
 
 impl<'a> Expander<'a> {
     /// Opens the frames of a law; `arguments` are the values for its parameters.
-    pub fn enter(&mut self, call: &'a DistributionCall, arguments: Vec<Value>) -> Outcome<Entered<'a>> {
+    pub fn enter(
+        &mut self,
+        call: &'a DistributionCall,
+        arguments: Vec<Value>,
+    ) -> Outcome<Entered<'a>> {
         match &call.distribution {
-            DistributionRef::Flat(draw) => Ok(Entered { item: None, draw, conditions: Vec::new(), frames: 0 }),
+            DistributionRef::Flat(draw) => Ok(Entered {
+                item: None,
+                draw,
+                conditions: Vec::new(),
+                frames: 0,
+            }),
             DistributionRef::Item(id) => {
                 let item = &self.hir.distributions[id.0 as usize];
                 self.enter_call(&item.name, call.span)?;
@@ -53,9 +65,18 @@ impl<'a> Expander<'a> {
         frame.uses = member_uses(item);
         let mut bound = Vec::new();
         for (position, (parameter, argument)) in item.parameters.iter().zip(arguments).enumerate() {
-            let span = call.arguments.get(position).map_or(call.span, |argument| argument.span);
+            let span = call
+                .arguments
+                .get(position)
+                .map_or(call.span, |argument| argument.span);
             let argument = self.argument(argument, parameter.variable, &frame, span)?;
-            bind_sizes(&mut frame, &parameter.declared, &argument, &item.name, call.span)?;
+            bind_sizes(
+                &mut frame,
+                &parameter.declared,
+                &argument,
+                &item.name,
+                call.span,
+            )?;
             frame.bind(parameter.variable, argument.clone());
             bound.push((parameter, argument, span));
         }
@@ -64,16 +85,24 @@ impl<'a> Expander<'a> {
         for (parameter, argument, span) in bound {
             let name = &item.variables[parameter.variable.0 as usize].name;
             let what = format!("the `{name}` of `{}`", item.name);
-            let result = self.conditions(&parameter.declared, &argument, &what, span, &mut conditions);
+            let result =
+                self.conditions(&parameter.declared, &argument, &what, span, &mut conditions);
             if let Err(failure) = result {
                 self.frames.pop();
                 return Err(failure);
             }
         }
         match &item.body {
-            DistributionBody::Members(_) => Ok(Entered { item: Some(item), draw: &item.draw, conditions, frames: 1 }),
+            DistributionBody::Members(_) => Ok(Entered {
+                item: Some(item),
+                draw: &item.draw,
+                conditions,
+                frames: 1,
+            }),
             DistributionBody::Same(same) => {
-                let entered = self.values(&same.arguments).and_then(|values| self.enter(same, values));
+                let entered = self
+                    .values(&same.arguments)
+                    .and_then(|values| self.enter(same, values));
                 match entered {
                     Ok(mut entered) => {
                         conditions.append(&mut entered.conditions);
@@ -96,8 +125,16 @@ impl<'a> Expander<'a> {
     }
 
     /// The value of a member of the law that is entered.
-    pub fn member(&mut self, entered: &Entered<'a>, name: &str, argument: Option<Value>, span: Span) -> Outcome<Option<Value>> {
-        let Some(member) = entered.item.and_then(|item| item.member(name)) else { return Ok(None) };
+    pub fn member(
+        &mut self,
+        entered: &Entered<'a>,
+        name: &str,
+        argument: Option<Value>,
+        span: Span,
+    ) -> Outcome<Option<Value>> {
+        let Some(member) = entered.item.and_then(|item| item.member(name)) else {
+            return Ok(None);
+        };
         self.enter_call(name, span)?;
         if let (Some(variable), Some(argument)) = (member.parameters.first(), argument) {
             let frame = self.frames.pop().expect("the law's frame");
@@ -117,7 +154,12 @@ impl<'a> Expander<'a> {
     }
 
     /// The log density of the law that is entered; zero for `flat`.
-    pub fn log_density(&mut self, entered: &Entered<'a>, value: Value, span: Span) -> Outcome<Scalar> {
+    pub fn log_density(
+        &mut self,
+        entered: &Entered<'a>,
+        value: Value,
+        span: Span,
+    ) -> Outcome<Scalar> {
         if entered.item.is_none() {
             return Ok(Scalar::real(0.0));
         }
@@ -137,7 +179,13 @@ impl<'a> Expander<'a> {
         conditions: &mut Vec<Condition>,
     ) -> Outcome<()> {
         let int = declared.element == Element::Int;
-        let zero = || if int { Scalar::int(0) } else { Scalar::real(0.0) };
+        let zero = || {
+            if int {
+                Scalar::int(0)
+            } else {
+                Scalar::real(0.0)
+            }
+        };
         let mut upper: Option<Scalar> = None;
         let lower: Option<(Scalar, bool)>;
         match &declared.support {
@@ -161,7 +209,11 @@ impl<'a> Expander<'a> {
                 return self.array_condition(pull, lower, upper, what, span, conditions);
             }
         };
-        let scalar = if int { Scalar::operation(Operation::IntToReal, vec![scalar]) } else { scalar };
+        let scalar = if int {
+            Scalar::operation(Operation::IntToReal, vec![scalar])
+        } else {
+            scalar
+        };
         self.bounds(scalar, lower, upper, what, span, conditions)
     }
 
@@ -176,7 +228,11 @@ impl<'a> Expander<'a> {
     ) -> Outcome<()> {
         let range = self.range(&value);
         if let Some((bound, strict)) = lower {
-            let bound = if matches!(*bound.0, Node::Int(_)) { Scalar::real(bound.as_number().unwrap_or(0.0)) } else { bound };
+            let bound = if matches!(*bound.0, Node::Int(_)) {
+                Scalar::real(bound.as_number().unwrap_or(0.0))
+            } else {
+                bound
+            };
             let known = bound.as_number();
             let proven = match known {
                 Some(b) if strict => range.low > b || (range.low == b && range.above),
@@ -184,7 +240,11 @@ impl<'a> Expander<'a> {
                 None => false,
             };
             if !proven {
-                let operation = if strict { Operation::Less } else { Operation::LessEqual };
+                let operation = if strict {
+                    Operation::Less
+                } else {
+                    Operation::LessEqual
+                };
                 let holds = Scalar::operation(operation, vec![bound.clone(), value.clone()]);
                 let rule = match (known, strict) {
                     (Some(0.0), true) => format!("{what} must be positive"),
@@ -223,13 +283,20 @@ impl<'a> Expander<'a> {
             Some(true) => Ok(()),
             Some(false) => {
                 let shown = self.constant(&value)?.unwrap_or(f64::NAN);
-                Err(Diagnostic::error("E0430", format!("{rule}, and it is {shown}"))
-                    .at(span, format!("this is {shown}"))
-                    .help("give it a value that it allows")
-                    .into())
+                Err(
+                    Diagnostic::error("E0430", format!("{rule}, and it is {shown}"))
+                        .at(span, format!("this is {shown}"))
+                        .help("give it a value that it allows")
+                        .into(),
+                )
             }
             None => {
-                conditions.push(Condition { holds, value, rule, span });
+                conditions.push(Condition {
+                    holds,
+                    value,
+                    rule,
+                    span,
+                });
                 Ok(())
             }
         }
@@ -244,43 +311,98 @@ impl<'a> Expander<'a> {
         span: Span,
         conditions: &mut Vec<Condition>,
     ) -> Outcome<()> {
-        let binders: Vec<Binder> = pull.shape.iter().map(|&length| self.count_binder(length)).collect();
-        let at: Vec<Scalar> = binders.iter().map(|binder| Scalar::index(binder.index)).collect();
+        let binders: Vec<Binder> = pull
+            .shape
+            .iter()
+            .map(|&length| self.count_binder(length))
+            .collect();
+        let at: Vec<Scalar> = binders
+            .iter()
+            .map(|binder| Scalar::index(binder.index))
+            .collect();
         let element = pull.at(&self.loops.arrays, &at, span);
         let range = self.range(&element);
         let is_low = lower.as_ref().is_some_and(|(bound, strict)| {
-            bound.as_number().is_none_or(|b| if *strict { !(range.low > b || range.low == b && range.above) } else { range.low < b })
+            bound.as_number().is_none_or(|b| {
+                if *strict {
+                    !(range.low > b || range.low == b && range.above)
+                } else {
+                    range.low < b
+                }
+            })
         });
         if is_low {
             let least = self.reduce_pull(Reducer::Minimum, pull, span)?.scalar()?;
-            self.bounds(least, lower, None, &format!("each element of {what}"), span, conditions)?;
+            self.bounds(
+                least,
+                lower,
+                None,
+                &format!("each element of {what}"),
+                span,
+                conditions,
+            )?;
         }
-        let is_high = upper.as_ref().is_some_and(|bound| bound.as_number().is_none_or(|b| range.high > b));
+        let is_high = upper
+            .as_ref()
+            .is_some_and(|bound| bound.as_number().is_none_or(|b| range.high > b));
         if is_high {
             let most = self.reduce_pull(Reducer::Maximum, pull, span)?.scalar()?;
-            self.bounds(most, None, upper, &format!("each element of {what}"), span, conditions)?;
+            self.bounds(
+                most,
+                None,
+                upper,
+                &format!("each element of {what}"),
+                span,
+                conditions,
+            )?;
         }
         Ok(())
     }
 
     /// Probabilities: none negative, and their sum 1 up to rounding.
-    fn simplex_condition(&mut self, value: &Value, what: &str, span: Span, conditions: &mut Vec<Condition>) -> Outcome<()> {
-        let Value::Array(pull) = value else { return Ok(()) };
+    fn simplex_condition(
+        &mut self,
+        value: &Value,
+        what: &str,
+        span: Span,
+        conditions: &mut Vec<Condition>,
+    ) -> Outcome<()> {
+        let Value::Array(pull) = value else {
+            return Ok(());
+        };
         if let super::pull::Body::Stored(place) = &pull.body
             && self.simplexes.contains(&place.array)
         {
             return Ok(());
         }
-        self.array_condition(pull, Some((Scalar::real(0.0), false)), None, what, span, conditions)?;
+        self.array_condition(
+            pull,
+            Some((Scalar::real(0.0), false)),
+            None,
+            what,
+            span,
+            conditions,
+        )?;
         let sum = self.reduce_pull(Reducer::Sum, pull, span)?.scalar()?;
         let error = Scalar::operation(Operation::Subtract, vec![sum.clone(), Scalar::real(1.0)]);
         let error = Scalar::operation(Operation::Absolute, vec![error]);
         let holds = Scalar::operation(Operation::LessEqual, vec![error, Scalar::real(1e-8)]);
-        self.condition(holds, sum, format!("{what} must sum to 1"), span, conditions)
+        self.condition(
+            holds,
+            sum,
+            format!("{what} must sum to 1"),
+            span,
+            conditions,
+        )
     }
 
     /// Where the draws of the law that is entered live.
-    pub fn support(&mut self, entered: &Entered<'a>, at: &[Scalar], span: Span) -> Outcome<Support> {
+    pub fn support(
+        &mut self,
+        entered: &Entered<'a>,
+        at: &[Scalar],
+        span: Span,
+    ) -> Outcome<Support> {
         let declared = entered.draw;
         let int = declared.element == Element::Int;
         let size = match declared.sizes.first() {
@@ -289,35 +411,54 @@ impl<'a> Expander<'a> {
         };
         let interval = |lower, upper| Support::Interval { lower, upper, int };
         Ok(match &declared.support {
-            hir::Support::Any | hir::Support::Factor if declared.sizes.is_empty() => interval(None, None),
+            hir::Support::Any | hir::Support::Factor if declared.sizes.is_empty() => {
+                interval(None, None)
+            }
             hir::Support::Positive | hir::Support::Nonnegative if declared.sizes.is_empty() => {
                 interval(Some(Scalar::real(0.0)), None)
             }
-            hir::Support::Unit if declared.sizes.is_empty() => interval(Some(Scalar::real(0.0)), Some(Scalar::real(1.0))),
+            hir::Support::Unit if declared.sizes.is_empty() => {
+                interval(Some(Scalar::real(0.0)), Some(Scalar::real(1.0)))
+            }
             hir::Support::Between(low, high) if declared.sizes.is_empty() => {
                 let (low, high) = (self.value(low)?, self.value(high)?);
                 let (low, high) = (self.at(&low, at, span), self.at(&high, at, span));
-                let finite = |bound: Scalar| bound.as_number().is_none_or(f64::is_finite).then_some(bound);
+                let finite = |bound: Scalar| {
+                    bound
+                        .as_number()
+                        .is_none_or(f64::is_finite)
+                        .then_some(bound)
+                };
                 let low = self.folded(low, Element::Real)?;
                 let high = self.folded(high, Element::Real)?;
                 if let (Some(low), Some(high)) = (low.as_number(), high.as_number())
                     && low >= high
                 {
-                    return Err(Diagnostic::error("E0431", format!("nothing lies between {low} and {high}"))
-                        .at(span, "")
-                        .help("the lower bound comes first")
-                        .into());
+                    return Err(Diagnostic::error(
+                        "E0431",
+                        format!("nothing lies between {low} and {high}"),
+                    )
+                    .at(span, "")
+                    .help("the lower bound comes first")
+                    .into());
                 }
                 interval(finite(low), finite(high))
             }
             hir::Support::Simplex => Support::Simplex(size),
-            hir::Support::Ordered => Support::Ordered { size, lower: None, upper: None },
+            hir::Support::Ordered => Support::Ordered {
+                size,
+                lower: None,
+                upper: None,
+            },
             hir::Support::Any => Support::Vector(size),
             _ => {
-                return Err(Diagnostic::error("E0432", "unknown variables of this type are not part of this version")
-                    .at(span, "")
-                    .help("build it from scalars")
-                    .into());
+                return Err(Diagnostic::error(
+                    "E0432",
+                    "unknown variables of this type are not part of this version",
+                )
+                .at(span, "")
+                .help("build it from scalars")
+                .into());
             }
         })
     }
@@ -341,35 +482,67 @@ impl<'a> Expander<'a> {
             DistributionRef::Item(id) => Some(&self.hir.distributions[id.0 as usize]),
             DistributionRef::Flat(_) => None,
         };
-        let is_scalar = |position: usize| item.is_none_or(|item| item.parameters.get(position).is_none_or(|p| p.declared.sizes.is_empty()));
-        let scalars: Vec<Value> = values.iter().enumerate().filter(|(i, _)| is_scalar(*i)).map(|(_, v)| v.clone()).collect();
+        let is_scalar = |position: usize| {
+            item.is_none_or(|item| {
+                item.parameters
+                    .get(position)
+                    .is_none_or(|p| p.declared.sizes.is_empty())
+            })
+        };
+        let scalars: Vec<Value> = values
+            .iter()
+            .enumerate()
+            .filter(|(i, _)| is_scalar(*i))
+            .map(|(_, v)| v.clone())
+            .collect();
         match self.common_shape(&scalars, &[], span)? {
             None => Ok(Value::Scalar(self.method_at(call, method, values, span)?)),
             Some(shape) => self.over(&shape, Element::Real, span, |expander, at| {
                 let here = values
                     .iter()
                     .enumerate()
-                    .map(|(i, v)| if is_scalar(i) { Value::Scalar(expander.at(v, at, span)) } else { v.clone() })
+                    .map(|(i, v)| {
+                        if is_scalar(i) {
+                            Value::Scalar(expander.at(v, at, span))
+                        } else {
+                            v.clone()
+                        }
+                    })
                     .collect();
                 expander.method_at(call, method, here, span)
             }),
         }
     }
 
-    fn method_at(&mut self, call: &'a DistributionCall, method: &str, mut values: Vec<Value>, span: Span) -> Outcome<Scalar> {
+    fn method_at(
+        &mut self,
+        call: &'a DistributionCall,
+        method: &str,
+        mut values: Vec<Value>,
+        span: Span,
+    ) -> Outcome<Scalar> {
         let argument = values.pop().expect("the value");
         let entered = self.enter(call, values)?;
         let mut conditions = entered.conditions.clone();
-        let result = self.conditions(entered.draw, &argument, "the value", span, &mut conditions).and_then(|()| {
-            if method == "quantile" || method.ends_with("cdf") {
-                conditions.clone_from(&entered.conditions);
-            }
-            self.member(&entered, method, Some(argument), span)
-        });
+        let result = self
+            .conditions(entered.draw, &argument, "the value", span, &mut conditions)
+            .and_then(|()| {
+                if method == "quantile" || method.ends_with("cdf") {
+                    conditions.clone_from(&entered.conditions);
+                }
+                self.member(&entered, method, Some(argument), span)
+            });
         self.leave(&entered);
         let value = result?.ok_or(Failure::Silent)?.scalar()?;
-        let outside = if method == "log_density" { f64::NEG_INFINITY } else { f64::NAN };
-        let holds = conditions.into_iter().map(|condition| condition.holds).reduce(Scalar::and);
+        let outside = if method == "log_density" {
+            f64::NEG_INFINITY
+        } else {
+            f64::NAN
+        };
+        let holds = conditions
+            .into_iter()
+            .map(|condition| condition.holds)
+            .reduce(Scalar::and);
         Ok(match holds {
             Some(holds) => Scalar::choose(holds, value, Scalar::real(outside)),
             None => value,
@@ -385,12 +558,23 @@ impl<'a> Expander<'a> {
     }
 
     /// log P(lower ≤ X ≤ upper) of the law that is entered; `lower` is −∞ or `upper` ∞ where a side is open.
-    pub fn log_mass(&mut self, entered: &Entered<'a>, lower: &Scalar, upper: &Scalar, span: Span) -> Outcome<Scalar> {
+    pub fn log_mass(
+        &mut self,
+        entered: &Entered<'a>,
+        lower: &Scalar,
+        upper: &Scalar,
+        span: Span,
+    ) -> Outcome<Scalar> {
         let int = entered.draw.element == Element::Int;
-        let open_below = lower.as_number() == Some(f64::NEG_INFINITY) || self.begins_at(entered, lower);
+        let open_below =
+            lower.as_number() == Some(f64::NEG_INFINITY) || self.begins_at(entered, lower);
         let open_above = upper.as_number() == Some(f64::INFINITY);
         // P(X < lower) is P(X ≤ lower − 1) for whole numbers.
-        let below = if int { Scalar::operation(Operation::Subtract, vec![lower.clone(), Scalar::real(1.0)]) } else { lower.clone() };
+        let below = if int {
+            Scalar::operation(Operation::Subtract, vec![lower.clone(), Scalar::real(1.0)])
+        } else {
+            lower.clone()
+        };
         match (open_below, open_above) {
             (true, true) => Ok(Scalar::real(0.0)),
             (true, false) => self.log_tail(entered, "log_cdf", upper, span),
@@ -423,7 +607,13 @@ impl<'a> Expander<'a> {
         zero && lower.as_number().is_some_and(|lower| lower <= 0.0)
     }
 
-    fn log_tail(&mut self, entered: &Entered<'a>, name: &str, at: &Scalar, span: Span) -> Outcome<Scalar> {
+    fn log_tail(
+        &mut self,
+        entered: &Entered<'a>,
+        name: &str,
+        at: &Scalar,
+        span: Span,
+    ) -> Outcome<Scalar> {
         let value = |expander: &Self| match entered.draw.element {
             Element::Int => Value::Scalar(expander.whole_number(at)),
             _ => Value::Scalar(at.clone()),
@@ -432,14 +622,21 @@ impl<'a> Expander<'a> {
         if let Some(found) = self.member(entered, name, Some(argument.clone()), span)? {
             return found.scalar();
         }
-        let other = if name == "log_cdf" { "log_ccdf" } else { "log_cdf" };
+        let other = if name == "log_cdf" {
+            "log_ccdf"
+        } else {
+            "log_cdf"
+        };
         if name == "log_cdf"
             && let Some(cdf) = self.member(entered, "cdf", Some(argument.clone()), span)?
         {
             return Ok(Scalar::operation(Operation::Logarithm, vec![cdf.scalar()?]));
         }
         if let Some(found) = self.member(entered, other, Some(argument.clone()), span)? {
-            return Ok(Scalar::operation(Operation::LogOneMinusExp, vec![found.scalar()?]));
+            return Ok(Scalar::operation(
+                Operation::LogOneMinusExp,
+                vec![found.scalar()?],
+            ));
         }
         match self.member(entered, "cdf", Some(argument), span)? {
             Some(cdf) => {
@@ -453,11 +650,20 @@ impl<'a> Expander<'a> {
     /// A known whole real as an int.
     fn whole_number(&self, scalar: &Scalar) -> Scalar {
         match &*scalar.0 {
-            Node::Operation { operation: Operation::IntToReal, arguments } => arguments[0].clone(),
+            Node::Operation {
+                operation: Operation::IntToReal,
+                arguments,
+            } => arguments[0].clone(),
             Node::Real(value) => Scalar::int(*value as i64),
-            Node::Operation { operation: Operation::Subtract, arguments } => Scalar::operation(
+            Node::Operation {
+                operation: Operation::Subtract,
+                arguments,
+            } => Scalar::operation(
                 Operation::IntSubtract,
-                vec![self.whole_number(&arguments[0]), self.whole_number(&arguments[1])],
+                vec![
+                    self.whole_number(&arguments[0]),
+                    self.whole_number(&arguments[1]),
+                ],
             ),
             _ => scalar.clone(),
         }
@@ -478,13 +684,18 @@ fn member_uses(item: &Distribution) -> Vec<usize> {
     match &item.body {
         DistributionBody::Members(members) => {
             for member in members {
-                for (most, uses) in most.iter_mut().zip(uses(&member.body, item.variables.len(), &rank)) {
+                for (most, uses) in
+                    most.iter_mut()
+                        .zip(uses(&member.body, item.variables.len(), &rank))
+                {
                     *most = (*most).max(uses);
                 }
             }
         }
         DistributionBody::Same(call) => {
-            call.expressions(&mut |expression| expression.variables(0, &mut |id, _| most[id.0 as usize] += 1));
+            call.expressions(&mut |expression| {
+                expression.variables(0, &mut |id, _| most[id.0 as usize] += 1)
+            });
         }
     }
     most

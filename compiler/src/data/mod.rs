@@ -48,13 +48,21 @@ pub struct BoundProgram {
 ///
 /// # Errors
 /// Everything about the data, the sizes and the shapes that does not fit; several at once.
-pub fn bind_program(hir: &Hir, sources: &Sources, dataset: &Dataset) -> Result<BoundProgram, Vec<Diagnostic>> {
+pub fn bind_program(
+    hir: &Hir,
+    sources: &Sources,
+    dataset: &Dataset,
+) -> Result<BoundProgram, Vec<Diagnostic>> {
     let (bound, diagnostics) = bind::bind(hir, dataset);
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
     let mut expander = Expander::new(hir, sources, &bound);
-    expander.data_keys = dataset.entries().iter().map(|entry| entry.key.clone()).collect();
+    expander.data_keys = dataset
+        .entries()
+        .iter()
+        .map(|entry| entry.key.clone())
+        .collect();
     let rank = |id: VariableId| hir.variables[id.0 as usize].ty.rank();
     expander.frame().uses = crate::check::walk::uses(&hir.statements, hir.variables.len(), &rank);
     load(&mut expander, hir, dataset);
@@ -72,7 +80,12 @@ pub fn bind_program(hir: &Hir, sources: &Sources, dataset: &Dataset) -> Result<B
         return Err(diagnostics);
     }
     tabulate::tabulate(&mut loops);
-    Ok(BoundProgram { loops, ranges, bound, arrays })
+    Ok(BoundProgram {
+        loops,
+        ranges,
+        bound,
+        arrays,
+    })
 }
 
 /// Puts the data and sizes under the names of the model.
@@ -85,22 +98,51 @@ fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
             }
             continue;
         }
-        let Some(entry) = expander.bound.keys.get(&id).and_then(|key| dataset.get(key)) else { continue };
-        let is_factor = hir.statements.iter().any(|statement| match &statement.kind {
-            StatementKind::Given { variable, declared, .. } => *variable == id && declared.support == Support::Factor,
-            _ => false,
-        });
-        match array_of(entry, &variable.name, &variable.ty, variable.span, is_factor) {
+        let Some(entry) = expander
+            .bound
+            .keys
+            .get(&id)
+            .and_then(|key| dataset.get(key))
+        else {
+            continue;
+        };
+        let is_factor = hir
+            .statements
+            .iter()
+            .any(|statement| match &statement.kind {
+                StatementKind::Given {
+                    variable, declared, ..
+                } => *variable == id && declared.support == Support::Factor,
+                _ => false,
+            });
+        match array_of(
+            entry,
+            &variable.name,
+            &variable.ty,
+            variable.span,
+            is_factor,
+        ) {
             Err(diagnostic) => expander.diagnostics.push(diagnostic),
             Ok(kind) => {
-                let array = expander.array(variable.name.clone(), entry.shape.clone(), kind, variable.span);
+                let array = expander.array(
+                    variable.name.clone(),
+                    entry.shape.clone(),
+                    kind,
+                    variable.span,
+                );
                 let whole = pull::Pull::stored(variable.ty.element, entry.shape.clone(), array);
                 let span = variable.span;
-                let range = expander.range(&Scalar(std::rc::Rc::new(loops::Node::Element { array, indices: Vec::new(), span })));
+                let range = expander.range(&Scalar(std::rc::Rc::new(loops::Node::Element {
+                    array,
+                    indices: Vec::new(),
+                    span,
+                })));
                 expander.ranges.arrays.insert(array, range);
                 if is_factor {
                     let largest = entry.values.iter().fold(0.0, |a: f64, b| a.max(*b)) as usize;
-                    expander.levels.insert(array, entry.labels.as_ref().map_or(largest, Vec::len));
+                    expander
+                        .levels
+                        .insert(array, entry.labels.as_ref().map_or(largest, Vec::len));
                 }
                 expander.arrays_of.insert(id, array);
                 let value = match entry.shape.is_empty() {
@@ -129,40 +171,71 @@ fn array_of(
             1 => "an array with one index position".to_string(),
             rank => format!("an array with {rank} index positions"),
         };
-        return Err(Diagnostic::error("E0443", format!("`{name}` is {wanted} in the model, and has {found} in the data"))
-            .at(span, wanted)
-            .note(origin)
-            .help("change the model or the data; `y[1..N] ~ …` is one draw for each element"));
+        return Err(Diagnostic::error(
+            "E0443",
+            format!("`{name}` is {wanted} in the model, and has {found} in the data"),
+        )
+        .at(span, wanted)
+        .note(origin)
+        .help("change the model or the data; `y[1..N] ~ …` is one draw for each element"));
     }
     if let Some(flat) = (0..entry.values.len()).find(|&flat| entry.is_missing(flat)) {
         let count = entry.missing_count();
-        return Err(Diagnostic::error("E0444", format!("`{}` is missing ({count} missing in all)", entry.element_name(flat)))
-            .at(span, "every element is needed")
-            .note(origin)
-            .help("missing values are not part of this version: remove these rows"));
+        return Err(Diagnostic::error(
+            "E0444",
+            format!(
+                "`{}` is missing ({count} missing in all)",
+                entry.element_name(flat)
+            ),
+        )
+        .at(span, "every element is needed")
+        .note(origin)
+        .help("missing values are not part of this version: remove these rows"));
     }
     if entry.labels.is_some() && !is_factor {
-        return Err(Diagnostic::error("E0445", format!("`{name}` is text in the data"))
-            .at(span, "numbers are needed")
-            .note(origin)
-            .help(format!("declare it as categories: `given {name}: factor[N]`")));
+        return Err(
+            Diagnostic::error("E0445", format!("`{name}` is text in the data"))
+                .at(span, "numbers are needed")
+                .note(origin)
+                .help(format!(
+                    "declare it as categories: `given {name}: factor[N]`"
+                )),
+        );
     }
     if ty.element == Element::Real {
         return Ok(ArrayKind::Real(entry.values.clone().into()));
     }
-    if ty.element == Element::Int && !entry.integral
-        && let Some(flat) = entry.values.iter().position(|value| value.fract() != 0.0 || !value.is_finite())
+    if ty.element == Element::Int
+        && !entry.integral
+        && let Some(flat) = entry
+            .values
+            .iter()
+            .position(|value| value.fract() != 0.0 || !value.is_finite())
     {
-        return Err(Diagnostic::error("E0446", format!("`{}` is {}, not a whole number", entry.element_name(flat), entry.values[flat]))
-            .at(span, "ints are needed")
-            .note(origin)
-            .help("round it, or use a type or distribution of reals"));
+        return Err(Diagnostic::error(
+            "E0446",
+            format!(
+                "`{}` is {}, not a whole number",
+                entry.element_name(flat),
+                entry.values[flat]
+            ),
+        )
+        .at(span, "ints are needed")
+        .note(origin)
+        .help("round it, or use a type or distribution of reals"));
     }
     if is_factor && let Some(flat) = entry.values.iter().position(|value| *value < 1.0) {
-        return Err(Diagnostic::error("E0447", format!("`{}` is {}: categories are counted from 1", entry.element_name(flat), entry.values[flat]))
-            .at(span, "")
-            .note(origin)
-            .help("count the categories from 1, or give them as text"));
+        return Err(Diagnostic::error(
+            "E0447",
+            format!(
+                "`{}` is {}: categories are counted from 1",
+                entry.element_name(flat),
+                entry.values[flat]
+            ),
+        )
+        .at(span, "")
+        .note(origin)
+        .help("count the categories from 1, or give them as text"));
     }
     let ints: Arc<[i64]> = entry.values.iter().map(|&value| value as i64).collect();
     Ok(ArrayKind::Int(ints))

@@ -1,11 +1,17 @@
 //! The printed form of bound programs: `likelier show loops`.
 
-use super::loops::{ArrayKind, Binder, DenseKind, Loops, Node, Place, Role, Scalar, Statement, Support, Term};
+use super::loops::{
+    ArrayKind, Binder, DenseKind, Loops, Node, Place, Role, Scalar, Statement, Support, Term,
+};
 use crate::check::hir::Reducer;
 
 /// A program as text.
 pub fn print(loops: &Loops) -> String {
-    let mut printer = Printer { loops, text: String::new(), depth: 0 };
+    let mut printer = Printer {
+        loops,
+        text: String::new(),
+        depth: 0,
+    };
     for array in &loops.arrays {
         let kind = match &array.kind {
             ArrayKind::Real(_) => "data",
@@ -25,7 +31,11 @@ pub fn print(loops: &Loops) -> String {
 }
 
 fn shape(shape: &[usize]) -> String {
-    if shape.is_empty() { String::new() } else { format!("{shape:?}") }
+    if shape.is_empty() {
+        String::new()
+    } else {
+        format!("{shape:?}")
+    }
 }
 
 struct Printer<'a> {
@@ -55,7 +65,11 @@ impl Printer<'_> {
                     self.line(&line);
                     self.inner(body);
                 }
-                Statement::If { condition, then, otherwise } => {
+                Statement::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
                     let line = format!("if {}", self.scalar(condition));
                     self.line(&line);
                     self.inner(then);
@@ -64,12 +78,26 @@ impl Printer<'_> {
                         self.inner(otherwise);
                     }
                 }
-                Statement::Store { array, indices, value } => {
-                    let line = format!("{}{} = {}", self.loops.array(*array).name, self.indices(indices), self.scalar(value));
+                Statement::Store {
+                    array,
+                    indices,
+                    value,
+                } => {
+                    let line = format!(
+                        "{}{} = {}",
+                        self.loops.array(*array).name,
+                        self.indices(indices),
+                        self.scalar(value)
+                    );
                     self.line(&line);
                 }
-                Statement::Dense { operation, inputs, output } => {
-                    let inputs: Vec<String> = inputs.iter().map(|place| self.place(place)).collect();
+                Statement::Dense {
+                    operation,
+                    inputs,
+                    output,
+                } => {
+                    let inputs: Vec<String> =
+                        inputs.iter().map(|place| self.place(place)).collect();
                     let name = match operation {
                         DenseKind::Product { .. } => "product",
                         DenseKind::Cholesky { .. } => "cholesky",
@@ -83,7 +111,11 @@ impl Printer<'_> {
                 Statement::Random(random) => {
                     let what = if random.observed { "observe" } else { "draw" };
                     let name = &self.loops.array(random.variable).name;
-                    let line = format!("{what} {name}{} on {}", self.indices(&random.indices), self.support(&random.support));
+                    let line = format!(
+                        "{what} {name}{} on {}",
+                        self.indices(&random.indices),
+                        self.support(&random.support)
+                    );
                     self.line(&line);
                     self.depth += 1;
                     self.term(&random.density);
@@ -94,7 +126,11 @@ impl Printer<'_> {
                     self.depth -= 1;
                 }
                 Statement::Term(term) => {
-                    self.line(if term.is_require { "require" } else { "condition" });
+                    self.line(if term.is_require {
+                        "require"
+                    } else {
+                        "condition"
+                    });
                     self.depth += 1;
                     self.term(term);
                     self.depth -= 1;
@@ -114,20 +150,36 @@ impl Printer<'_> {
     }
 
     fn support(&self, support: &Support) -> String {
-        let bound = |bound: &Option<Scalar>, open: &str| bound.as_ref().map_or(open.to_string(), |bound| self.scalar(bound));
+        let bound = |bound: &Option<Scalar>, open: &str| {
+            bound
+                .as_ref()
+                .map_or(open.to_string(), |bound| self.scalar(bound))
+        };
         match support {
             Support::Interval { lower, upper, int } => {
                 let kind = if *int { "int" } else { "real" };
-                format!("{kind} in ({}, {})", bound(lower, "-inf"), bound(upper, "inf"))
+                format!(
+                    "{kind} in ({}, {})",
+                    bound(lower, "-inf"),
+                    bound(upper, "inf")
+                )
             }
             Support::Simplex(size) => format!("simplex[{size}]"),
-            Support::Ordered { size, lower, upper } => format!("ordered[{size}] in ({}, {})", bound(lower, "-inf"), bound(upper, "inf")),
+            Support::Ordered { size, lower, upper } => format!(
+                "ordered[{size}] in ({}, {})",
+                bound(lower, "-inf"),
+                bound(upper, "inf")
+            ),
             Support::Vector(size) => format!("real[{size}]"),
         }
     }
 
     fn place(&self, place: &Place) -> String {
-        format!("{}{}", self.loops.array(place.array).name, self.indices(&place.prefix))
+        format!(
+            "{}{}",
+            self.loops.array(place.array).name,
+            self.indices(&place.prefix)
+        )
     }
 
     fn indices(&self, indices: &[Scalar]) -> String {
@@ -140,7 +192,12 @@ impl Printer<'_> {
 
     fn binder(&self, binder: &Binder) -> String {
         let name = &self.loops.indices[binder.index.0 as usize];
-        format!("{name}{} in {}..{}", binder.index.0, self.scalar(&binder.lower), self.scalar(&binder.upper))
+        format!(
+            "{name}{} in {}..{}",
+            binder.index.0,
+            self.scalar(&binder.lower),
+            self.scalar(&binder.upper)
+        )
     }
 
     fn scalar(&self, scalar: &Scalar) -> String {
@@ -149,12 +206,24 @@ impl Printer<'_> {
             Node::Int(value) => value.to_string(),
             Node::Bool(value) => value.to_string(),
             Node::Index(index) => format!("{}{}", self.loops.indices[index.0 as usize], index.0),
-            Node::Element { array, indices, .. } => format!("{}{}", self.loops.array(*array).name, self.indices(indices)),
-            Node::Operation { operation, arguments } => {
-                let shown: Vec<String> = arguments.iter().map(|argument| self.scalar(argument)).collect();
+            Node::Element { array, indices, .. } => {
+                format!("{}{}", self.loops.array(*array).name, self.indices(indices))
+            }
+            Node::Operation {
+                operation,
+                arguments,
+            } => {
+                let shown: Vec<String> = arguments
+                    .iter()
+                    .map(|argument| self.scalar(argument))
+                    .collect();
                 format!("{}({})", operation.entry().name, shown.join(", "))
             }
-            Node::Reduce { reducer, binders, body } => {
+            Node::Reduce {
+                reducer,
+                binders,
+                body,
+            } => {
                 let name = match reducer {
                     Reducer::Sum => "sum",
                     Reducer::Product => "prod",
@@ -163,14 +232,27 @@ impl Printer<'_> {
                     Reducer::LogSumExp => "logsumexp",
                     Reducer::Mean => "mean",
                 };
-                let binders: Vec<String> = binders.iter().map(|binder| self.binder(binder)).collect();
+                let binders: Vec<String> =
+                    binders.iter().map(|binder| self.binder(binder)).collect();
                 format!("{name}({} for {})", self.scalar(body), binders.join(", "))
             }
-            Node::If { condition, then, otherwise } => {
-                format!("(if {} then {} else {})", self.scalar(condition), self.scalar(then), self.scalar(otherwise))
+            Node::If {
+                condition,
+                then,
+                otherwise,
+            } => {
+                format!(
+                    "(if {} then {} else {})",
+                    self.scalar(condition),
+                    self.scalar(then),
+                    self.scalar(otherwise)
+                )
             }
             Node::Draw { draw, arguments } => {
-                let shown: Vec<String> = arguments.iter().map(|argument| self.scalar(argument)).collect();
+                let shown: Vec<String> = arguments
+                    .iter()
+                    .map(|argument| self.scalar(argument))
+                    .collect();
                 format!("draw {draw:?}({})", shown.join(", "))
             }
         }

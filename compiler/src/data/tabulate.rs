@@ -6,7 +6,9 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::fold::{Interpreter, free_indices, is_data_only};
-use super::loops::{Array, ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Scalar, Statement, Support, Term};
+use super::loops::{
+    Array, ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Scalar, Statement, Support, Term,
+};
 use crate::math::graph::Type;
 use crate::math::primitive::Operation;
 
@@ -16,7 +18,12 @@ const LARGEST: usize = 1 << 22;
 /// Replaces data-only expressions by tables and literals.
 pub fn tabulate(loops: &mut Loops) {
     let mut statements = std::mem::take(&mut loops.statements);
-    let mut tabulator = Tabulator { loops, open: Vec::new(), done: HashMap::new(), kept: Vec::new() };
+    let mut tabulator = Tabulator {
+        loops,
+        open: Vec::new(),
+        done: HashMap::new(),
+        kept: Vec::new(),
+    };
     tabulator.statements(&mut statements);
     loops.statements = statements;
 }
@@ -37,7 +44,11 @@ impl Tabulator<'_> {
                     let binders = [binder.clone()];
                     self.inside(&binders, |tabulator| tabulator.statements(body));
                 }
-                Statement::If { condition, then, otherwise } => {
+                Statement::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
                     self.scalar(condition);
                     self.statements(then);
                     self.statements(otherwise);
@@ -45,8 +56,13 @@ impl Tabulator<'_> {
                 Statement::Store { value, .. } => self.scalar(value),
                 Statement::Dense { .. } => {}
                 Statement::Random(random) => {
-                    if let Support::Interval { lower, upper, .. } | Support::Ordered { lower, upper, .. } = &mut random.support {
-                        lower.iter_mut().chain(upper.iter_mut()).for_each(|bound| self.scalar(bound));
+                    if let Support::Interval { lower, upper, .. }
+                    | Support::Ordered { lower, upper, .. } = &mut random.support
+                    {
+                        lower
+                            .iter_mut()
+                            .chain(upper.iter_mut())
+                            .for_each(|bound| self.scalar(bound));
                     }
                     self.term(&mut random.density);
                     if let Some(sample) = &mut random.sample {
@@ -61,7 +77,8 @@ impl Tabulator<'_> {
     fn term(&mut self, term: &mut Term) {
         self.statements(&mut term.statements);
         let arrays = &self.loops.arrays;
-        term.domain.retain(|condition| !is_data_only(arrays, &condition.holds));
+        term.domain
+            .retain(|condition| !is_data_only(arrays, &condition.holds));
         for condition in &mut term.domain {
             self.scalar(&mut condition.holds);
         }
@@ -101,28 +118,60 @@ impl Tabulator<'_> {
 
     fn parts(&mut self, scalar: &Scalar) -> Scalar {
         match &*scalar.0 {
-            Node::Operation { operation, arguments } => {
-                let new: Vec<Scalar> = arguments.iter().map(|argument| self.rewritten(argument)).collect();
-                if new.iter().zip(arguments).all(|(a, b)| Rc::ptr_eq(&a.0, &b.0)) {
+            Node::Operation {
+                operation,
+                arguments,
+            } => {
+                let new: Vec<Scalar> = arguments
+                    .iter()
+                    .map(|argument| self.rewritten(argument))
+                    .collect();
+                if new
+                    .iter()
+                    .zip(arguments)
+                    .all(|(a, b)| Rc::ptr_eq(&a.0, &b.0))
+                {
                     scalar.clone()
                 } else {
                     Scalar::operation(*operation, new)
                 }
             }
-            Node::If { condition, then, otherwise } => {
+            Node::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 // A branch that is not taken may read outside its array: only the condition is looked into.
                 let new = self.rewritten(condition);
-                Scalar(Rc::new(Node::If { condition: new, then: then.clone(), otherwise: otherwise.clone() }))
+                Scalar(Rc::new(Node::If {
+                    condition: new,
+                    then: then.clone(),
+                    otherwise: otherwise.clone(),
+                }))
             }
-            Node::Reduce { reducer, binders, body } => {
+            Node::Reduce {
+                reducer,
+                binders,
+                body,
+            } => {
                 let (reducer, binders) = (*reducer, binders.clone());
                 let mut new = body.clone();
                 self.inside(&binders, |tabulator| new = tabulator.rewritten(body));
-                Scalar(Rc::new(Node::Reduce { reducer, binders, body: new }))
+                Scalar(Rc::new(Node::Reduce {
+                    reducer,
+                    binders,
+                    body: new,
+                }))
             }
             Node::Draw { draw, arguments } => {
-                let arguments = arguments.iter().map(|argument| self.rewritten(argument)).collect();
-                Scalar(Rc::new(Node::Draw { draw: *draw, arguments }))
+                let arguments = arguments
+                    .iter()
+                    .map(|argument| self.rewritten(argument))
+                    .collect();
+                Scalar(Rc::new(Node::Draw {
+                    draw: *draw,
+                    arguments,
+                }))
             }
             _ => scalar.clone(),
         }
@@ -138,19 +187,28 @@ impl Tabulator<'_> {
         let mut shape = Vec::new();
         for index in &free {
             let (_, lower, upper) = *self.open.iter().find(|open| open.0 == *index)?;
-            binders.push(Binder { index: *index, lower: Scalar::int(lower), upper: Scalar::int(upper) });
+            binders.push(Binder {
+                index: *index,
+                lower: Scalar::int(lower),
+                upper: Scalar::int(upper),
+            });
             shape.push(upper as usize);
         }
-        let length = shape.iter().try_fold(1usize, |product, &length| product.checked_mul(length))?;
+        let length = shape
+            .iter()
+            .try_fold(1usize, |product, &length| product.checked_mul(length))?;
         if length > LARGEST {
             return None;
         }
         let mut values = vec![0.0; length];
         let mut interpreter = Interpreter::new(&self.loops.arrays, self.loops.indices.len());
         let filled = interpreter.for_each(&binders, &mut |interpreter| {
-            let position = free.iter().zip(&shape).fold(0, |position, (index, length)| {
-                position * length + (interpreter.index(*index) as usize - 1)
-            });
+            let position = free
+                .iter()
+                .zip(&shape)
+                .fold(0, |position, (index, length)| {
+                    position * length + (interpreter.index(*index) as usize - 1)
+                });
             values[position] = interpreter.value(scalar)?;
             Ok(())
         });
@@ -160,17 +218,27 @@ impl Tabulator<'_> {
         }
         let id = ArrayId(self.loops.arrays.len() as u32);
         let name = format!("table{}", id.0);
-        self.loops.arrays.push(Array { name, shape, kind: ArrayKind::Real(values.into()), span: Default::default() });
+        self.loops.arrays.push(Array {
+            name,
+            shape,
+            kind: ArrayKind::Real(values.into()),
+            span: Default::default(),
+        });
         let indices = free.into_iter().map(Scalar::index).collect();
-        Some(Scalar(Rc::new(Node::Element { array: id, indices, span: Default::default() })))
+        Some(Scalar(Rc::new(Node::Element {
+            array: id,
+            indices,
+            span: Default::default(),
+        })))
     }
 
     /// Whether reading a table costs less than the scalar.
     fn is_worthwhile(&self, scalar: &Scalar) -> bool {
         match &*scalar.0 {
-            Node::Operation { operation: Operation::IntToReal, arguments } => {
-                !matches!(&*arguments[0].0, Node::Index(_) | Node::Int(_))
-            }
+            Node::Operation {
+                operation: Operation::IntToReal,
+                arguments,
+            } => !matches!(&*arguments[0].0, Node::Index(_) | Node::Int(_)),
             Node::Operation { operation, .. } => operation.entry().result == Type::Real,
             Node::If { .. } | Node::Reduce { .. } => self.is_real(scalar),
             Node::Element { .. } => false,
@@ -182,7 +250,9 @@ impl Tabulator<'_> {
         match &*scalar.0 {
             Node::Real(_) => true,
             Node::Operation { operation, .. } => operation.entry().result == Type::Real,
-            Node::Element { array, .. } => matches!(self.loops.array(*array).kind, ArrayKind::Real(_)),
+            Node::Element { array, .. } => {
+                matches!(self.loops.array(*array).kind, ArrayKind::Real(_))
+            }
             Node::If { then, .. } => self.is_real(then),
             Node::Reduce { body, .. } => self.is_real(body),
             _ => false,

@@ -10,7 +10,8 @@ use super::expand::out_of_range;
 use super::fold::{FoldError, Interpreter, is_data_only};
 use super::interval::Ranges;
 use super::loops::{
-    ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Scalar, Statement, Term, walk_statements, walk_support,
+    ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Scalar, Statement, Term, walk_statements,
+    walk_support,
 };
 use crate::source::{Diagnostic, Span};
 
@@ -32,22 +33,37 @@ pub fn verify(loops: &Loops, ranges: &Ranges, bound: &Bound) -> Vec<Diagnostic> 
         said: HashSet::new(),
     };
     let mut interpreter = Interpreter::new(&loops.arrays, loops.indices.len());
-    if let Err(FoldError::OutOfRange { array, index, length, span }) = verifier.run(&loops.statements, &mut interpreter) {
-        verifier.diagnostics.push(out_of_range(loops, bound, array, index, length, span, &[]));
+    if let Err(FoldError::OutOfRange {
+        array,
+        index,
+        length,
+        span,
+    }) = verifier.run(&loops.statements, &mut interpreter)
+    {
+        verifier
+            .diagnostics
+            .push(out_of_range(loops, bound, array, index, length, span, &[]));
     }
     verifier.complete();
     verifier.diagnostics
 }
 
 /// Arrays whose elements are defined in loops of the model, in an order that has to be followed.
-fn sequential(statements: &[Statement], loops: &Loops, inside: bool, tracked: &mut HashMap<ArrayId, Vec<bool>>) {
+fn sequential(
+    statements: &[Statement],
+    loops: &Loops,
+    inside: bool,
+    tracked: &mut HashMap<ArrayId, Vec<bool>>,
+) {
     for statement in statements {
         let array = match statement {
             Statement::For { body, .. } => {
                 sequential(body, loops, true, tracked);
                 continue;
             }
-            Statement::If { then, otherwise, .. } => {
+            Statement::If {
+                then, otherwise, ..
+            } => {
                 sequential(then, loops, true, tracked);
                 sequential(otherwise, loops, true, tracked);
                 continue;
@@ -58,12 +74,19 @@ fn sequential(statements: &[Statement], loops: &Loops, inside: bool, tracked: &m
         };
         let entry = loops.array(array);
         let plain = match statement {
-            Statement::Store { indices, .. } => indices.iter().all(|index| matches!(&*index.0, Node::Index(_))),
-            Statement::Random(random) => random.indices.iter().all(|index| matches!(&*index.0, Node::Index(_))),
+            Statement::Store { indices, .. } => indices
+                .iter()
+                .all(|index| matches!(&*index.0, Node::Index(_))),
+            Statement::Random(random) => random
+                .indices
+                .iter()
+                .all(|index| matches!(&*index.0, Node::Index(_))),
             _ => true,
         };
         let defined_before = tracked.contains_key(&array);
-        if (!plain || defined_before || matches!(entry.kind, ArrayKind::Random(_)) || inside) && !matches!(entry.kind, ArrayKind::Var) {
+        if (!plain || defined_before || matches!(entry.kind, ArrayKind::Random(_)) || inside)
+            && !matches!(entry.kind, ArrayKind::Var)
+        {
             tracked.insert(array, vec![false; entry.length()]);
         }
     }
@@ -87,7 +110,11 @@ impl<'a> Verifier<'a> {
         self.diagnostics.len() >= MOST_ERRORS
     }
 
-    fn run(&mut self, statements: &[Statement], interpreter: &mut Interpreter) -> Result<(), FoldError> {
+    fn run(
+        &mut self,
+        statements: &[Statement],
+        interpreter: &mut Interpreter,
+    ) -> Result<(), FoldError> {
         for statement in statements {
             if self.full() {
                 return Ok(());
@@ -100,15 +127,23 @@ impl<'a> Verifier<'a> {
                         continue;
                     }
                     self.rounds.push(binder.index);
-                    self.for_each(std::slice::from_ref(binder), interpreter, &mut |verifier, interpreter| {
-                        verifier.run(body, interpreter)
-                    })?;
+                    self.for_each(
+                        std::slice::from_ref(binder),
+                        interpreter,
+                        &mut |verifier, interpreter| verifier.run(body, interpreter),
+                    )?;
                     self.rounds.pop();
                 }
-                Statement::If { condition, then, otherwise } => {
+                Statement::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
                     self.scalar(condition, interpreter)?;
                     match self.known(condition, interpreter)? {
-                        Some(holds) => self.run(if holds != 0.0 { then } else { otherwise }, interpreter)?,
+                        Some(holds) => {
+                            self.run(if holds != 0.0 { then } else { otherwise }, interpreter)?
+                        }
                         None => {
                             let before = self.tracked.clone();
                             self.run(then, interpreter)?;
@@ -122,7 +157,11 @@ impl<'a> Verifier<'a> {
                         }
                     }
                 }
-                Statement::Store { array, indices, value } => {
+                Statement::Store {
+                    array,
+                    indices,
+                    value,
+                } => {
                     self.scalar(value, interpreter)?;
                     self.define(*array, indices, interpreter)?;
                 }
@@ -157,7 +196,11 @@ impl<'a> Verifier<'a> {
         visit: &mut dyn FnMut(&mut Self, &mut Interpreter) -> Result<(), FoldError>,
     ) -> Result<(), FoldError> {
         interpreter.for_each(binders, &mut |interpreter| {
-            if self.full() { Ok(()) } else { visit(self, interpreter) }
+            if self.full() {
+                Ok(())
+            } else {
+                visit(self, interpreter)
+            }
         })
     }
 
@@ -168,15 +211,24 @@ impl<'a> Verifier<'a> {
             if self.full() {
                 return Ok(());
             }
-            if self.known(&condition.holds, interpreter)? == Some(0.0) && self.said.insert(condition.span) {
+            if self.known(&condition.holds, interpreter)? == Some(0.0)
+                && self.said.insert(condition.span)
+            {
                 let value = self.known(&condition.value, interpreter)?;
-                let found = value.map(|value| format!(", and it is {value}")).unwrap_or_default();
-                let mut diagnostic = Diagnostic::error("E0430", format!("{}{found}", condition.rule)).at(condition.span, "");
+                let found = value
+                    .map(|value| format!(", and it is {value}"))
+                    .unwrap_or_default();
+                let mut diagnostic =
+                    Diagnostic::error("E0430", format!("{}{found}", condition.rule))
+                        .at(condition.span, "");
                 if let Some(origin) = self.origin_of(&condition.value, interpreter) {
                     diagnostic = diagnostic.note(origin);
                 }
                 diagnostic = self.rounds_note(diagnostic, interpreter);
-                self.diagnostics.push(diagnostic.help("look at these data, or choose a distribution that allows them"));
+                self.diagnostics.push(
+                    diagnostic
+                        .help("look at these data, or choose a distribution that allows them"),
+                );
             }
         }
         self.scalar(&term.value, interpreter)
@@ -207,16 +259,31 @@ impl<'a> Verifier<'a> {
         if rounds.is_empty() {
             return diagnostic;
         }
-        let rounds: Vec<String> = rounds.iter().map(|(name, value)| format!("{name} = {value}")).collect();
+        let rounds: Vec<String> = rounds
+            .iter()
+            .map(|(name, value)| format!("{name} = {value}"))
+            .collect();
         diagnostic.note(format!("this happens first when {}", rounds.join(", ")))
     }
 
     fn round_names(&self, interpreter: &Interpreter) -> Vec<(String, i64)> {
-        self.rounds.iter().map(|index| (self.loops.indices[index.0 as usize].clone(), interpreter.index(*index))).collect()
+        self.rounds
+            .iter()
+            .map(|index| {
+                (
+                    self.loops.indices[index.0 as usize].clone(),
+                    interpreter.index(*index),
+                )
+            })
+            .collect()
     }
 
     /// The value of a scalar that data and the round decide.
-    fn known(&self, scalar: &Scalar, interpreter: &mut Interpreter) -> Result<Option<f64>, FoldError> {
+    fn known(
+        &self,
+        scalar: &Scalar,
+        interpreter: &mut Interpreter,
+    ) -> Result<Option<f64>, FoldError> {
         if let Some(number) = scalar.as_number() {
             return Ok(Some(number));
         }
@@ -226,31 +293,49 @@ impl<'a> Verifier<'a> {
         interpreter.value(scalar).map(Some)
     }
 
-    fn define(&mut self, array: ArrayId, indices: &[Scalar], interpreter: &mut Interpreter) -> Result<(), FoldError> {
+    fn define(
+        &mut self,
+        array: ArrayId,
+        indices: &[Scalar],
+        interpreter: &mut Interpreter,
+    ) -> Result<(), FoldError> {
         for index in indices {
             self.scalar(index, interpreter)?;
         }
         let entry = self.loops.array(array);
-        let Some(position) = self.position(array, indices, entry.span, interpreter)? else { return Ok(()) };
+        let Some(position) = self.position(array, indices, entry.span, interpreter)? else {
+            return Ok(());
+        };
         let block: usize = entry.shape[indices.len()..].iter().product();
-        let Some(defined) = self.tracked.get_mut(&array) else { return Ok(()) };
+        let Some(defined) = self.tracked.get_mut(&array) else {
+            return Ok(());
+        };
         let elements = &mut defined[position * block..(position + 1) * block];
         if elements.iter().any(|defined| *defined) && self.said.insert(entry.span) {
             let element = self.element_name(array, indices, interpreter);
             let diagnostic = Diagnostic::error("E0450", format!("`{element}` is defined twice"))
                 .at(entry.span, "each element has one definition");
             let diagnostic = self.rounds_note(diagnostic, interpreter);
-            self.diagnostics.push(diagnostic.help("let the ranges of the definitions not overlap"));
+            self.diagnostics
+                .push(diagnostic.help("let the ranges of the definitions not overlap"));
             return Ok(());
         }
         elements.fill(true);
         Ok(())
     }
 
-    fn element_name(&self, array: ArrayId, indices: &[Scalar], interpreter: &mut Interpreter) -> String {
+    fn element_name(
+        &self,
+        array: ArrayId,
+        indices: &[Scalar],
+        interpreter: &mut Interpreter,
+    ) -> String {
         let mut name = self.loops.array(array).name.clone();
-        let shown: Vec<String> =
-            indices.iter().filter_map(|index| interpreter.value(index).ok()).map(|value| value.to_string()).collect();
+        let shown: Vec<String> = indices
+            .iter()
+            .filter_map(|index| interpreter.value(index).ok())
+            .map(|value| value.to_string())
+            .collect();
         if !shown.is_empty() {
             name.push_str(&format!("[{}]", shown.join(", ")));
         }
@@ -267,12 +352,16 @@ impl<'a> Verifier<'a> {
     ) -> Result<Option<usize>, FoldError> {
         let mut position = 0;
         for (axis, index) in indices.iter().enumerate() {
-            let Some(value) = self.known(index, interpreter)? else { return Ok(None) };
+            let Some(value) = self.known(index, interpreter)? else {
+                return Ok(None);
+            };
             let (value, length) = (value as i64, self.loops.array(array).shape[axis]);
             if value < 1 || value as usize > length {
                 if self.said.insert(span) {
                     let rounds = self.round_names(interpreter);
-                    self.diagnostics.push(out_of_range(self.loops, self.bound, array, value, length, span, &rounds));
+                    self.diagnostics.push(out_of_range(
+                        self.loops, self.bound, array, value, length, span, &rounds,
+                    ));
                 }
                 return Ok(None);
             }
@@ -288,7 +377,9 @@ impl<'a> Verifier<'a> {
         let tracked = self.tracked.keys().copied().collect::<HashSet<_>>();
         let mut arrays = HashSet::new();
         defined_arrays(statements, &mut arrays);
-        arrays.iter().any(|array| tracked.contains(array)) || all.iter().any(|scalar| self.is_suspicious(scalar)) || data_conditions(self.loops, statements)
+        arrays.iter().any(|array| tracked.contains(array))
+            || all.iter().any(|scalar| self.is_suspicious(scalar))
+            || data_conditions(self.loops, statements)
     }
 
     fn is_suspicious(&mut self, scalar: &Scalar) -> bool {
@@ -299,10 +390,12 @@ impl<'a> Verifier<'a> {
         let own = match &*scalar.0 {
             Node::Element { array, indices, .. } => {
                 self.tracked.contains_key(array)
-                    || indices.iter().zip(&self.loops.array(*array).shape).any(|(index, &length)| {
-                        let range = self.ranges.of(&self.loops.arrays, index);
-                        !(range.low >= 1.0 && range.high <= length as f64)
-                    })
+                    || indices.iter().zip(&self.loops.array(*array).shape).any(
+                        |(index, &length)| {
+                            let range = self.ranges.of(&self.loops.arrays, index);
+                            !(range.low >= 1.0 && range.high <= length as f64)
+                        },
+                    )
             }
             _ => false,
         };
@@ -317,25 +410,43 @@ impl<'a> Verifier<'a> {
             return Ok(());
         }
         match &*scalar.0 {
-            Node::Element { array, indices, span } => {
+            Node::Element {
+                array,
+                indices,
+                span,
+            } => {
                 for index in indices {
                     self.scalar(index, interpreter)?;
                 }
-                let Some(position) = self.position(*array, indices, *span, interpreter)? else { return Ok(()) };
-                let undefined = self.tracked.get(array).is_some_and(|defined| !defined[position]);
+                let Some(position) = self.position(*array, indices, *span, interpreter)? else {
+                    return Ok(());
+                };
+                let undefined = self
+                    .tracked
+                    .get(array)
+                    .is_some_and(|defined| !defined[position]);
                 if undefined && self.said.insert(*span) {
                     let element = self.element_name(*array, indices, interpreter);
-                    let diagnostic = Diagnostic::error("E0421", format!("`{element}` is used before it is defined"))
-                        .at(*span, "used here")
-                        .at(self.loops.array(*array).span, "defined here");
+                    let diagnostic = Diagnostic::error(
+                        "E0421",
+                        format!("`{element}` is used before it is defined"),
+                    )
+                    .at(*span, "used here")
+                    .at(self.loops.array(*array).span, "defined here");
                     let diagnostic = self.rounds_note(diagnostic, interpreter);
                     self.diagnostics.push(diagnostic.help("define the first elements before the loop, and each element before it is read"));
                 }
             }
-            Node::If { condition, then, otherwise } => {
+            Node::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 self.scalar(condition, interpreter)?;
                 match self.known(condition, interpreter)? {
-                    Some(holds) => self.scalar(if holds != 0.0 { then } else { otherwise }, interpreter)?,
+                    Some(holds) => {
+                        self.scalar(if holds != 0.0 { then } else { otherwise }, interpreter)?
+                    }
                     None => {
                         self.scalar(then, interpreter)?;
                         self.scalar(otherwise, interpreter)?;
@@ -343,8 +454,11 @@ impl<'a> Verifier<'a> {
                 }
             }
             Node::Reduce { binders, body, .. } => {
-                self.rounds.extend(binders.iter().map(|binder| binder.index));
-                self.for_each(binders, interpreter, &mut |verifier, interpreter| verifier.scalar(body, interpreter))?;
+                self.rounds
+                    .extend(binders.iter().map(|binder| binder.index));
+                self.for_each(binders, interpreter, &mut |verifier, interpreter| {
+                    verifier.scalar(body, interpreter)
+                })?;
                 self.rounds.truncate(self.rounds.len() - binders.len());
             }
             _ => {
@@ -367,7 +481,12 @@ impl<'a> Verifier<'a> {
             .tracked
             .iter()
             .filter(|(array, _)| matches!(self.loops.array(**array).kind, ArrayKind::Random(_)))
-            .filter_map(|(array, defined)| defined.iter().position(|defined| !defined).map(|flat| (*array, flat)))
+            .filter_map(|(array, defined)| {
+                defined
+                    .iter()
+                    .position(|defined| !defined)
+                    .map(|flat| (*array, flat))
+            })
             .collect();
         incomplete.sort();
         for (array, flat) in incomplete {
@@ -380,9 +499,12 @@ impl<'a> Verifier<'a> {
             }
             indices.reverse();
             self.diagnostics.push(
-                Diagnostic::error("E0451", format!("`{}[{}]` is never drawn", entry.name, indices.join(", ")))
-                    .at(entry.span, "some elements have no `~`")
-                    .help("give every element from 1 on a distribution, or a value in the data"),
+                Diagnostic::error(
+                    "E0451",
+                    format!("`{}[{}]` is never drawn", entry.name, indices.join(", ")),
+                )
+                .at(entry.span, "some elements have no `~`")
+                .help("give every element from 1 on a distribution, or a value in the data"),
             );
         }
     }
@@ -392,7 +514,9 @@ fn defined_arrays(statements: &[Statement], into: &mut HashSet<ArrayId>) {
     for statement in statements {
         match statement {
             Statement::For { body, .. } => defined_arrays(body, into),
-            Statement::If { then, otherwise, .. } => {
+            Statement::If {
+                then, otherwise, ..
+            } => {
                 defined_arrays(then, into);
                 defined_arrays(otherwise, into);
             }
@@ -408,11 +532,15 @@ fn data_conditions(loops: &Loops, statements: &[Statement]) -> bool {
     statements.iter().any(|statement| {
         let term = match statement {
             Statement::For { body, .. } => return data_conditions(loops, body),
-            Statement::If { then, otherwise, .. } => return data_conditions(loops, then) || data_conditions(loops, otherwise),
+            Statement::If {
+                then, otherwise, ..
+            } => return data_conditions(loops, then) || data_conditions(loops, otherwise),
             Statement::Random(random) => &random.density,
             Statement::Term(term) => term,
             _ => return false,
         };
-        term.domain.iter().any(|condition| is_data_only(&loops.arrays, &condition.holds))
+        term.domain
+            .iter()
+            .any(|condition| is_data_only(&loops.arrays, &condition.holds))
     })
 }

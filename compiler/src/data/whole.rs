@@ -25,16 +25,28 @@ impl<'a> Expander<'a> {
                 let pull = self.pull(&arguments[0])?;
                 let shape = vec![pull.shape[1], pull.shape[0]];
                 self.over(&shape, Element::Real, span, |expander, at| {
-                    Ok(pull.at(&expander.loops.arrays, &[at[1].clone(), at[0].clone()], span))
+                    Ok(pull.at(
+                        &expander.loops.arrays,
+                        &[at[1].clone(), at[0].clone()],
+                        span,
+                    ))
                 })
             }
             Whole::Cholesky => {
                 let pull = self.square(&arguments[0])?;
                 let size = pull.shape[0];
                 let input = self.place(&pull, "covariance", span)?;
-                self.dense(DenseKind::Cholesky { size }, vec![input], vec![size, size], "cholesky", span)
+                self.dense(
+                    DenseKind::Cholesky { size },
+                    vec![input],
+                    vec![size, size],
+                    "cholesky",
+                    span,
+                )
             }
-            Whole::SolveLower | Whole::SolveLowerTransposed => self.solve(function, arguments, span),
+            Whole::SolveLower | Whole::SolveLowerTransposed => {
+                self.solve(function, arguments, span)
+            }
             Whole::MultiNormal => self.multi_normal(arguments, span),
             Whole::Length | Whole::Rows => {
                 let pull = self.pull(&arguments[0])?;
@@ -47,7 +59,11 @@ impl<'a> Expander<'a> {
             Whole::Diagonal => {
                 let pull = self.square(&arguments[0])?;
                 self.over(&[pull.shape[0]], Element::Real, span, |expander, at| {
-                    Ok(pull.at(&expander.loops.arrays, &[at[0].clone(), at[0].clone()], span))
+                    Ok(pull.at(
+                        &expander.loops.arrays,
+                        &[at[0].clone(), at[0].clone()],
+                        span,
+                    ))
                 })
             }
             Whole::DiagonalMatrix => {
@@ -61,7 +77,11 @@ impl<'a> Expander<'a> {
             Whole::Identity => {
                 let size = self.size(&arguments[0])?;
                 self.over(&[size, size], Element::Real, span, |_, at| {
-                    Ok(Scalar::choose(equal(at), Scalar::real(1.0), Scalar::real(0.0)))
+                    Ok(Scalar::choose(
+                        equal(at),
+                        Scalar::real(1.0),
+                        Scalar::real(0.0),
+                    ))
                 })
             }
             Whole::Zeros | Whole::Ones => {
@@ -81,33 +101,49 @@ impl<'a> Expander<'a> {
 
     fn size(&mut self, argument: &'a hir::Expression) -> Outcome<usize> {
         let size = self.int(argument, "a size")?;
-        usize::try_from(size).ok().filter(|&size| size <= 1 << 28).ok_or_else(|| {
-            Diagnostic::error("E0417", format!("{size} is not a size"))
-                .at(argument.span, "")
-                .help("sizes are 0 or more")
-                .into()
-        })
+        usize::try_from(size)
+            .ok()
+            .filter(|&size| size <= 1 << 28)
+            .ok_or_else(|| {
+                Diagnostic::error("E0417", format!("{size} is not a size"))
+                    .at(argument.span, "")
+                    .help("sizes are 0 or more")
+                    .into()
+            })
     }
 
     fn square(&mut self, argument: &'a hir::Expression) -> Outcome<Pull> {
         let pull = self.pull(argument)?;
         if pull.shape[0] != pull.shape[1] {
-            let diagnostic = Diagnostic::error("E0418", "this matrix must be square").at(argument.span, sizes(&pull.shape));
+            let diagnostic = Diagnostic::error("E0418", "this matrix must be square")
+                .at(argument.span, sizes(&pull.shape));
             let diagnostic = self.origins_note(diagnostic, std::slice::from_ref(argument));
             return Err(diagnostic.help("give it as many rows as columns").into());
         }
         Ok(pull)
     }
 
-    fn reduce_whole(&mut self, reducer: Reducer, arguments: &'a [hir::Expression], span: Span) -> Outcome<Value> {
+    fn reduce_whole(
+        &mut self,
+        reducer: Reducer,
+        arguments: &'a [hir::Expression],
+        span: Span,
+    ) -> Outcome<Value> {
         let argument = self.pull(&arguments[0])?;
         self.reduce_pull(reducer, &argument, span)
     }
 
     /// One number of all elements of an array.
     pub fn reduce_pull(&mut self, reducer: Reducer, pull: &Pull, span: Span) -> Outcome<Value> {
-        let binders: Vec<Binder> = pull.shape.iter().map(|&length| self.count_binder(length)).collect();
-        let at: Vec<Scalar> = binders.iter().map(|binder| Scalar::index(binder.index)).collect();
+        let binders: Vec<Binder> = pull
+            .shape
+            .iter()
+            .map(|&length| self.count_binder(length))
+            .collect();
+        let at: Vec<Scalar> = binders
+            .iter()
+            .map(|binder| Scalar::index(binder.index))
+            .collect();
         let body = pull.at(&self.loops.arrays, &at, span);
         self.reduce(reducer, binders, body, pull.element, span)
     }
@@ -123,9 +159,23 @@ impl<'a> Expander<'a> {
     ) -> Outcome<Value> {
         let level = self.level_of(&[], &inputs);
         let array = self.array_at(level, name, shape.clone(), ArrayKind::Let, span);
-        let statement = Statement::Dense { operation, inputs, output: Place { array, prefix: Vec::new() } };
-        let straight = self.blocks[..=level].iter().all(|block| block.kind == BlockKind::Straight);
-        if straight && super::fold::depends_on_data_alone(&self.loops.arrays, std::slice::from_ref(&statement)) {
+        let statement = Statement::Dense {
+            operation,
+            inputs,
+            output: Place {
+                array,
+                prefix: Vec::new(),
+            },
+        };
+        let straight = self.blocks[..=level]
+            .iter()
+            .all(|block| block.kind == BlockKind::Straight);
+        if straight
+            && super::fold::depends_on_data_alone(
+                &self.loops.arrays,
+                std::slice::from_ref(&statement),
+            )
+        {
             self.interpret(std::slice::from_ref(&statement))?;
         } else {
             self.emit_at(level, statement);
@@ -141,7 +191,9 @@ impl<'a> Expander<'a> {
                 .at(arguments[0].span, sizes(&a.shape))
                 .at(arguments[1].span, sizes(&b.shape));
             let diagnostic = self.origins_note(diagnostic, arguments);
-            return Err(diagnostic.help("the last size on the left must be the first on the right").into());
+            return Err(diagnostic
+                .help("the last size on the left must be the first on the right")
+                .into());
         }
         if a.rank() == 1 && b.rank() == 1 {
             let binder = self.count_binder(inner);
@@ -157,7 +209,17 @@ impl<'a> Expander<'a> {
         shape.extend(&b.shape[1..]);
         let left = self.real_place(&a, "left", span)?;
         let right = self.real_place(&b, "right", span)?;
-        self.dense(DenseKind::Product { rows, inner, columns }, vec![left, right], shape, "product", span)
+        self.dense(
+            DenseKind::Product {
+                rows,
+                inner,
+                columns,
+            },
+            vec![left, right],
+            shape,
+            "product",
+            span,
+        )
     }
 
     /// A place of reals.
@@ -167,19 +229,29 @@ impl<'a> Expander<'a> {
         Ok(place)
     }
 
-    fn solve(&mut self, function: Whole, arguments: &'a [hir::Expression], span: Span) -> Outcome<Value> {
+    fn solve(
+        &mut self,
+        function: Whole,
+        arguments: &'a [hir::Expression],
+        span: Span,
+    ) -> Outcome<Value> {
         let factor = self.square(&arguments[0])?;
         let right = self.pull(&arguments[1])?;
         let size = factor.shape[0];
         if right.shape[0] != size {
-            return Err(Diagnostic::error("E0419", "the sizes of this system differ")
-                .at(arguments[0].span, sizes(&factor.shape))
-                .at(arguments[1].span, sizes(&right.shape))
-                .help("the right-hand side has as many rows as the matrix")
-                .into());
+            return Err(
+                Diagnostic::error("E0419", "the sizes of this system differ")
+                    .at(arguments[0].span, sizes(&factor.shape))
+                    .at(arguments[1].span, sizes(&right.shape))
+                    .help("the right-hand side has as many rows as the matrix")
+                    .into(),
+            );
         }
         let columns = if right.rank() == 2 { right.shape[1] } else { 1 };
-        let inputs = vec![self.real_place(&factor, "factor", span)?, self.real_place(&right, "right", span)?];
+        let inputs = vec![
+            self.real_place(&factor, "factor", span)?,
+            self.real_place(&right, "right", span)?,
+        ];
         let operation = match function {
             Whole::SolveLower => DenseKind::SolveLower { size, columns },
             _ => DenseKind::SolveLowerTransposed { size, columns },
@@ -192,21 +264,42 @@ impl<'a> Expander<'a> {
         let covariance = self.square(&arguments[1])?;
         let size = residual.shape[0];
         if covariance.shape[0] != size {
-            return Err(Diagnostic::error("E0419", "the vector and its covariance have different sizes")
-                .at(arguments[0].span, sizes(&residual.shape))
-                .at(arguments[1].span, sizes(&covariance.shape))
-                .help("the covariance of K numbers is a K × K matrix")
-                .into());
+            return Err(Diagnostic::error(
+                "E0419",
+                "the vector and its covariance have different sizes",
+            )
+            .at(arguments[0].span, sizes(&residual.shape))
+            .at(arguments[1].span, sizes(&covariance.shape))
+            .help("the covariance of K numbers is a K × K matrix")
+            .into());
         }
-        let inputs = vec![self.real_place(&residual, "residual", span)?, self.real_place(&covariance, "covariance", span)?];
-        let value = self.dense(DenseKind::MultiNormal { size }, inputs, vec![1 + size + size * size], "multi_normal", span)?;
-        let Value::Array(pull) = value else { unreachable!("dense gives an array") };
-        Ok(Value::Scalar(pull.at(&self.loops.arrays, &[Scalar::int(1)], span)))
+        let inputs = vec![
+            self.real_place(&residual, "residual", span)?,
+            self.real_place(&covariance, "covariance", span)?,
+        ];
+        let value = self.dense(
+            DenseKind::MultiNormal { size },
+            inputs,
+            vec![1 + size + size * size],
+            "multi_normal",
+            span,
+        )?;
+        let Value::Array(pull) = value else {
+            unreachable!("dense gives an array")
+        };
+        Ok(Value::Scalar(pull.at(
+            &self.loops.arrays,
+            &[Scalar::int(1)],
+            span,
+        )))
     }
 
     fn concatenate(&mut self, arguments: &'a [hir::Expression], span: Span) -> Outcome<Value> {
         let values = self.values(arguments)?;
-        let length: usize = values.iter().map(|value| value.shape().first().copied().unwrap_or(1)).sum();
+        let length: usize = values
+            .iter()
+            .map(|value| value.shape().first().copied().unwrap_or(1))
+            .sum();
         let level = self.blocks.len() - 1;
         let array = self.array_at(level, "concatenated", vec![length], ArrayKind::Let, span);
         let mut statements = Vec::new();
@@ -215,42 +308,91 @@ impl<'a> Expander<'a> {
             match value {
                 Value::Scalar(scalar) => {
                     let indices = vec![Scalar::int(before + 1)];
-                    statements.push(Statement::Store { array, indices, value: scalar.clone() });
+                    statements.push(Statement::Store {
+                        array,
+                        indices,
+                        value: scalar.clone(),
+                    });
                     before += 1;
                 }
                 Value::Array(pull) => {
                     let binder = self.count_binder(pull.shape[0]);
                     let at = Scalar::index(binder.index);
                     let value = pull.at(&self.loops.arrays, std::slice::from_ref(&at), span);
-                    let indices = vec![Scalar::operation(Operation::IntAdd, vec![Scalar::int(before), at])];
-                    statements.push(Statement::For { binder, body: vec![Statement::Store { array, indices, value }] });
+                    let indices = vec![Scalar::operation(
+                        Operation::IntAdd,
+                        vec![Scalar::int(before), at],
+                    )];
+                    statements.push(Statement::For {
+                        binder,
+                        body: vec![Statement::Store {
+                            array,
+                            indices,
+                            value,
+                        }],
+                    });
                     before += pull.shape[0] as i64;
                 }
             }
         }
         self.settle(statements)?;
-        Ok(Value::Array(Pull::stored(Element::Real, vec![length], array)))
+        Ok(Value::Array(Pull::stored(
+            Element::Real,
+            vec![length],
+            array,
+        )))
     }
 
     fn cumulative_sum(&mut self, arguments: &'a [hir::Expression], span: Span) -> Outcome<Value> {
         let pull = self.pull(&arguments[0])?;
         let length = pull.shape[0];
-        let array = self.array_at(self.blocks.len() - 1, "cumulated", vec![length], ArrayKind::Let, span);
+        let array = self.array_at(
+            self.blocks.len() - 1,
+            "cumulated",
+            vec![length],
+            ArrayKind::Let,
+            span,
+        );
         let mut statements = Vec::new();
         if length > 0 {
             let one = Scalar::int(1);
             let value = pull.at(&self.loops.arrays, std::slice::from_ref(&one), span);
-            statements.push(Statement::Store { array, indices: vec![one], value });
+            statements.push(Statement::Store {
+                array,
+                indices: vec![one],
+                value,
+            });
         }
         let index = self.index("i", Scalar::int(2), Scalar::int(length as i64));
-        let binder = Binder { index, lower: Scalar::int(2), upper: Scalar::int(length as i64) };
+        let binder = Binder {
+            index,
+            lower: Scalar::int(2),
+            upper: Scalar::int(length as i64),
+        };
         let at = Scalar::index(index);
         let before = Scalar::operation(Operation::IntSubtract, vec![at.clone(), Scalar::int(1)]);
         let sum = super::pull::element(&self.loops.arrays, array, vec![before], span);
-        let value = Scalar::operation(Operation::Add, vec![sum, pull.at(&self.loops.arrays, std::slice::from_ref(&at), span)]);
-        statements.push(Statement::For { binder, body: vec![Statement::Store { array, indices: vec![at], value }] });
+        let value = Scalar::operation(
+            Operation::Add,
+            vec![
+                sum,
+                pull.at(&self.loops.arrays, std::slice::from_ref(&at), span),
+            ],
+        );
+        statements.push(Statement::For {
+            binder,
+            body: vec![Statement::Store {
+                array,
+                indices: vec![at],
+                value,
+            }],
+        });
         self.settle(statements)?;
-        Ok(Value::Array(Pull::stored(Element::Real, vec![length], array)))
+        Ok(Value::Array(Pull::stored(
+            Element::Real,
+            vec![length],
+            array,
+        )))
     }
 
     fn levels_of(&mut self, argument: &'a hir::Expression) -> Outcome<Value> {
@@ -261,28 +403,49 @@ impl<'a> Expander<'a> {
         };
         match levels {
             Some(levels) => Ok(Value::Scalar(Scalar::int(levels as i64))),
-            None => Err(Diagnostic::error("E0422", "`levels` counts the categories of a `factor`")
-                .at(argument.span, "this is none")
-                .help("declare it as `given f: factor[N]`")
-                .into()),
+            None => Err(
+                Diagnostic::error("E0422", "`levels` counts the categories of a `factor`")
+                    .at(argument.span, "this is none")
+                    .help("declare it as `given f: factor[N]`")
+                    .into(),
+            ),
         }
     }
 
-    fn variance(&mut self, function: Whole, arguments: &'a [hir::Expression], span: Span) -> Outcome<Value> {
+    fn variance(
+        &mut self,
+        function: Whole,
+        arguments: &'a [hir::Expression],
+        span: Span,
+    ) -> Outcome<Value> {
         let pull = self.pull(&arguments[0])?;
         let mean = self.reduce_pull(Reducer::Mean, &pull, span)?.scalar()?;
-        let binders: Vec<Binder> = pull.shape.iter().map(|&length| self.count_binder(length)).collect();
-        let at: Vec<Scalar> = binders.iter().map(|binder| Scalar::index(binder.index)).collect();
+        let binders: Vec<Binder> = pull
+            .shape
+            .iter()
+            .map(|&length| self.count_binder(length))
+            .collect();
+        let at: Vec<Scalar> = binders
+            .iter()
+            .map(|binder| Scalar::index(binder.index))
+            .collect();
         let value = pull.at(&self.loops.arrays, &at, span);
         let difference = Scalar::operation(Operation::Subtract, vec![value, mean]);
         let square = Scalar::operation(Operation::Multiply, vec![difference.clone(), difference]);
-        let sum = self.reduce(Reducer::Sum, binders, square, Element::Real, span)?.scalar()?;
+        let sum = self
+            .reduce(Reducer::Sum, binders, square, Element::Real, span)?
+            .scalar()?;
         let count = Scalar::real(pull.length() as f64 - 1.0);
         let mut result = Scalar::operation(Operation::Divide, vec![sum, count]);
         if function == Whole::StandardDeviation {
             result = Scalar::operation(Operation::SquareRoot, vec![result]);
         }
-        Ok(Value::Scalar(self.keep("variance", result, Element::Real, span)?))
+        Ok(Value::Scalar(self.keep(
+            "variance",
+            result,
+            Element::Real,
+            span,
+        )?))
     }
 }
 

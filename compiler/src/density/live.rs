@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use super::lower::Mode;
 use crate::data::fold::dense_inputs;
 use crate::data::loops::{
-    ArrayId, ArrayKind, Loops, Node, Random, Role, Scalar, Statement, walk_statements, walk_support, walk_term,
+    ArrayId, ArrayKind, Loops, Node, Random, Role, Scalar, Statement, walk_statements,
+    walk_support, walk_term,
 };
 
 /// What is needed of a random variable's statement.
@@ -17,14 +18,41 @@ pub(super) struct Wanted {
 
 /// What a graph needs of a random variable's statement; `None` if nothing.
 pub(super) fn wanted(loops: &Loops, random: &Random, mode: Mode) -> Option<Wanted> {
-    let inferred = matches!(loops.array(random.variable).kind, ArrayKind::Random(Role::Inferred));
+    let inferred = matches!(
+        loops.array(random.variable).kind,
+        ArrayKind::Random(Role::Inferred)
+    );
     match mode {
-        Mode::Density if random.observed => Some(Wanted { density: true, sample: false, support: false }),
-        Mode::Density if inferred => Some(Wanted { density: true, sample: false, support: true }),
-        Mode::Start if inferred => Some(Wanted { density: false, sample: true, support: true }),
-        Mode::Outputs if inferred => Some(Wanted { density: false, sample: false, support: true }),
-        Mode::Outputs if !random.observed => Some(Wanted { density: false, sample: true, support: false }),
-        Mode::Unconstrain if inferred => Some(Wanted { density: false, sample: false, support: true }),
+        Mode::Density if random.observed => Some(Wanted {
+            density: true,
+            sample: false,
+            support: false,
+        }),
+        Mode::Density if inferred => Some(Wanted {
+            density: true,
+            sample: false,
+            support: true,
+        }),
+        Mode::Start if inferred => Some(Wanted {
+            density: false,
+            sample: true,
+            support: true,
+        }),
+        Mode::Outputs if inferred => Some(Wanted {
+            density: false,
+            sample: false,
+            support: true,
+        }),
+        Mode::Outputs if !random.observed => Some(Wanted {
+            density: false,
+            sample: true,
+            support: false,
+        }),
+        Mode::Unconstrain if inferred => Some(Wanted {
+            density: false,
+            sample: false,
+            support: true,
+        }),
         _ => None,
     }
 }
@@ -45,10 +73,20 @@ pub(super) fn live(loops: &Loops, mode: Mode) -> HashSet<ArrayId> {
 }
 
 /// Whether a statement is needed.
-pub(super) fn is_live(statement: &Statement, loops: &Loops, mode: Mode, live: &HashSet<ArrayId>) -> bool {
+pub(super) fn is_live(
+    statement: &Statement,
+    loops: &Loops,
+    mode: Mode,
+    live: &HashSet<ArrayId>,
+) -> bool {
     match statement {
         Statement::For { body, .. } => body.iter().any(|inner| is_live(inner, loops, mode, live)),
-        Statement::If { then, otherwise, .. } => then.iter().chain(otherwise).any(|inner| is_live(inner, loops, mode, live)),
+        Statement::If {
+            then, otherwise, ..
+        } => then
+            .iter()
+            .chain(otherwise)
+            .any(|inner| is_live(inner, loops, mode, live)),
         Statement::Store { array, .. } => live.contains(array),
         Statement::Dense { output, .. } => live.contains(&output.array),
         Statement::Random(random) => wanted(loops, random, mode).is_some(),
@@ -67,13 +105,19 @@ fn mark(statements: &[Statement], loops: &Loops, mode: Mode, live: &mut HashSet<
                 reads(&binder.upper, live);
                 mark(body, loops, mode, live);
             }
-            Statement::If { condition, then, otherwise } => {
+            Statement::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 reads(condition, live);
                 mark(then, loops, mode, live);
                 mark(otherwise, loops, mode, live);
             }
             Statement::Random(random) => {
-                let Some(wanted) = wanted(loops, random, mode) else { continue };
+                let Some(wanted) = wanted(loops, random, mode) else {
+                    continue;
+                };
                 random.indices.iter().for_each(|index| reads(index, live));
                 if wanted.support {
                     walk_support(&random.support, &mut |bound| reads(bound, live));

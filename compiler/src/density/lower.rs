@@ -6,7 +6,9 @@ use std::collections::{HashMap, HashSet};
 use super::Layout;
 use super::live::{self, live, statements_read};
 use crate::data::interval::Ranges;
-use crate::data::loops::{ArrayId, ArrayKind, Binder, DenseKind, IndexId, Loops, Node, Place, Scalar, Statement, Term};
+use crate::data::loops::{
+    ArrayId, ArrayKind, Binder, DenseKind, IndexId, Loops, Node, Place, Scalar, Statement, Term,
+};
 use crate::math::builder::Builder;
 use crate::math::graph::{BufferId, BufferKind, Graph, Part, Region, Type, Value};
 use crate::math::primitive::{Dense, Operation};
@@ -61,12 +63,19 @@ pub(super) struct Scope {
 }
 
 impl<'a> Lowerer<'a> {
-    pub(crate) fn new(loops: &'a Loops, ranges: &'a Ranges, layout: &'a Layout, mode: Mode) -> Self {
+    pub(crate) fn new(
+        loops: &'a Loops,
+        ranges: &'a Ranges,
+        layout: &'a Layout,
+        mode: Mode,
+    ) -> Self {
         let mut builder = Builder::new();
         builder.set_sizes(layout.dimension, 0);
         let needs_position = matches!(mode, Mode::Density | Mode::Outputs);
-        let position = needs_position.then(|| builder.buffer("position", layout.dimension, BufferKind::Position));
-        let given = (mode == Mode::Unconstrain).then(|| builder.buffer("given", layout.given_length, BufferKind::Given));
+        let position = needs_position
+            .then(|| builder.buffer("position", layout.dimension, BufferKind::Position));
+        let given = (mode == Mode::Unconstrain)
+            .then(|| builder.buffer("given", layout.given_length, BufferKind::Given));
         Lowerer {
             loops,
             ranges,
@@ -89,7 +98,11 @@ impl<'a> Lowerer<'a> {
     /// Writes the whole graph.
     pub(crate) fn run(mut self, name: &str) -> Lowered<Graph> {
         if matches!(self.mode, Mode::Start | Mode::Unconstrain) {
-            self.output = Some(self.builder.buffer("output", self.layout.dimension, BufferKind::Output));
+            self.output = Some(self.builder.buffer(
+                "output",
+                self.layout.dimension,
+                BufferKind::Output,
+            ));
         }
         self.program()?;
         Ok(self.finish(name))
@@ -132,7 +145,9 @@ impl<'a> Lowerer<'a> {
     fn is_likelihood(&self, position: usize) -> bool {
         let statements = &self.loops.statements;
         let mut stored = HashSet::new();
-        if !matches!(statements[position], Statement::For { .. }) || !only_likelihood(std::slice::from_ref(&statements[position]), &mut stored) {
+        if !matches!(statements[position], Statement::For { .. })
+            || !only_likelihood(std::slice::from_ref(&statements[position]), &mut stored)
+        {
             return false;
         }
         let mut read = HashSet::new();
@@ -174,7 +189,9 @@ impl<'a> Lowerer<'a> {
 
     /// Statements that are needed whatever they store.
     pub(super) fn all_statements(&mut self, statements: &[Statement]) -> Lowered<()> {
-        statements.iter().try_for_each(|statement| self.any_statement(statement, true))
+        statements
+            .iter()
+            .try_for_each(|statement| self.any_statement(statement, true))
     }
 
     fn statement(&mut self, statement: &Statement) -> Lowered<()> {
@@ -182,7 +199,11 @@ impl<'a> Lowerer<'a> {
     }
 
     fn inner(&mut self, statements: &[Statement], all: bool) -> Lowered<()> {
-        if all { self.all_statements(statements) } else { self.statements(statements) }
+        if all {
+            self.all_statements(statements)
+        } else {
+            self.statements(statements)
+        }
     }
 
     fn any_statement(&mut self, statement: &Statement, all: bool) -> Lowered<()> {
@@ -191,7 +212,11 @@ impl<'a> Lowerer<'a> {
                 let binder = binder.clone();
                 self.rounds(&binder, false, &mut |lowerer| lowerer.inner(body, all))
             }
-            Statement::If { condition, then, otherwise } => {
+            Statement::If {
+                condition,
+                then,
+                otherwise,
+            } => {
                 let condition = self.bool(condition)?;
                 match self.builder.as_bool(condition) {
                     Some(true) => self.inner(then, all),
@@ -206,14 +231,26 @@ impl<'a> Lowerer<'a> {
                     }
                 }
             }
-            Statement::Store { array, indices, value } => {
+            Statement::Store {
+                array,
+                indices,
+                value,
+            } => {
                 let value = self.real(value)?;
                 self.store(*array, indices, value)
             }
-            Statement::Dense { operation, inputs, output } => self.dense(*operation, inputs, output),
+            Statement::Dense {
+                operation,
+                inputs,
+                output,
+            } => self.dense(*operation, inputs, output),
             Statement::Random(random) => self.random(random),
             Statement::Term(term) => {
-                let part = if term.is_require { Part::Prior } else { Part::Likelihood };
+                let part = if term.is_require {
+                    Part::Prior
+                } else {
+                    Part::Likelihood
+                };
                 self.term(term, part)
             }
         }
@@ -257,13 +294,20 @@ impl<'a> Lowerer<'a> {
             }
         }
         let (lower, upper) = (self.int(&binder.lower)?, self.int(&binder.upper)?);
-        let span = Scalar::operation(Operation::IntSubtract, vec![binder.upper.clone(), binder.lower.clone()]);
+        let span = Scalar::operation(
+            Operation::IntSubtract,
+            vec![binder.upper.clone(), binder.lower.clone()],
+        );
         let most = self.ranges.of(&self.loops.arrays, &span).high;
         let most = match self.known_rounds(binder)? {
             Some((lower, upper)) => (upper - lower) as f64,
             None => most,
         };
-        let count = if most.is_finite() { (most + 1.0).max(0.0) as usize } else { return Err(unbounded()) };
+        let count = if most.is_finite() {
+            (most + 1.0).max(0.0) as usize
+        } else {
+            return Err(unbounded());
+        };
         let index = self.builder.begin_loop(lower, upper, count, false);
         self.indices.insert(binder.index, index);
         self.loop_depth += 1;
@@ -289,10 +333,25 @@ impl<'a> Lowerer<'a> {
         let array = self.loops.array(id);
         let length = array.length();
         let buffer = match &array.kind {
-            ArrayKind::Real(data) => (self.builder.buffer(&array.name, length, BufferKind::RealData(data.clone())), 0),
-            ArrayKind::Int(data) => (self.builder.buffer(&array.name, length, BufferKind::IntData(data.clone())), 0),
-            ArrayKind::Let => (self.builder.buffer(&array.name, length, BufferKind::Local), 0),
-            ArrayKind::Var => (self.builder.buffer(&array.name, length, BufferKind::Mutable), 0),
+            ArrayKind::Real(data) => (
+                self.builder
+                    .buffer(&array.name, length, BufferKind::RealData(data.clone())),
+                0,
+            ),
+            ArrayKind::Int(data) => (
+                self.builder
+                    .buffer(&array.name, length, BufferKind::IntData(data.clone())),
+                0,
+            ),
+            ArrayKind::Let => (
+                self.builder.buffer(&array.name, length, BufferKind::Local),
+                0,
+            ),
+            ArrayKind::Var => (
+                self.builder
+                    .buffer(&array.name, length, BufferKind::Mutable),
+                0,
+            ),
             ArrayKind::Random(_) => self.random_storage(id),
         };
         self.storage.insert(id, buffer);
@@ -309,7 +368,9 @@ impl<'a> Lowerer<'a> {
             let length = shape[axis] as i64;
             if axis > 0 {
                 let factor = self.builder.int(length);
-                position = self.builder.scalar(Operation::IntMultiply, &[position, factor]);
+                position = self
+                    .builder
+                    .scalar(Operation::IntMultiply, &[position, factor]);
                 shift *= length;
             }
             position = self.builder.scalar(Operation::IntAdd, &[position, value]);
@@ -325,14 +386,24 @@ impl<'a> Lowerer<'a> {
 
     pub(super) fn times(&mut self, value: Value, factor: usize) -> Value {
         let factor = self.builder.int(factor as i64);
-        self.builder.scalar(Operation::IntMultiply, &[value, factor])
+        self.builder
+            .scalar(Operation::IntMultiply, &[value, factor])
     }
 
     /// Stores an element.
-    pub(super) fn store(&mut self, array: ArrayId, indices: &[Scalar], value: Value) -> Lowered<()> {
+    pub(super) fn store(
+        &mut self,
+        array: ArrayId,
+        indices: &[Scalar],
+        value: Value,
+    ) -> Lowered<()> {
         let declared = self.loops.array(array);
         if declared.shape.is_empty() && !matches!(declared.kind, ArrayKind::Var) {
-            self.scopes.last_mut().expect("a scope").values.insert(array, value);
+            self.scopes
+                .last_mut()
+                .expect("a scope")
+                .values
+                .insert(array, value);
             return Ok(());
         }
         let index = self.flat(array, indices)?;
@@ -347,7 +418,11 @@ impl<'a> Lowerer<'a> {
         let index = self.times(index, length);
         let (buffer, offset) = self.buffer(place.array);
         let offset = self.plus(index, offset as i64);
-        Ok(Region { buffer, offset, length })
+        Ok(Region {
+            buffer,
+            offset,
+            length,
+        })
     }
 
     fn dense(&mut self, operation: DenseKind, inputs: &[Place], output: &Place) -> Lowered<()> {
@@ -357,17 +432,36 @@ impl<'a> Lowerer<'a> {
         }
         let whole = self.region(output, operation.output_length())?;
         let (dense, outputs) = match operation {
-            DenseKind::Product { rows, inner, columns } => (Dense::Product { rows, inner, columns }, vec![whole]),
+            DenseKind::Product {
+                rows,
+                inner,
+                columns,
+            } => (
+                Dense::Product {
+                    rows,
+                    inner,
+                    columns,
+                },
+                vec![whole],
+            ),
             DenseKind::Cholesky { size } => (Dense::Cholesky { size }, vec![whole]),
-            DenseKind::SolveLower { size, columns } => (Dense::SolveLower { size, columns }, vec![whole]),
-            DenseKind::SolveLowerTransposed { size, columns } => (Dense::SolveLowerTransposed { size, columns }, vec![whole]),
+            DenseKind::SolveLower { size, columns } => {
+                (Dense::SolveLower { size, columns }, vec![whole])
+            }
+            DenseKind::SolveLowerTransposed { size, columns } => {
+                (Dense::SolveLowerTransposed { size, columns }, vec![whole])
+            }
             DenseKind::MultiNormal { size } => {
                 let part = |lowerer: &mut Self, start: usize, length: usize| Region {
                     buffer: whole.buffer,
                     offset: lowerer.plus(whole.offset, start as i64),
                     length,
                 };
-                let outputs = vec![part(self, 0, 1), part(self, 1, size), part(self, 1 + size, size * size)];
+                let outputs = vec![
+                    part(self, 0, 1),
+                    part(self, 1, size),
+                    part(self, 1 + size, size * size),
+                ];
                 (Dense::MultiNormal { size }, outputs)
             }
         };
@@ -385,7 +479,9 @@ impl<'a> Lowerer<'a> {
                 continue;
             }
             let index = self.builder.begin_count(region.length);
-            let at = self.builder.scalar(Operation::IntAdd, &[region.offset, index]);
+            let at = self
+                .builder
+                .scalar(Operation::IntAdd, &[region.offset, index]);
             let zero = self.builder.real(0.0);
             self.builder.store(region.buffer, at, zero);
             self.builder.end();
@@ -403,7 +499,9 @@ impl<'a> Lowerer<'a> {
 
     fn plain_term(&mut self, term: &Term, part: Part) -> Lowered<()> {
         self.all_statements(&term.statements)?;
-        let statement = self.builder.statement(self.loops.descriptions[term.description as usize].clone());
+        let statement = self
+            .builder
+            .statement(self.loops.descriptions[term.description as usize].clone());
         let mut condition = self.builder.bool(true);
         for one in &term.domain {
             let holds = self.bool(&one.holds)?;
@@ -437,7 +535,9 @@ impl<'a> Lowerer<'a> {
 fn only_likelihood(statements: &[Statement], stored: &mut HashSet<ArrayId>) -> bool {
     statements.iter().all(|statement| match statement {
         Statement::For { body, .. } => only_likelihood(body, stored),
-        Statement::If { then, otherwise, .. } => only_likelihood(then, stored) && only_likelihood(otherwise, stored),
+        Statement::If {
+            then, otherwise, ..
+        } => only_likelihood(then, stored) && only_likelihood(otherwise, stored),
         Statement::Store { array, .. } => {
             stored.insert(*array);
             true
@@ -452,6 +552,9 @@ fn only_likelihood(statements: &[Statement], stored: &mut HashSet<ArrayId>) -> b
 }
 
 fn unbounded() -> Diagnostic {
-    Diagnostic::error("E0461", "the number of rounds of a loop cannot be told from the data")
-        .help("let the ends of the range depend on data and loop indices only")
+    Diagnostic::error(
+        "E0461",
+        "the number of rounds of a loop cannot be told from the data",
+    )
+    .help("let the ends of the range depend on data and loop indices only")
 }

@@ -43,7 +43,9 @@ pub struct InferredArray {
 impl Layout {
     /// The unknown variable of an array.
     pub fn of(&self, array: ArrayId) -> Option<&InferredArray> {
-        self.inferred.iter().find(|inferred| inferred.array == array)
+        self.inferred
+            .iter()
+            .find(|inferred| inferred.array == array)
     }
 }
 
@@ -58,7 +60,9 @@ fn collect(statements: &[Statement], loops: &Loops, layout: &mut Layout) {
     for statement in statements {
         match statement {
             Statement::For { body, .. } => collect(body, loops, layout),
-            Statement::If { then, otherwise, .. } => {
+            Statement::If {
+                then, otherwise, ..
+            } => {
                 collect(then, loops, layout);
                 collect(otherwise, loops, layout);
             }
@@ -68,7 +72,11 @@ fn collect(statements: &[Statement], loops: &Loops, layout: &mut Layout) {
                     continue;
                 }
                 let is_identity = unconstrain::is_identity(&random.support);
-                if let Some(known) = layout.inferred.iter_mut().find(|known| known.array == random.variable) {
+                if let Some(known) = layout
+                    .inferred
+                    .iter_mut()
+                    .find(|known| known.array == random.variable)
+                {
                     known.is_identity &= is_identity;
                     continue;
                 }
@@ -78,7 +86,12 @@ fn collect(statements: &[Statement], loops: &Loops, layout: &mut Layout) {
                 let unconstrained = layout.dimension..layout.dimension + free;
                 layout.given_length += array.length();
                 layout.dimension += free;
-                layout.inferred.push(InferredArray { array: random.variable, given_offset, unconstrained, is_identity });
+                layout.inferred.push(InferredArray {
+                    array: random.variable,
+                    given_offset,
+                    unconstrained,
+                    is_identity,
+                });
             }
             _ => {}
         }

@@ -17,22 +17,35 @@ impl Lowerer<'_> {
         if let Some(inferred) = self.layout.of(id) {
             match self.mode {
                 Mode::Density | Mode::Outputs if inferred.is_identity => {
-                    return (self.position.expect("these graphs have a position"), inferred.unconstrained.start);
+                    return (
+                        self.position.expect("these graphs have a position"),
+                        inferred.unconstrained.start,
+                    );
                 }
-                Mode::Unconstrain => return (self.given.expect("this graph has given values"), inferred.given_offset),
+                Mode::Unconstrain => {
+                    return (
+                        self.given.expect("this graph has given values"),
+                        inferred.given_offset,
+                    );
+                }
                 _ => {}
             }
         }
         // Ordered draws are sorted in place.
         let sorted = self.mode == Mode::Start && is_ordered(&self.loops.statements, id);
-        let kind = if sorted { BufferKind::Mutable } else { BufferKind::Local };
+        let kind = if sorted {
+            BufferKind::Mutable
+        } else {
+            BufferKind::Local
+        };
         (self.builder.buffer(&array.name, array.length(), kind), 0)
     }
 
     /// An unknown number that is read where it lies.
     pub(super) fn scalar_variable(&mut self, id: ArrayId) -> Option<Value> {
         let inferred = self.layout.of(id)?;
-        let aliased = self.mode == Mode::Unconstrain || (inferred.is_identity && self.mode != Mode::Start);
+        let aliased =
+            self.mode == Mode::Unconstrain || (inferred.is_identity && self.mode != Mode::Start);
         if !aliased {
             return None;
         }
@@ -42,7 +55,9 @@ impl Lowerer<'_> {
     }
 
     pub(super) fn random(&mut self, random: &Random) -> Lowered<()> {
-        let Some(wanted) = live::wanted(self.loops, random, self.mode) else { return Ok(()) };
+        let Some(wanted) = live::wanted(self.loops, random, self.mode) else {
+            return Ok(());
+        };
         if random.observed {
             return self.term(&random.density, Part::Likelihood);
         }
@@ -67,17 +82,27 @@ impl Lowerer<'_> {
     }
 
     fn bounds(&mut self, lower: &Option<Scalar>, upper: &Option<Scalar>) -> Lowered<Bounds> {
-        let mut bound = |scalar: &Option<Scalar>| scalar.as_ref().map(|scalar| self.real(scalar)).transpose();
-        Ok(Bounds { lower: bound(lower)?, upper: bound(upper)? })
+        let mut bound =
+            |scalar: &Option<Scalar>| scalar.as_ref().map(|scalar| self.real(scalar)).transpose();
+        Ok(Bounds {
+            lower: bound(lower)?,
+            upper: bound(upper)?,
+        })
     }
 
     fn description(&mut self, random: &Random) -> u32 {
-        self.builder.statement(self.loops.descriptions[random.density.description as usize].clone())
+        self.builder
+            .statement(self.loops.descriptions[random.density.description as usize].clone())
     }
 
     /// The coordinate of an element, or the first of a vector.
     fn coordinate_index(&mut self, random: &Random) -> Lowered<Value> {
-        let start = self.layout.of(random.variable).expect("it is inferred").unconstrained.start;
+        let start = self
+            .layout
+            .of(random.variable)
+            .expect("it is inferred")
+            .unconstrained
+            .start;
         let flat = self.flat(random.variable, &random.indices)?;
         let free = match random.support {
             Support::Interval { .. } => 1,
@@ -95,11 +120,20 @@ impl Lowerer<'_> {
         let first = self.times(flat, size);
         let first = self.plus(first, offset as i64);
         let statement = self.description(random);
-        Ok(Stretch { array: random.variable, size, buffer, first, coordinate, statement })
+        Ok(Stretch {
+            array: random.variable,
+            size,
+            buffer,
+            first,
+            coordinate,
+            statement,
+        })
     }
 
     fn is_identity(&self, random: &Random) -> bool {
-        self.layout.of(random.variable).is_some_and(|inferred| inferred.is_identity)
+        self.layout
+            .of(random.variable)
+            .is_some_and(|inferred| inferred.is_identity)
     }
 
     /// Elements from coordinates.
@@ -131,14 +165,27 @@ impl Lowerer<'_> {
             Support::Vector(size) => {
                 let stretch = self.stretch(random)?;
                 let position = self.position.expect("a position");
-                self.copy(*size, position, stretch.coordinate, stretch.buffer, stretch.first);
+                self.copy(
+                    *size,
+                    position,
+                    stretch.coordinate,
+                    stretch.buffer,
+                    stretch.first,
+                );
             }
         }
         Ok(())
     }
 
     /// Copies a stretch of one buffer to another.
-    pub(crate) fn copy(&mut self, length: usize, from: BufferId, source: Value, to: BufferId, target: Value) {
+    pub(crate) fn copy(
+        &mut self,
+        length: usize,
+        from: BufferId,
+        source: Value,
+        to: BufferId,
+        target: Value,
+    ) {
         if length == 0 {
             return;
         }
@@ -161,7 +208,8 @@ impl Lowerer<'_> {
                 let x = self.element_value(random)?;
                 let u = self.free(x, bounds);
                 let index = self.coordinate_index(random)?;
-                self.builder.store(self.output.expect("an output"), index, u);
+                self.builder
+                    .store(self.output.expect("an output"), index, u);
             }
             Support::Ordered { lower, upper, .. } => {
                 let bounds = self.bounds(lower, upper)?;
@@ -175,7 +223,13 @@ impl Lowerer<'_> {
             Support::Vector(size) => {
                 let stretch = self.stretch(random)?;
                 let output = self.output.expect("an output");
-                self.copy(*size, stretch.buffer, stretch.first, output, stretch.coordinate);
+                self.copy(
+                    *size,
+                    stretch.buffer,
+                    stretch.first,
+                    output,
+                    stretch.coordinate,
+                );
             }
         }
         Ok(())
@@ -183,7 +237,12 @@ impl Lowerer<'_> {
 
     fn element_value(&mut self, random: &Random) -> Lowered<Value> {
         if self.loops.array(random.variable).shape.is_empty() {
-            if let Some(value) = self.scopes.iter().rev().find_map(|scope| scope.values.get(&random.variable)) {
+            if let Some(value) = self
+                .scopes
+                .iter()
+                .rev()
+                .find_map(|scope| scope.values.get(&random.variable))
+            {
                 return Ok(*value);
             }
             if let Some(value) = self.scalar_variable(random.variable) {
@@ -232,7 +291,13 @@ impl Lowerer<'_> {
                 self.constrain_ordered(stretch, bounds);
             }
             Support::Simplex(_) => self.constrain_simplex(stretch),
-            Support::Vector(size) => self.copy(*size, output, stretch.coordinate, stretch.buffer, stretch.first),
+            Support::Vector(size) => self.copy(
+                *size,
+                output,
+                stretch.coordinate,
+                stretch.buffer,
+                stretch.first,
+            ),
             Support::Interval { .. } => unreachable!("handled above"),
         }
         self.position = position;
@@ -250,8 +315,12 @@ impl Lowerer<'_> {
 fn is_ordered(statements: &[Statement], id: ArrayId) -> bool {
     statements.iter().any(|statement| match statement {
         Statement::For { body, .. } => is_ordered(body, id),
-        Statement::If { then, otherwise, .. } => is_ordered(then, id) || is_ordered(otherwise, id),
-        Statement::Random(random) => random.variable == id && matches!(random.support, Support::Ordered { .. }),
+        Statement::If {
+            then, otherwise, ..
+        } => is_ordered(then, id) || is_ordered(otherwise, id),
+        Statement::Random(random) => {
+            random.variable == id && matches!(random.support, Support::Ordered { .. })
+        }
         _ => false,
     })
 }

@@ -46,9 +46,11 @@ impl Lowerer<'_> {
                 span = *place;
             }
         });
-        Err(Diagnostic::error("E0462", "an index must be known when the data are")
-            .at(span, "this is computed with every draw")
-            .help("use a sum over the possible indices with `indicator`, or `if`"))
+        Err(
+            Diagnostic::error("E0462", "an index must be known when the data are")
+                .at(span, "this is computed with every draw")
+                .help("use a sum over the possible indices with `indicator`, or `if`"),
+        )
     }
 
     /// A truth.
@@ -62,7 +64,10 @@ impl Lowerer<'_> {
             Node::Int(value) => return Ok(self.builder.int(*value)),
             Node::Bool(value) => return Ok(self.builder.bool(*value)),
             Node::Index(index) => {
-                return Ok(*self.indices.get(index).expect("every index is bound by a loop around it"));
+                return Ok(*self
+                    .indices
+                    .get(index)
+                    .expect("every index is bound by a loop around it"));
             }
             _ => {}
         }
@@ -70,11 +75,20 @@ impl Lowerer<'_> {
             return self.compute(scalar);
         }
         let key = Rc::as_ptr(&scalar.0);
-        if let Some(value) = self.scopes.iter().rev().find_map(|scope: &Scope| scope.memo.get(&key)) {
+        if let Some(value) = self
+            .scopes
+            .iter()
+            .rev()
+            .find_map(|scope: &Scope| scope.memo.get(&key))
+        {
             return Ok(*value);
         }
         let value = self.compute(scalar)?;
-        self.scopes.last_mut().expect("a scope").memo.insert(key, value);
+        self.scopes
+            .last_mut()
+            .expect("a scope")
+            .memo
+            .insert(key, value);
         Ok(value)
     }
 
@@ -97,10 +111,25 @@ impl Lowerer<'_> {
 
     fn compute(&mut self, scalar: &Scalar) -> Lowered<Value> {
         match &*scalar.0 {
-            Node::Element { array, indices, span } => self.element(*array, indices, *span),
-            Node::Operation { operation, arguments } => self.operation(*operation, arguments),
-            Node::Reduce { reducer, binders, body } => self.reduce(*reducer, binders, body),
-            Node::If { condition, then, otherwise } => self.choice(condition, then, otherwise),
+            Node::Element {
+                array,
+                indices,
+                span,
+            } => self.element(*array, indices, *span),
+            Node::Operation {
+                operation,
+                arguments,
+            } => self.operation(*operation, arguments),
+            Node::Reduce {
+                reducer,
+                binders,
+                body,
+            } => self.reduce(*reducer, binders, body),
+            Node::If {
+                condition,
+                then,
+                otherwise,
+            } => self.choice(condition, then, otherwise),
             Node::Draw { draw, arguments } => {
                 let mut values = Vec::new();
                 for argument in arguments {
@@ -112,18 +141,33 @@ impl Lowerer<'_> {
         }
     }
 
-    fn element(&mut self, array: crate::data::loops::ArrayId, indices: &[Scalar], span: Span) -> Lowered<Value> {
+    fn element(
+        &mut self,
+        array: crate::data::loops::ArrayId,
+        indices: &[Scalar],
+        span: Span,
+    ) -> Lowered<Value> {
         let declared = self.loops.array(array);
-        if declared.shape.is_empty() && matches!(declared.kind, ArrayKind::Let | ArrayKind::Random(_)) {
-            if let Some(value) = self.scopes.iter().rev().find_map(|scope| scope.values.get(&array)) {
+        if declared.shape.is_empty()
+            && matches!(declared.kind, ArrayKind::Let | ArrayKind::Random(_))
+        {
+            if let Some(value) = self
+                .scopes
+                .iter()
+                .rev()
+                .find_map(|scope| scope.values.get(&array))
+            {
                 return Ok(*value);
             }
             if let Some(value) = self.scalar_variable(array) {
                 return Ok(value);
             }
-            return Err(Diagnostic::error("E0463", format!("`{}` has no value here", declared.name))
-                .at(span, "used here")
-                .help("define it outside the branch"));
+            return Err(Diagnostic::error(
+                "E0463",
+                format!("`{}` has no value here", declared.name),
+            )
+            .at(span, "used here")
+            .help("define it outside the branch"));
         }
         let index = self.flat(array, indices)?;
         let (buffer, offset) = self.buffer(array);
@@ -138,8 +182,13 @@ impl Lowerer<'_> {
             values.push(self.value(argument)?);
         }
         let entry = operation.entry();
-        let fits = |lowerer: &Self, value: Value, ty: Type| lowerer.builder.graph().type_of(value) == ty;
-        if values.iter().zip(entry.arguments).all(|(&value, &ty)| fits(self, value, ty)) {
+        let fits =
+            |lowerer: &Self, value: Value, ty: Type| lowerer.builder.graph().type_of(value) == ty;
+        if values
+            .iter()
+            .zip(entry.arguments)
+            .all(|(&value, &ty)| fits(self, value, ty))
+        {
             return Ok(self.builder.scalar(operation, &values));
         }
         // Whole numbers that are computed with every draw are kept as reals.
@@ -185,9 +234,14 @@ impl Lowerer<'_> {
         }
         if self.is_total(then) && self.is_total(otherwise) {
             let (a, b) = (self.value(then)?, self.value(otherwise)?);
-            let types = (self.builder.graph().type_of(a), self.builder.graph().type_of(b));
+            let types = (
+                self.builder.graph().type_of(a),
+                self.builder.graph().type_of(b),
+            );
             return Ok(match types {
-                (Type::Int, Type::Int) => self.builder.scalar(Operation::IntSelect, &[condition, a, b]),
+                (Type::Int, Type::Int) => self
+                    .builder
+                    .scalar(Operation::IntSelect, &[condition, a, b]),
                 (Type::Bool, Type::Bool) => {
                     let first = self.builder.scalar(Operation::And, &[condition, a]);
                     let not = self.builder.scalar(Operation::Not, &[condition]);
@@ -230,17 +284,45 @@ impl Lowerer<'_> {
                     range.low >= 1.0 && range.high <= length as f64 && self.is_total(index)
                 })
             }
-            Node::Operation { operation, arguments } => {
+            Node::Operation {
+                operation,
+                arguments,
+            } => {
                 matches!(
                     operation,
-                    Negate | Add | Subtract | Multiply | Minimum | Maximum | Absolute | LogOnePlusExp | Logistic | IntToReal
-                        | IntNegate | IntAdd | IntSubtract | IntMultiply | IntMinimum | IntMaximum | Less | LessEqual | Equal
-                        | And | Or | Not | IntLess | IntLessEqual | IntEqual | IntSelect
+                    Negate
+                        | Add
+                        | Subtract
+                        | Multiply
+                        | Minimum
+                        | Maximum
+                        | Absolute
+                        | LogOnePlusExp
+                        | Logistic
+                        | IntToReal
+                        | IntNegate
+                        | IntAdd
+                        | IntSubtract
+                        | IntMultiply
+                        | IntMinimum
+                        | IntMaximum
+                        | Less
+                        | LessEqual
+                        | Equal
+                        | And
+                        | Or
+                        | Not
+                        | IntLess
+                        | IntLessEqual
+                        | IntEqual
+                        | IntSelect
                 ) && arguments.iter().all(|argument| self.is_total(argument))
             }
-            Node::If { condition, then, otherwise } => {
-                self.is_total(condition) && self.is_total(then) && self.is_total(otherwise)
-            }
+            Node::If {
+                condition,
+                then,
+                otherwise,
+            } => self.is_total(condition) && self.is_total(then) && self.is_total(otherwise),
             Node::Reduce { .. } | Node::Draw { .. } => false,
         }
     }
@@ -259,7 +341,8 @@ impl Lowerer<'_> {
             _ => 0.0,
         };
         let operation = fold_operation(reducer);
-        let total = self.accumulate(binders, start, operation, &mut |lowerer| lowerer.real(body))?;
+        let total =
+            self.accumulate(binders, start, operation, &mut |lowerer| lowerer.real(body))?;
         if reducer != Reducer::Mean {
             return Ok(total);
         }
@@ -284,7 +367,9 @@ impl Lowerer<'_> {
         let mut count: i64 = 1;
         for binder in binders {
             let simple = binder.lower.as_int().zip(binder.upper.as_int());
-            let Some((lower, upper)) = simple else { return Ok(None) };
+            let Some((lower, upper)) = simple else {
+                return Ok(None);
+            };
             count = count.saturating_mul((upper - lower + 1).max(0));
         }
         if count > UNROLLED {
@@ -295,12 +380,20 @@ impl Lowerer<'_> {
         Ok(Some(values))
     }
 
-    fn unrolled(&mut self, binders: &[Binder], body: &Scalar, values: &mut Vec<Value>) -> Lowered<()> {
+    fn unrolled(
+        &mut self,
+        binders: &[Binder],
+        body: &Scalar,
+        values: &mut Vec<Value>,
+    ) -> Lowered<()> {
         let Some((first, rest)) = binders.split_first() else {
             values.push(self.real(body)?);
             return Ok(());
         };
-        let (lower, upper) = (first.lower.as_int().unwrap_or(1), first.upper.as_int().unwrap_or(0));
+        let (lower, upper) = (
+            first.lower.as_int().unwrap_or(1),
+            first.upper.as_int().unwrap_or(0),
+        );
         let outer = self.indices.get(&first.index).copied();
         for i in lower..=upper {
             let index = self.builder.int(i);
@@ -327,7 +420,9 @@ impl Lowerer<'_> {
             Reducer::Minimum => f64::INFINITY,
             _ => 0.0,
         };
-        let folded = values.into_iter().reduce(|a, b| self.builder.scalar(operation, &[a, b]));
+        let folded = values
+            .into_iter()
+            .reduce(|a, b| self.builder.scalar(operation, &[a, b]));
         let total = match folded {
             Some(total) => total,
             None => self.builder.real(empty),
@@ -361,32 +456,52 @@ impl Lowerer<'_> {
         Ok(self.builder.load(register, zero))
     }
 
-    fn nest(&mut self, binders: &[Binder], body: &mut dyn FnMut(&mut Self) -> Lowered<()>) -> Lowered<()> {
+    fn nest(
+        &mut self,
+        binders: &[Binder],
+        body: &mut dyn FnMut(&mut Self) -> Lowered<()>,
+    ) -> Lowered<()> {
         match binders.split_first() {
             None => body(self),
-            Some((first, rest)) => self.rounds(first, false, &mut |lowerer| lowerer.nest(rest, body)),
+            Some((first, rest)) => {
+                self.rounds(first, false, &mut |lowerer| lowerer.nest(rest, body))
+            }
         }
     }
 
     /// m + log Σ exp(x − m) with m the largest; −∞ if all are.
     fn log_sum_exp(&mut self, binders: &[Binder], body: &Scalar) -> Lowered<Value> {
-        let largest = self.accumulate(binders, f64::NEG_INFINITY, Operation::Maximum, &mut |lowerer| lowerer.real(body))?;
+        let largest = self.accumulate(
+            binders,
+            f64::NEG_INFINITY,
+            Operation::Maximum,
+            &mut |lowerer| lowerer.real(body),
+        )?;
         self.unless_nothing(largest, &mut |lowerer| {
             lowerer.accumulate(binders, 0.0, Operation::Add, &mut |lowerer| {
                 let value = lowerer.real(body)?;
-                let below = lowerer.builder.scalar(Operation::Subtract, &[value, largest]);
+                let below = lowerer
+                    .builder
+                    .scalar(Operation::Subtract, &[value, largest]);
                 Ok(lowerer.builder.scalar(Operation::Exponential, &[below]))
             })
         })
     }
 
     fn log_sum_exp_of(&mut self, values: Vec<Value>) -> Lowered<Value> {
-        let largest = values.iter().copied().reduce(|a, b| self.builder.scalar(Operation::Maximum, &[a, b]));
-        let Some(largest) = largest else { return Ok(self.builder.real(f64::NEG_INFINITY)) };
+        let largest = values
+            .iter()
+            .copied()
+            .reduce(|a, b| self.builder.scalar(Operation::Maximum, &[a, b]));
+        let Some(largest) = largest else {
+            return Ok(self.builder.real(f64::NEG_INFINITY));
+        };
         self.unless_nothing(largest, &mut |lowerer| {
             let mut sum = lowerer.builder.real(0.0);
             for &value in &values {
-                let below = lowerer.builder.scalar(Operation::Subtract, &[value, largest]);
+                let below = lowerer
+                    .builder
+                    .scalar(Operation::Subtract, &[value, largest]);
                 let term = lowerer.builder.scalar(Operation::Exponential, &[below]);
                 sum = lowerer.builder.scalar(Operation::Add, &[sum, term]);
             }
@@ -394,7 +509,11 @@ impl Lowerer<'_> {
         })
     }
 
-    fn unless_nothing(&mut self, largest: Value, sum: &mut dyn FnMut(&mut Self) -> Lowered<Value>) -> Lowered<Value> {
+    fn unless_nothing(
+        &mut self,
+        largest: Value,
+        sum: &mut dyn FnMut(&mut Self) -> Lowered<Value>,
+    ) -> Lowered<Value> {
         let nothing = self.builder.real(f64::NEG_INFINITY);
         let is_nothing = self.builder.scalar(Operation::Equal, &[largest, nothing]);
         if self.builder.as_bool(is_nothing) == Some(true) {

@@ -11,7 +11,14 @@ use crate::math::primitive::Operation::{self, *};
 
 /// Whether values and coordinates are the same.
 pub(super) fn is_identity(support: &Support) -> bool {
-    matches!(support, Support::Interval { lower: None, upper: None, .. } | Support::Vector(_))
+    matches!(
+        support,
+        Support::Interval {
+            lower: None,
+            upper: None,
+            ..
+        } | Support::Vector(_)
+    )
 }
 
 /// Bounds as values; `None` is unbounded.
@@ -112,7 +119,9 @@ impl Lowerer<'_> {
 
     fn coordinate(&mut self, stretch: Stretch, k: Value) -> Value {
         let index = self.op(IntAdd, &[stretch.coordinate, k]);
-        let position = self.position.expect("graphs that transform have a position");
+        let position = self
+            .position
+            .expect("graphs that transform have a position");
         self.builder.load(position, index)
     }
 
@@ -133,20 +142,33 @@ impl Lowerer<'_> {
     }
 
     /// For each k after the first, in rising order, or falling if the vector hangs from an upper bound alone.
-    fn chain(&mut self, stretch: Stretch, bounds: Bounds, body: &mut dyn FnMut(&mut Self, Value, Option<Value>)) {
+    fn chain(
+        &mut self,
+        stretch: Stretch,
+        bounds: Bounds,
+        body: &mut dyn FnMut(&mut Self, Value, Option<Value>),
+    ) {
         let falls = bounds.lower.is_none() && bounds.upper.is_some();
         if stretch.size == 0 {
             return;
         }
-        let first = self.builder.int(if falls { stretch.size as i64 - 1 } else { 0 });
+        let first = self
+            .builder
+            .int(if falls { stretch.size as i64 - 1 } else { 0 });
         body(self, first, None);
         if stretch.size == 1 {
             return;
         }
         self.builder.pin(stretch.buffer);
-        let (low, high) = if falls { (0, stretch.size as i64 - 2) } else { (1, stretch.size as i64 - 1) };
+        let (low, high) = if falls {
+            (0, stretch.size as i64 - 2)
+        } else {
+            (1, stretch.size as i64 - 1)
+        };
         let (lower, upper) = (self.builder.int(low), self.builder.int(high));
-        let k = self.builder.begin_loop(lower, upper, stretch.size - 1, falls);
+        let k = self
+            .builder
+            .begin_loop(lower, upper, stretch.size - 1, falls);
         self.scopes.push(Default::default());
         let before = self.plus(k, if falls { 1 } else { -1 });
         body(self, k, Some(before));
@@ -172,9 +194,15 @@ impl Lowerer<'_> {
         let Some(before) = before else { return bounds };
         let neighbour = self.element_at(stretch, before);
         if bounds.lower.is_none() && bounds.upper.is_some() {
-            Bounds { lower: None, upper: Some(neighbour) }
+            Bounds {
+                lower: None,
+                upper: Some(neighbour),
+            }
         } else {
-            Bounds { lower: Some(neighbour), upper: bounds.upper }
+            Bounds {
+                lower: Some(neighbour),
+                upper: bounds.upper,
+            }
         }
     }
 
@@ -206,8 +234,17 @@ impl Lowerer<'_> {
 
     /// 1 / √(j (j + 1)) for j = 0, 1, …: the scales of the Helmert basis.
     fn helmert(&mut self, size: usize) -> BufferId {
-        let scales: Vec<f64> = (0..size).map(|j| if j == 0 { 0.0 } else { 1.0 / ((j * (j + 1)) as f64).sqrt() }).collect();
-        self.builder.buffer("helmert", size, BufferKind::RealData(scales.into()))
+        let scales: Vec<f64> = (0..size)
+            .map(|j| {
+                if j == 0 {
+                    0.0
+                } else {
+                    1.0 / ((j * (j + 1)) as f64).sqrt()
+                }
+            })
+            .collect();
+        self.builder
+            .buffer("helmert", size, BufferKind::RealData(scales.into()))
     }
 
     /// Elements of a simplex from coordinates: z = V u from the last element down, with the sum of what is still to come in
@@ -221,7 +258,11 @@ impl Lowerer<'_> {
         let zero = self.builder.int(0);
         let total = self.loops.array(stretch.array).length();
         let z = self.builder.buffer("log ratios", total, BufferKind::Local);
-        let logs = Stretch { buffer: z, first: self.vector_start(stretch), ..stretch };
+        let logs = Stretch {
+            buffer: z,
+            first: self.vector_start(stretch),
+            ..stretch
+        };
         let tail = self.builder.register("tail");
         let nothing = self.builder.real(0.0);
         self.builder.store(tail, zero, nothing);
@@ -307,10 +348,16 @@ impl Lowerer<'_> {
         let head = self.builder.register("head");
         let nothing = self.builder.real(0.0);
         self.builder.store(head, zero, nothing);
-        let (one, last) = (self.builder.int(1), self.builder.int(stretch.size as i64 - 1));
+        let (one, last) = (
+            self.builder.int(1),
+            self.builder.int(stretch.size as i64 - 1),
+        );
         let k = self.builder.begin_loop(one, last, stretch.size - 1, false);
         let before = self.plus(k, -1);
-        let (x, own) = (self.element_at(stretch, before), self.element_at(stretch, k));
+        let (x, own) = (
+            self.element_at(stretch, before),
+            self.element_at(stretch, k),
+        );
         let (log_x, log_own) = (self.op(Logarithm, &[x]), self.op(Logarithm, &[own]));
         let so_far = self.builder.load(head, zero);
         let sum = self.op(Add, &[so_far, log_x]);

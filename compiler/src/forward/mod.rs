@@ -51,12 +51,24 @@ pub fn unconstrain(loops: &Loops, ranges: &Ranges, layout: &Layout) -> Result<Gr
 ///
 /// # Errors
 /// As [`crate::density::log_density`], and for a simulated variable whose law has no sampler.
-pub fn outputs(loops: &Loops, ranges: &Ranges, layout: &Layout) -> Result<(Graph, Vec<OutputColumn>), Diagnostic> {
-    let column = |array: ArrayId, name: &str, kind| OutputColumn { array, name: name.to_string(), kind };
+pub fn outputs(
+    loops: &Loops,
+    ranges: &Ranges,
+    layout: &Layout,
+) -> Result<(Graph, Vec<OutputColumn>), Diagnostic> {
+    let column = |array: ArrayId, name: &str, kind| OutputColumn {
+        array,
+        name: name.to_string(),
+        kind,
+    };
     let named = |array: ArrayId| loops.array(array).name.clone();
     let mut columns: Vec<OutputColumn> = Vec::new();
     for inferred in &layout.inferred {
-        columns.push(column(inferred.array, &named(inferred.array), OutputKind::Inferred));
+        columns.push(column(
+            inferred.array,
+            &named(inferred.array),
+            OutputKind::Inferred,
+        ));
     }
     for report in &loops.reports {
         columns.push(column(report.array, &report.name, OutputKind::Report));
@@ -66,7 +78,10 @@ pub fn outputs(loops: &Loops, ranges: &Ranges, layout: &Layout) -> Result<(Graph
     for array in simulated {
         columns.push(column(array, &named(array), OutputKind::Simulated));
     }
-    let length = columns.iter().map(|column| loops.array(column.array).length()).sum();
+    let length = columns
+        .iter()
+        .map(|column| loops.array(column.array).length())
+        .sum();
     let mut lowerer = Lowerer::new(loops, ranges, layout, Mode::Outputs);
     lowerer.declare_output(length);
     lowerer.program()?;
@@ -82,12 +97,17 @@ fn find_simulated(statements: &[Statement], loops: &Loops, found: &mut Vec<Array
     for statement in statements {
         match statement {
             Statement::For { body, .. } => find_simulated(body, loops, found),
-            Statement::If { then, otherwise, .. } => {
+            Statement::If {
+                then, otherwise, ..
+            } => {
                 find_simulated(then, loops, found);
                 find_simulated(otherwise, loops, found);
             }
             Statement::Random(random) => {
-                let simulated = matches!(loops.array(random.variable).kind, ArrayKind::Random(Role::Simulated));
+                let simulated = matches!(
+                    loops.array(random.variable).kind,
+                    ArrayKind::Random(Role::Simulated)
+                );
                 if simulated && !found.contains(&random.variable) {
                     found.push(random.variable);
                 }
@@ -104,7 +124,11 @@ impl Lowerer<'_> {
         let declared = self.loops.array(array);
         let target = self.builder.int(offset as i64);
         if declared.shape.is_empty() {
-            let node = Node::Element { array, indices: Vec::new(), span: declared.span };
+            let node = Node::Element {
+                array,
+                indices: Vec::new(),
+                span: declared.span,
+            };
             let value = self.element_of(Scalar(std::rc::Rc::new(node)))?;
             self.builder.store(output, target, value);
             return Ok(());

@@ -1,0 +1,221 @@
+//! Real data with reference densities and posteriors, when the folder `../shared/posteriordb` is beside the project: each
+//! model of `tests/posteriordb` must give the reference log density and gradient at every point, and, in the slow test,
+//! the reference means and standard deviations. Half-distributions are normalised here and not there; how many factors 2
+//! that makes is read off the reference's own description.
+
+use std::path::{Path, PathBuf};
+
+use likelier::{Dataset, Model, Options, Settings};
+use serde_json::Value;
+
+/// Model files and the folders of their posteriors.
+const POSTERIORS: [(&str, &str); 12] = [
+    (
+        "eight_schools_noncentered",
+        "eight_schools-eight_schools_noncentered",
+    ),
+    ("kidscore_interaction", "kidiq-kidscore_interaction"),
+    ("logearn_interaction", "earnings-logearn_interaction"),
+    ("nes1980", "nes1980-nes"),
+    ("arK", "arK-arK"),
+    ("arma11", "arma-arma11"),
+    ("garch11", "garch-garch11"),
+    ("gp_regr", "gp_pois_regr-gp_regr"),
+    ("gp_pois_regr", "gp_pois_regr-gp_pois_regr"),
+    ("diamonds", "diamonds-diamonds"),
+    ("logmesquite_logvash", "mesquite-logmesquite_logvash"),
+    ("blr", "sblri-blr"),
+];
+
+fn shared() -> Option<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/posteriordb");
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    eprintln!("skipped: {} is not there", folder.display());
+    None
+}
+
+fn model(name: &str, folder: &Path) -> Model {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/posteriordb/{name}.ppl"));
+    let text = std::fs::read_to_string(&path).expect("the model");
+    let data = std::fs::read_to_string(folder.join("data.json")).expect("the data");
+    let data = Dataset::from_json("data.json", &data).expect("data");
+    match Model::compile(name, &text, &data, &Options::default()) {
+        Ok(model) => model,
+        Err(error) => panic!("{name} does not compile: {error}"),
+    }
+}
+
+fn json(path: PathBuf) -> Value {
+    serde_json::from_str(&std::fs::read_to_string(&path).expect("a file")).expect("JSON")
+}
+
+/// The factors 2 of normalised half-distributions, in nats.
+fn half_constants(folder: &Path) -> f64 {
+    let text = std::fs::read_to_string(folder.join("model.md")).expect("a description");
+    let count = text
+        .split("larger by ")
+        .nth(1)
+        .and_then(|rest| rest.split('·').next())
+        .and_then(|n| n.parse::<f64>().ok());
+    count.unwrap_or(0.0) * std::f64::consts::LN_2
+}
+
+#[test]
+fn densities_and_gradients_are_those_of_the_reference() {
+    let Some(shared) = shared() else { return };
+    for (name, folder) in POSTERIORS {
+        let folder = shared.join(folder);
+        let model = model(name, &folder);
+        let constant = half_constants(&folder);
+        let reference = json(folder.join("density.json"));
+        let points = reference["points"].as_array().expect("points");
+        assert!(!points.is_empty());
+        for point in points {
+            let given = Dataset::from_json("point", &nested(&point["constrained"]).to_string())
+                .expect("a point");
+            let density = model
+                .density_at(&given)
+                .unwrap_or_else(|error| panic!("{name}: {error}"));
+            let close = |found: f64, expected: f64, what: &str| {
+                let error = (found - expected).abs() / expected.abs().max(1.0);
+                assert!(error < 1e-9, "{name}: {what} is {found}, not {expected}");
+            };
+            close(
+                density.log_density,
+                point["lp"].as_f64().expect("lp") + constant,
+                "log density",
+            );
+            let with_jacobian = point["lp_jacobian"].as_f64().expect("lp_jacobian") + constant;
+            close(
+                density.log_density_unconstrained,
+                with_jacobian,
+                "log density with Jacobian",
+            );
+            let numbers = |key: &str| -> Vec<f64> {
+                point[key]
+                    .as_array()
+                    .expect(key)
+                    .iter()
+                    .map(|v| v.as_f64().expect("a number"))
+                    .collect()
+            };
+            let names: Vec<&str> = reference["unconstrained_names"]
+                .as_array()
+                .expect("names")
+                .iter()
+                .filter_map(Value::as_str)
+                .collect();
+            let (expected, scale) = {
+                let gradient = numbers("gradient");
+                let scale = gradient.iter().fold(1.0f64, |m, g| m.max(g.abs()));
+                (ordered_as(&model, &names, &gradient), scale)
+            };
+            for (i, (found, expected)) in density.gradient.iter().zip(&expected).enumerate() {
+                assert!(
+                    (found - expected).abs() <= 1e-7 * scale,
+                    "{name}: gradient[{i}] is {found}, not {expected}"
+                );
+            }
+            for (found, expected) in density.unconstrained.iter().zip(ordered_as(
+                &model,
+                &names,
+                &numbers("unconstrained"),
+            )) {
+                assert!(
+                    (found - expected).abs() <= 1e-9 * expected.abs().max(1.0),
+                    "{name}: {found} is not {expected}"
+                );
+            }
+        }
+    }
+}
+
+/// `{"x[1]": 1, "x[2]": 2}` as `{"x": [1, 2]}`
+fn nested(flat: &Value) -> Value {
+    let mut nested = serde_json::Map::new();
+    for (name, value) in flat.as_object().expect("names") {
+        match name.split_once('[') {
+            None => drop(nested.insert(name.clone(), value.clone())),
+            Some((base, _)) => {
+                let list = nested
+                    .entry(base)
+                    .or_insert_with(|| Value::Array(Vec::new()));
+                list.as_array_mut().expect("an array").push(value.clone());
+            }
+        }
+    }
+    Value::Object(nested)
+}
+
+/// Numbers listed under the reference's names of coordinates, in the order of the model's.
+fn ordered_as(model: &Model, names: &[&str], numbers: &[f64]) -> Vec<f64> {
+    let base = |name: &str| name.split(['[', '.']).next().unwrap_or(name).to_string();
+    let mut ordered = Vec::new();
+    for variable in &model.compiled.inferred {
+        let own = names
+            .iter()
+            .zip(numbers)
+            .filter(|(name, _)| base(name) == variable.name)
+            .map(|(_, number)| *number);
+        ordered.extend(own);
+    }
+    assert_eq!(ordered.len(), numbers.len(), "{names:?}");
+    ordered
+}
+
+#[test]
+#[ignore = "samples all twelve posteriors: half a minute in a release build"]
+fn posteriors_are_those_of_the_reference() {
+    let Some(shared) = shared() else { return };
+    let mut failures = Vec::new();
+    for (name, folder) in POSTERIORS {
+        let folder = shared.join(folder);
+        let model = model(name, &folder);
+        let posterior = model
+            .sample(&Settings::default())
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let reference = json(folder.join("reference.json"));
+        let parameters = reference
+            .get("parameters")
+            .unwrap_or(&reference)
+            .as_object()
+            .expect("parameters")
+            .clone();
+        let (mut worst_mean, mut worst_sd, mut compared) = (0.0f64, 0.0f64, 0);
+        for (parameter, expected) in &parameters {
+            let Some(row) = posterior
+                .summary_of(parameter)
+                .or_else(|| posterior.summary_of(&parameter.replace(',', ", ")))
+            else {
+                failures.push(format!("{name}: {parameter} is not among the results"));
+                continue;
+            };
+            let number = |key: &str| expected[key].as_f64().expect(key);
+            let combined = row.mcse_mean.hypot(number("mcse_mean"));
+            let mean = (row.mean - number("mean")).abs() / combined;
+            // The reference's own error of the sd: as for a normal, sd / √(2 ess).
+            let ess = expected
+                .get("ess_bulk")
+                .or_else(|| expected.get("ess"))
+                .and_then(Value::as_f64)
+                .unwrap_or(1e4);
+            let combined_sd = row.mcse_sd.hypot(number("sd") / (2.0 * ess).sqrt());
+            let sd = (row.sd - number("sd")).abs() / combined_sd;
+            (worst_mean, worst_sd) = (worst_mean.max(mean), worst_sd.max(sd));
+            compared += 1;
+            if mean > 4.0 || sd > 4.0 {
+                failures.push(format!(
+                    "{name}: {parameter} has mean {} (reference {}, {mean:.1} MCSE) and sd {} (reference {}, {sd:.1} MCSE)",
+                    row.mean, number("mean"), row.sd, number("sd")
+                ));
+            }
+        }
+        println!(
+            "{name}: {compared} parameters, worst mean {worst_mean:.1} and sd {worst_sd:.1} combined MCSE, {} divergences, sampling {:.2?}",
+            posterior.health.divergences, posterior.sampling_time
+        );
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
