@@ -568,7 +568,7 @@ impl Checker<'_> {
         &mut self,
         law: &tree::Distribution,
     ) -> Checked<DistributionCall> {
-        if law.name.text == "flat" && self.own.get("flat").is_none() {
+        if law.name.text == "flat" && !self.own.contains_key("flat") {
             return self.flat(law);
         }
         let candidates = self.distributions_named(&law.name.text);
@@ -997,7 +997,7 @@ pub(super) fn signature(name: &str, parameters: &[Parameter], variables: &[Varia
     let mut keyword = false;
     for (i, parameter) in parameters.iter().enumerate() {
         if parameter.keyword_only && !keyword {
-            text.push_str(if i == 0 { "; " } else { "; " });
+            text.push_str("; ");
             keyword = true;
         } else if i > 0 {
             text.push_str(", ");

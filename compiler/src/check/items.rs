@@ -46,21 +46,19 @@ impl Checker<'_> {
                     };
                     if let (Item::Function(function, _), Some(others)) =
                         (&item, self.own.get(item.name()))
-                    {
-                        if others
+                        && others
                             .iter()
                             .any(|other| matches!(other, Item::Function(..)))
-                        {
-                            let _: Checked<()> = self.say(
-                                Diagnostic::error(
-                                    "E0202",
-                                    format!("the function `{}` is defined twice", item.name()),
-                                )
-                                .at(function.name.span, "defined again")
-                                .help("give one of them another name"),
-                            );
-                            continue;
-                        }
+                    {
+                        let _: Checked<()> = self.say(
+                            Diagnostic::error(
+                                "E0202",
+                                format!("the function `{}` is defined twice", item.name()),
+                            )
+                            .at(function.name.span, "defined again")
+                            .help("give one of them another name"),
+                        );
+                        continue;
                     }
                     self.own
                         .entry(item.name().to_string())
@@ -572,7 +570,7 @@ impl Checker<'_> {
                     "E0303",
                     format!("a size must be an int, and this is {found}"),
                 )
-                .at(value.span, format!("{found}"))
+                .at(value.span, found.to_string())
                 .help(help),
             );
         }

@@ -68,15 +68,15 @@ impl Checker<'_> {
                         }
                     }
                 }
-                tree::StatementKind::Let { name, indices, .. } if !indices.is_empty() => {
-                    if self.scope.find(&name.text).is_none() {
-                        let ty = Self::array_type(Element::Real, indices.len());
-                        let id =
-                            self.scope
-                                .add_global(&name.text, name.span, VariableKind::Let, ty);
-                        self.scope.ahead[id.0 as usize] = Ahead::Typed;
-                        self.scope.variable(id).doc = statement.doc.clone();
-                    }
+                tree::StatementKind::Let { name, indices, .. }
+                    if !indices.is_empty() && self.scope.find(&name.text).is_none() =>
+                {
+                    let ty = Self::array_type(Element::Real, indices.len());
+                    let id = self
+                        .scope
+                        .add_global(&name.text, name.span, VariableKind::Let, ty);
+                    self.scope.ahead[id.0 as usize] = Ahead::Typed;
+                    self.scope.variable(id).doc = statement.doc.clone();
                 }
                 tree::StatementKind::For { body, .. } => self.announce(body),
                 tree::StatementKind::If {

@@ -250,12 +250,7 @@ impl Binder<'_> {
     fn roles(&mut self) {
         let mut reads: HashMap<VariableId, HashSet<VariableId>> = HashMap::new();
         let mut wanted: Vec<VariableId> = Vec::new();
-        self.gather(
-            &self.hir.statements,
-            &mut Vec::new(),
-            &mut reads,
-            &mut wanted,
-        );
+        self.gather(&self.hir.statements, &[], &mut reads, &mut wanted);
         let mut reached: HashSet<VariableId> = HashSet::new();
         while let Some(id) = wanted.pop() {
             if reached.insert(id)
@@ -282,12 +277,12 @@ impl Binder<'_> {
     fn gather(
         &self,
         statements: &[Statement],
-        around: &mut Vec<VariableId>,
+        around: &[VariableId],
         reads: &mut HashMap<VariableId, HashSet<VariableId>>,
         wanted: &mut Vec<VariableId>,
     ) {
         for statement in statements {
-            let mut names: Vec<VariableId> = around.clone();
+            let mut names: Vec<VariableId> = around.to_vec();
             statement.expressions(&mut |expression| {
                 expression.variables(0, &mut |id, _| names.push(id))
             });
@@ -305,10 +300,10 @@ impl Binder<'_> {
                 | StatementKind::Factor { .. }
                 | StatementKind::Require { .. } => wanted.extend(names),
                 StatementKind::For { .. } | StatementKind::If { .. } => {
-                    let mut inner = names;
+                    let inner = names;
                     let body: Vec<&Statement> = statement.inner().collect();
                     for statement in body {
-                        self.gather(std::slice::from_ref(statement), &mut inner, reads, wanted);
+                        self.gather(std::slice::from_ref(statement), &inner, reads, wanted);
                     }
                 }
                 _ => {}

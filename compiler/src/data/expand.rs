@@ -445,21 +445,20 @@ impl<'a> Expander<'a> {
                 body: nest,
             }];
         }
-        if level == 0
+        if (level == 0
             || self.blocks[..=level]
                 .iter()
-                .all(|b| b.kind == BlockKind::Straight)
+                .all(|b| b.kind == BlockKind::Straight))
+            && depends_on_data_alone(&self.loops.arrays, &nest)
         {
-            if depends_on_data_alone(&self.loops.arrays, &nest) {
-                self.interpret(&nest)?;
-                if element != Element::Real {
-                    self.make_int(array);
-                }
-                return Ok(Place {
-                    array,
-                    prefix: Vec::new(),
-                });
+            self.interpret(&nest)?;
+            if element != Element::Real {
+                self.make_int(array);
             }
+            return Ok(Place {
+                array,
+                prefix: Vec::new(),
+            });
         }
         self.ranges.arrays.insert(array, interval);
         for statement in nest {
@@ -508,8 +507,8 @@ impl<'a> Expander<'a> {
                 .filter(|place| !inner.contains(&place.array))
                 .cloned(),
         );
-        let indices_level = self.level_of(&indices, &outer);
-        indices_level
+
+        self.level_of(&indices, &outer)
     }
 
     /// Runs statements that depend on data alone; the arrays they store into become data.

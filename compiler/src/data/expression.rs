@@ -521,10 +521,7 @@ impl<'a> Expander<'a> {
         let span = expression.span;
         let element = expression.ty.element;
         let values = self.values(items)?;
-        let inner = match self.common_shape(&values, items, span)? {
-            Some(shape) => shape,
-            None => Vec::new(),
-        };
+        let inner = self.common_shape(&values, items, span)?.unwrap_or_default();
         let mut shape = vec![items.len()];
         shape.extend(&inner);
         let mut statements = Vec::new();
