@@ -9,7 +9,10 @@ use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Parts, Target, Weights};
 
 const MODELS: [(&str, &str); 12] = [
-    ("eight_schools_noncentered", "eight_schools-eight_schools_noncentered"),
+    (
+        "eight_schools_noncentered",
+        "eight_schools-eight_schools_noncentered",
+    ),
     ("kidscore_interaction", "kidiq-kidscore_interaction"),
     ("logearn_interaction", "earnings-logearn_interaction"),
     ("nes1980", "nes1980-nes"),
@@ -29,16 +32,27 @@ fn main() {
 
 /// Names of the models whose data are there.
 fn names() -> Vec<&'static str> {
-    MODELS.iter().filter(|(_, folder)| data_path(folder).is_file()).map(|(name, _)| *name).collect()
+    MODELS
+        .iter()
+        .filter(|(_, folder)| data_path(folder).is_file())
+        .map(|(name, _)| *name)
+        .collect()
 }
 
 fn data_path(folder: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/posteriordb").join(folder).join("data.json")
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../shared/posteriordb")
+        .join(folder)
+        .join("data.json")
 }
 
 fn texts(name: &str) -> (String, String) {
     let model = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/posteriordb/{name}.ppl"));
-    let folder = MODELS.iter().find(|row| row.0 == name).expect("a known model").1;
+    let folder = MODELS
+        .iter()
+        .find(|row| row.0 == name)
+        .expect("a known model")
+        .1;
     let read = |path: PathBuf| std::fs::read_to_string(path).expect("a text");
     (read(model), read(data_path(folder)))
 }
@@ -71,6 +85,11 @@ fn log_density_and_gradient(bencher: divan::Bencher, name: &str) {
     let mut gradient = vec![0.0; target.dimension()];
     let (weights, mut parts) = (Weights::posterior(0), Parts::default());
     bencher.bench_local(|| {
-        evaluator.log_density_gradient(divan::black_box(&position), &weights, &mut gradient, &mut parts)
+        evaluator.log_density_gradient(
+            divan::black_box(&position),
+            &weights,
+            &mut gradient,
+            &mut parts,
+        )
     });
 }

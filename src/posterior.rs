@@ -26,6 +26,8 @@ pub struct Posterior {
     pub sampling_time: Duration,
     /// Whether the run was stopped before its end.
     pub interrupted: bool,
+    /// What else a reader should know, in sentences.
+    pub notes: Vec<String>,
 }
 
 /// One chain, after its warm-up.

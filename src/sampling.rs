@@ -32,6 +32,9 @@ pub struct Settings {
     pub max_depth: u32,
     /// How warm-up finds the metric.
     pub warmup_schedule: Schedule,
+    /// Whether a run with divergences is repeated once with smaller steps ([`RETRY_TARGET`]).
+    #[serde(skip)]
+    pub retry: bool,
     /// Threads to spread the chains over; `None` means as many as are useful. Draws do not depend on it.
     #[serde(skip)]
     pub threads: Option<usize>,
@@ -57,6 +60,7 @@ impl Default for Settings {
             target_accept: 0.8,
             max_depth: 10,
             warmup_schedule: Schedule::Fisher,
+            retry: true,
             threads: None,
         }
     }
@@ -97,13 +101,50 @@ impl Settings {
     }
 }
 
-/// Runs the chains, then summarises and judges what they drew.
+/// The acceptance probability that a repeated run aims at.
+pub const RETRY_TARGET: f64 = 0.95;
+
+/// Runs the chains, then summarises and judges what they drew. If draws diverged, it does so once more with smaller steps
+/// and keeps the better run, because most divergences of a well-built model vanish that way.
 pub(crate) fn sample(
     compiled: &Compiled,
     settings: &Settings,
     control: &Control,
 ) -> Result<Posterior, Error> {
     settings.check()?;
+    let mut posterior = run_once(compiled, settings, control)?;
+    let first = posterior.health.divergences;
+    let again = settings.retry
+        && first > 0
+        && settings.target_accept < RETRY_TARGET
+        && !posterior.interrupted;
+    if again {
+        control.restart();
+        let smaller = Settings {
+            target_accept: RETRY_TARGET,
+            ..settings.clone()
+        };
+        let second = run_once(compiled, &smaller, control)?;
+        if second.health.divergences < first && !second.interrupted {
+            let total = posterior.sampling_time + second.sampling_time;
+            posterior = Posterior {
+                sampling_time: total,
+                ..second
+            };
+            posterior.notes.push(format!(
+                "A first run aimed at acceptance {} and had {first} divergent draws; this is a second one, at {RETRY_TARGET}.",
+                settings.target_accept
+            ));
+        }
+    }
+    Ok(posterior)
+}
+
+fn run_once(
+    compiled: &Compiled,
+    settings: &Settings,
+    control: &Control,
+) -> Result<Posterior, Error> {
     let start = Instant::now();
     let drawn = run::run(&compiled.model, &runtime_settings(settings), control)
         .map_err(|failure| Error::NoStart(failure.reason))?;
@@ -131,6 +172,7 @@ pub(crate) fn sample(
         health,
         sampling_time,
         interrupted: !complete,
+        notes: Vec::new(),
     })
 }
 

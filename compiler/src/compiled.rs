@@ -342,7 +342,7 @@ impl Compiled {
         let mut parts = Parts::default();
         let weights = Weights::posterior(self.model.soft_count());
         let total = evaluator.log_density_gradient(&position, &weights, &mut gradient, &mut parts);
-        let soft = parts.soft.iter().sum::<f64>();
+        let soft = parts.soft.iter().fold(0.0, |sum, part| sum + part);
         PointDensity {
             log_density: parts.prior + soft + parts.likelihood,
             log_density_unconstrained: total,

@@ -105,6 +105,14 @@ impl Control {
         }
     }
 
+    /// Sets all progress back to zero, before another run.
+    pub fn restart(&self) {
+        for counters in &self.chains {
+            counters.iteration.store(0, Ordering::Relaxed);
+            counters.divergences.store(0, Ordering::Relaxed);
+        }
+    }
+
     /// Asks the chains to stop after their present draw.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::Relaxed);

@@ -33,6 +33,9 @@ pub struct Options {
     /// Acceptance probability to aim at; higher means smaller steps and fewer divergences
     #[arg(long, default_value_t = 0.8, value_name = "PROBABILITY")]
     target_accept: f64,
+    /// Do not repeat a run with divergent draws at acceptance 0.95
+    #[arg(long)]
+    no_retry: bool,
     /// A draw takes at most 2^DEPTH - 1 steps
     #[arg(long, default_value_t = 10, value_name = "DEPTH")]
     max_depth: u32,
@@ -110,6 +113,7 @@ impl Options {
             target_accept: self.target_accept,
             max_depth: self.max_depth,
             threads: self.threads,
+            retry: !self.no_retry,
             warmup_schedule: match self.warmup_schedule {
                 WarmupSchedule::Fisher => Schedule::Fisher,
                 WarmupSchedule::Classical => Schedule::Classical,
@@ -184,6 +188,10 @@ fn report(options: &Options, info: &RunInfo, posterior: &Posterior, written: &[S
     text.push_str(&table::table(posterior, options.all));
     text.push('\n');
     text.push_str(&health_text(&posterior.health));
+    for note in &posterior.notes {
+        let wrapped = wrap(note, 88).join("\n           ");
+        text.push_str(&format!("{:<11}{wrapped}\n", "Note"));
+    }
     let (warmup, sampling) = posterior.times();
     text.push_str(&format!(
         "Time       compiling {}, warm-up {}, sampling {}\n",
@@ -199,12 +207,31 @@ fn report(options: &Options, info: &RunInfo, posterior: &Posterior, written: &[S
 
 fn health_text(health: &Health) -> String {
     let mut text = String::new();
-    for (rank, sentence) in health.sentences.iter().enumerate() {
+    let sentences = if health.sentences.is_empty() {
+        vec![all_well(health)]
+    } else {
+        health.sentences.clone()
+    };
+    for (rank, sentence) in sentences.iter().enumerate() {
         let title = if rank == 0 { "Health" } else { "" };
         let wrapped = wrap(sentence, 88).join("\n           ");
         text.push_str(&format!("{title:<11}{wrapped}\n"));
     }
     text
+}
+
+fn all_well(health: &Health) -> String {
+    let mut facts = vec!["no divergent draws".to_owned()];
+    if let Some(worst) = &health.worst_rhat {
+        facts.push(format!("R-hat at most {:.3}", worst.value));
+    }
+    if let Some(lowest) = &health.lowest_ess {
+        facts.push(format!(
+            "every quantity has {:.0} effective draws or more",
+            lowest.value
+        ));
+    }
+    format!("Good: {}.", facts.join(", "))
 }
 
 /// Breaks a sentence at spaces into lines of at most `width` characters.

@@ -277,18 +277,18 @@ impl Cutter<'_> {
     }
 
     fn documentation(&mut self, line: String) {
+        if self.open.is_empty()
+            && self.newlines > 0
+            && self.last().is_some_and(|last| !last.is_infix())
+        {
+            self.flush();
+        }
         if self.newlines > 1
             && !self.doc.is_empty()
             && self.open.is_empty()
             && self.chunks.is_empty()
         {
             self.file_doc = Some(std::mem::take(&mut self.doc).join("\n"));
-        }
-        if self.open.is_empty()
-            && self.newlines > 0
-            && self.last().is_some_and(|last| !last.is_infix())
-        {
-            self.flush();
         }
         self.newlines = 0;
         if self.open.is_empty() {

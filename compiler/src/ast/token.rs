@@ -11,7 +11,7 @@ pub enum Token {
     #[token("\n")]
     Newline,
     /// `## …`, without the signs.
-    #[regex(r"##[^\n]*", |lex| lex.slice().trim_start_matches('#').trim().to_string(), allow_greedy = true)]
+    #[regex(r"##[^\n]*", |lex| doc_line(lex.slice()), allow_greedy = true)]
     Doc(String),
     /// The end of a statement; never typed, except as `;`.
     #[token(";")]
@@ -125,6 +125,15 @@ pub enum Token {
     Caret,
     #[token("'")]
     Prime,
+}
+
+/// A documentation line without its signs and the space after them.
+fn doc_line(text: &str) -> String {
+    let text = text.trim_start_matches('#');
+    text.strip_prefix(' ')
+        .unwrap_or(text)
+        .trim_end()
+        .to_string()
 }
 
 impl Token {

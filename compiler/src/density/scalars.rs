@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::lower::{Lowered, Lowerer, Scope, UNROLLED};
+use super::lower::{Lowered, Lowerer, Mode, Scope, UNROLLED};
 use crate::check::hir::Reducer;
 use crate::data::loops::{ArrayKind, Binder, Node, Scalar};
 use crate::math::graph::{Type, Value};
@@ -177,6 +177,7 @@ impl Lowerer<'_> {
 
     fn operation(&mut self, operation: Operation, arguments: &[Scalar]) -> Lowered<Value> {
         use Operation::*;
+        self.check_shapes(operation, arguments)?;
         let mut values = Vec::new();
         for argument in arguments {
             values.push(self.value(argument)?);
@@ -223,6 +224,36 @@ impl Lowerer<'_> {
             other => other,
         };
         Ok(self.builder.scalar(real, &reals))
+    }
+
+    /// Incomplete gamma and beta functions have no derivative in their shapes, so a density may not need one.
+    fn check_shapes(&self, operation: Operation, arguments: &[Scalar]) -> Lowered<()> {
+        let shapes = match operation {
+            Operation::GammaP | Operation::GammaQ => 1,
+            Operation::BetaIncomplete => 2,
+            _ => return Ok(()),
+        };
+        let unknown = arguments[..shapes]
+            .iter()
+            .find(|shape| !crate::data::fold::is_data_only(&self.loops.arrays, shape));
+        let Some(shape) = unknown.filter(|_| self.mode == Mode::Density) else {
+            return Ok(());
+        };
+        let mut span = Span::default();
+        shape.walk(&mut |node| {
+            if let Node::Element { array, .. } = &*node.0 {
+                span = self.loops.array(*array).span;
+            }
+        });
+        Err(Diagnostic::error(
+            "E0465",
+            "the cumulative distribution here needs its shape parameters known",
+        )
+        .at(
+            span,
+            "this is unknown, and the distribution function has no derivative in it",
+        )
+        .help("truncate distributions of known shape only, or leave the truncation out"))
     }
 
     fn choice(&mut self, condition: &Scalar, then: &Scalar, otherwise: &Scalar) -> Lowered<Value> {
