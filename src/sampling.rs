@@ -132,8 +132,9 @@ pub(crate) fn sample(
                 ..second
             };
             posterior.notes.push(format!(
-                "A first run aimed at acceptance {} and had {first} divergent draws; this is a second one, at {RETRY_TARGET}.",
-                settings.target_accept
+                "A first run aimed at acceptance {} and {} diverged; this is a second one, at {RETRY_TARGET}.",
+                settings.target_accept,
+                if first == 1 { "1 draw".to_owned() } else { format!("{first} draws") }
             ));
         }
     }
