@@ -1,11 +1,8 @@
 //! Calls: primitives of the table, primitives on whole arrays, functions, and distributions with their named and
 //! keyword-only arguments. Several distributions may share a name when the names of their arguments tell them apart.
 
-use super::expressions::{common_sizes, make, reducer};
-use super::hir::{
-    Declared, DistributionCall, DistributionId, DistributionRef, Element, Expression,
-    ExpressionKind, Law, Parameter, Size, Support, Type, Variable, Whole,
-};
+use super::expressions::{make, reducer};
+use super::hir::{Element, Expression, ExpressionKind, Size, Type, Whole};
 use super::names::Owner;
 use super::{Checked, Checker, Said};
 use crate::ast::tree;
@@ -121,7 +118,7 @@ impl Checker<'_> {
         }
     }
 
-    fn elementwise(
+    pub(super) fn elementwise(
         &mut self,
         operation: Operation,
         arguments: Vec<Expression>,
@@ -147,7 +144,7 @@ impl Checker<'_> {
         Ok(self.operation(operation, converted, span))
     }
 
-    fn indicator(
+    pub(super) fn indicator(
         &mut self,
         mut arguments: Vec<Expression>,
         name: Span,
@@ -168,7 +165,7 @@ impl Checker<'_> {
         }
     }
 
-    fn draw(
+    pub(super) fn draw(
         &mut self,
         row: &(&str, crate::math::primitive::Draw, usize, &str),
         arguments: Vec<Expression>,
@@ -210,7 +207,12 @@ impl Checker<'_> {
         ))
     }
 
-    fn whole(&mut self, name: &str, arguments: Vec<Expression>, span: Span) -> Checked<Expression> {
+    pub(super) fn whole(
+        &mut self,
+        name: &str,
+        arguments: Vec<Expression>,
+        span: Span,
+    ) -> Checked<Expression> {
         let candidates: Vec<_> = WHOLES.iter().filter(|whole| whole.0 == name).collect();
         let variadic = name == "concatenate" && !arguments.is_empty();
         let chosen = candidates
@@ -265,7 +267,7 @@ impl Checker<'_> {
         ))
     }
 
-    fn whole_type(&self, function: Whole, arguments: &[Expression]) -> Type {
+    pub(super) fn whole_type(&self, function: Whole, arguments: &[Expression]) -> Type {
         let size = |i: usize, axis: usize| arguments[i].ty.sizes[axis].clone();
         let number = |i: usize| Size::of(&arguments[i], &self.scope.variables);
         let real = |sizes: Vec<Size>| Type {
@@ -291,7 +293,13 @@ impl Checker<'_> {
         }
     }
 
-    fn wrong_count<T>(&mut self, name: &str, wanted: &str, found: usize, span: Span) -> Checked<T> {
+    pub(super) fn wrong_count<T>(
+        &mut self,
+        name: &str,
+        wanted: &str,
+        found: usize,
+        span: Span,
+    ) -> Checked<T> {
         self.say(
             Diagnostic::error("E0223", format!("`{name}` takes {wanted}, not {found}"))
                 .at(span, format!("{found} given"))
@@ -299,7 +307,11 @@ impl Checker<'_> {
         )
     }
 
-    fn positional(&mut self, name: &str, arguments: &[tree::Argument]) -> Checked<Vec<Expression>> {
+    pub(super) fn positional(
+        &mut self,
+        name: &str,
+        arguments: &[tree::Argument],
+    ) -> Checked<Vec<Expression>> {
         let mut checked = Vec::new();
         let mut failed = false;
         for argument in arguments {
@@ -327,7 +339,7 @@ impl Checker<'_> {
         if failed { Err(Said) } else { Ok(checked) }
     }
 
-    fn unknown_function(
+    pub(super) fn unknown_function(
         &mut self,
         function: &tree::Name,
         arguments: &[tree::Argument],
@@ -393,666 +405,4 @@ impl Checker<'_> {
         };
         self.say(diagnostic.help(help))
     }
-
-    fn function_call(
-        &mut self,
-        id: super::hir::FunctionId,
-        function: &tree::Name,
-        arguments: &[tree::Argument],
-        span: Span,
-    ) -> Checked<Expression> {
-        let item = &self.functions[id.0 as usize];
-        let (parameters, variables, result) = (
-            item.parameters.clone(),
-            item.variables.clone(),
-            item.result.clone(),
-        );
-        let name = function.text.as_str();
-        let slots = self.match_arguments(name, &parameters, &variables, arguments, span)?;
-        let scalar =
-            parameters.iter().all(|p| p.declared.sizes.is_empty()) && result.sizes.is_empty();
-        let mut values = Vec::new();
-        let mut sizes = Sizes::default();
-        for (parameter, argument) in parameters.iter().zip(slots) {
-            let ty = &variables[parameter.variable.0 as usize];
-            let argument = self.fit(argument, &ty.ty, scalar, &ty.name, name, &variables)?;
-            sizes.learn(self, &ty.ty, &argument, &variables)?;
-            values.push(argument);
-        }
-        self.same_shape_if(scalar, &values, span)?;
-        let elementwise = scalar && values.iter().any(|value| value.ty.rank() > 0);
-        let result_sizes = if elementwise {
-            common_sizes(&values)
-        } else {
-            let declared = result.sizes.iter().map(|size| Size::of(size, &variables));
-            declared.map(|size| sizes.apply(&size)).collect()
-        };
-        let ty = Type {
-            element: result.element,
-            sizes: result_sizes,
-        };
-        Ok(make(
-            span,
-            ty,
-            ExpressionKind::Call {
-                function: id,
-                arguments: values,
-                elementwise,
-            },
-        ))
-    }
-
-    fn same_shape_if(&mut self, scalar: bool, values: &[Expression], span: Span) -> Checked<()> {
-        if scalar {
-            self.same_shape(&values.iter().collect::<Vec<_>>(), span, "")
-        } else {
-            Ok(())
-        }
-    }
-
-    /// An argument in the type of its parameter; with `lifted`, arrays may stand for scalar parameters.
-    fn fit(
-        &mut self,
-        argument: Expression,
-        wanted: &Type,
-        lifted: bool,
-        parameter: &str,
-        callee: &str,
-        variables: &[Variable],
-    ) -> Checked<Expression> {
-        let argument = if wanted.element == Element::Real {
-            argument.to_real()
-        } else {
-            argument
-        };
-        let rank_fits = argument.ty.rank() == wanted.rank() || (lifted && wanted.rank() == 0);
-        if argument.ty.element != wanted.element || !rank_fits {
-            let expected = wanted.show(variables);
-            let help = match (argument.ty.element, wanted.element) {
-                (Element::Real, Element::Int) => {
-                    "whole numbers are written without a point; `div(a, b)` divides ints"
-                        .to_string()
-                }
-                (Element::Bool, _) => "`indicator(c)` is 1 or 0".to_string(),
-                _ => format!("`likelier doc {callee}` shows what it takes"),
-            };
-            return self.wrong_type(
-                &format!("`{parameter}` of `{callee}` must be {expected}"),
-                &argument,
-                &help,
-            );
-        }
-        Ok(argument)
-    }
-
-    /// One expression for each parameter.
-    fn match_arguments(
-        &mut self,
-        name: &str,
-        parameters: &[Parameter],
-        variables: &[Variable],
-        arguments: &[tree::Argument],
-        span: Span,
-    ) -> Checked<Vec<Expression>> {
-        let mut slots: Vec<Option<Expression>> = vec![None; parameters.len()];
-        let mut next = 0;
-        let mut failed = false;
-        for argument in arguments {
-            let tree::ArgumentValue::Expression(value) = &argument.value else {
-                return self.say(
-                    Diagnostic::error("E0224", format!("`{name}` does not take a type"))
-                        .at(span, "")
-                        .help("only `flat` does"),
-                );
-            };
-            let Ok(value) = self.expression(value) else {
-                failed = true;
-                next += usize::from(argument.name.is_none());
-                continue;
-            };
-            let slot = match &argument.name {
-                Some(key) => parameters
-                    .iter()
-                    .position(|p| variables[p.variable.0 as usize].name == key.text),
-                None => {
-                    next += 1;
-                    (next <= parameters.len() && !parameters[next - 1].keyword_only)
-                        .then(|| next - 1)
-                }
-            };
-            let Some(slot) = slot.filter(|slot| slots[*slot].is_none()) else {
-                let signature = signature(name, parameters, variables);
-                let what = match &argument.name {
-                    Some(key) => format!("`{name}` does not take `{}` (again)", key.text),
-                    None if parameters.iter().any(|p| p.keyword_only) => {
-                        format!("the arguments of `{name}` after `;` must be named")
-                    }
-                    None => format!("too many arguments for `{name}`"),
-                };
-                return self.say(
-                    Diagnostic::error("E0228", what)
-                        .at(
-                            argument.name.as_ref().map_or(value.span, |key| key.span),
-                            "",
-                        )
-                        .note(format!("it is declared as {signature}"))
-                        .help("name the arguments as in the declaration"),
-                );
-            };
-            slots[slot] = Some(value);
-        }
-        if failed {
-            return Err(Said);
-        }
-        let mut values = Vec::new();
-        for (parameter, slot) in parameters.iter().zip(slots) {
-            match slot.or_else(|| parameter.default.clone()) {
-                Some(value) => values.push(value),
-                None => {
-                    let missing = variables[parameter.variable.0 as usize].name.clone();
-                    let signature = signature(name, parameters, variables);
-                    return self.say(
-                        Diagnostic::error("E0229", format!("`{name}` needs `{missing}`"))
-                            .at(span, "")
-                            .note(format!("it is declared as {signature}"))
-                            .help(format!("add `{missing}=…`")),
-                    );
-                }
-            }
-        }
-        Ok(values)
-    }
-
-    /// A distribution with its arguments.
-    pub(super) fn distribution_call(
-        &mut self,
-        law: &tree::Distribution,
-    ) -> Checked<DistributionCall> {
-        if law.name.text == "flat" && !self.own.contains_key("flat") {
-            return self.flat(law);
-        }
-        let candidates = self.distributions_named(&law.name.text);
-        let id = self.choose(law, &candidates)?;
-        let item = &self.distributions[id.0 as usize];
-        let (parameters, variables) = (item.parameters.clone(), item.variables.clone());
-        let name = law.name.text.as_str();
-        let slots =
-            self.match_arguments(name, &parameters, &variables, &law.arguments, law.span)?;
-        let mut values = Vec::new();
-        let mut sizes = Sizes::default();
-        for (parameter, argument) in parameters.iter().zip(slots) {
-            let declared = &variables[parameter.variable.0 as usize];
-            let argument = self.fit(
-                argument,
-                &declared.ty,
-                true,
-                &declared.name,
-                name,
-                &variables,
-            )?;
-            if declared.ty.rank() > 0 {
-                sizes.learn(self, &declared.ty, &argument, &variables)?;
-            }
-            values.push(argument);
-        }
-        let scalars: Vec<&Expression> = parameters
-            .iter()
-            .zip(&values)
-            .filter(|(p, _)| p.declared.sizes.is_empty())
-            .map(|(_, value)| value)
-            .collect();
-        self.same_shape(&scalars, law.span, "")?;
-        Ok(DistributionCall {
-            distribution: DistributionRef::Item(id),
-            arguments: values,
-            span: law.span,
-        })
-    }
-
-    /// Which of the distributions of one name the arguments mean.
-    fn choose(
-        &mut self,
-        law: &tree::Distribution,
-        candidates: &[DistributionId],
-    ) -> Checked<DistributionId> {
-        let name = law.name.text.as_str();
-        if candidates.is_empty() {
-            if self.own.contains_key(name) && self.is_distribution(name) {
-                return Err(Said); // its signature had an error
-            }
-            let names: Vec<String> = Library::names(&self.imports)
-                .filter(|known| {
-                    Library::file_of(known).is_some_and(|file| file.module == "distributions")
-                })
-                .map(str::to_string)
-                .chain(self.own.keys().cloned())
-                .collect();
-            let near = suggest::nearest(name, names.iter().map(String::as_str));
-            let help = match (name, near) {
-                ("gaussian" | "Gaussian", _) => "did you mean `normal`?".to_string(),
-                ("multivariate_normal" | "mvnormal" | "multi_normal_cholesky", _) => {
-                    "did you mean `multi_normal`?".to_string()
-                }
-                ("bernoulli_logit", _) => "write `bernoulli(logit=…)`".to_string(),
-                ("poisson_log", _) => "write `poisson(log_rate=…)`".to_string(),
-                ("inverse_gamma", _) => "did you mean `inv_gamma`?".to_string(),
-                ("t" | "students_t" | "studentt", _) => "did you mean `student_t`?".to_string(),
-                (_, Some(near)) => format!("did you mean `{near}`?"),
-                _ if self.is_function(name) => format!(
-                    "`{name}` is a function; for a computed value write `let x = {name}(…)`"
-                ),
-                _ => "`likelier doc distributions` lists them".to_string(),
-            };
-            return self.say(
-                Diagnostic::error("E0230", format!("there is no distribution `{name}`"))
-                    .at(law.name.span, "")
-                    .help(help),
-            );
-        }
-        let fits: Vec<DistributionId> = candidates
-            .iter()
-            .copied()
-            .filter(|id| self.arguments_fit(*id, law))
-            .collect();
-        match fits[..] {
-            [id] => Ok(id),
-            _ if candidates.len() == 1 => Ok(candidates[0]), // matching the arguments says what is wrong
-            _ => {
-                let mut diagnostic =
-                    Diagnostic::error("E0231", format!("`{name}` cannot take these arguments"))
-                        .at(law.span, "");
-                for id in candidates {
-                    let item = &self.distributions[id.0 as usize];
-                    diagnostic = diagnostic.note(format!(
-                        "there is {}",
-                        signature(name, &item.parameters, &item.variables)
-                    ));
-                }
-                self.say(
-                    diagnostic
-                        .help("name the arguments after `;`: systems disagree on what they mean"),
-                )
-            }
-        }
-    }
-
-    fn arguments_fit(&self, id: DistributionId, law: &tree::Distribution) -> bool {
-        let item = &self.distributions[id.0 as usize];
-        let positional = law
-            .arguments
-            .iter()
-            .filter(|argument| argument.name.is_none())
-            .count();
-        let name_of = |p: &Parameter| item.variables[p.variable.0 as usize].name.as_str();
-        let given = |p: &Parameter| {
-            law.arguments.iter().any(|argument| {
-                argument
-                    .name
-                    .as_ref()
-                    .is_some_and(|key| key.text == name_of(p))
-            })
-        };
-        let known = law
-            .arguments
-            .iter()
-            .filter_map(|argument| argument.name.as_ref());
-        let all_known = known
-            .into_iter()
-            .all(|key| item.parameters.iter().any(|p| name_of(p) == key.text));
-        let allowed = item.parameters.iter().filter(|p| !p.keyword_only).count();
-        let complete =
-            item.parameters.iter().enumerate().all(|(i, p)| {
-                given(p) || p.default.is_some() || (!p.keyword_only && i < positional)
-            });
-        all_known && positional <= allowed && complete
-    }
-
-    /// `flat()`, `flat(positive)`, `flat(real in (a, b))`, `flat(simplex[K])`
-    fn flat(&mut self, law: &tree::Distribution) -> Checked<DistributionCall> {
-        let declared = match law.arguments.as_slice() {
-            [] => Declared {
-                element: Element::Real,
-                sizes: Vec::new(),
-                support: Support::Any,
-                span: law.span,
-            },
-            [tree::Argument { name: None, value }] => {
-                let ty = match value {
-                    tree::ArgumentValue::Type(ty) => Some(ty.clone()),
-                    tree::ArgumentValue::Expression(value) => type_of_expression(value),
-                };
-                let Some(ty) = ty else {
-                    return self.flat_help(law);
-                };
-                self.declared(&ty)?.0
-            }
-            _ => return self.flat_help(law),
-        };
-        if declared.element != Element::Real {
-            return self.flat_help(law);
-        }
-        if matches!(
-            declared.support,
-            Support::Covariance | Support::CholeskyCovariance
-        ) {
-            return self.say(
-                Diagnostic::error("E0232", "unknown matrices are not part of this version")
-                    .at(law.span, "")
-                    .help("build the matrix from scalars"),
-            );
-        }
-        Ok(DistributionCall {
-            distribution: DistributionRef::Flat(declared),
-            arguments: Vec::new(),
-            span: law.span,
-        })
-    }
-
-    fn flat_help<T>(&mut self, law: &tree::Distribution) -> Checked<T> {
-        self.say(
-            Diagnostic::error("E0233", "`flat` takes nothing or one type of reals")
-                .at(law.span, "")
-                .help("write `flat()`, `flat(positive)`, `flat(real in (a, b))` or `flat(simplex[K])`"),
-        )
-    }
-
-    /// A distribution with its modifiers.
-    pub(super) fn law(&mut self, law: &tree::Distribution) -> Checked<Law> {
-        let call = self.distribution_call(law)?;
-        let draw = self.draw_of(&call);
-        let mut checked = Law {
-            call,
-            truncated: None,
-            ordered: false,
-            span: law.span,
-        };
-        for modifier in &law.modifiers {
-            match modifier {
-                tree::Modifier::Truncated { span, lower, upper } => {
-                    let lower = self.expression(lower)?;
-                    let upper = self.expression(upper)?;
-                    for bound in [&lower, &upper] {
-                        if bound.ty.element == Element::Bool || bound.ty.rank() > 0 {
-                            return self.wrong_type(
-                                "the bounds of `truncated` are numbers",
-                                bound,
-                                "`-inf` and `inf` leave a side open",
-                            );
-                        }
-                    }
-                    if !draw.sizes.is_empty() || checked.truncated.is_some() {
-                        return self.say(
-                            Diagnostic::error(
-                                "E0234",
-                                "`truncated` applies once, to a distribution of numbers",
-                            )
-                            .at(*span, "")
-                            .help("remove it"),
-                        );
-                    }
-                    if !self.is_cumulative(&checked.call) {
-                        return self.say(
-                            Diagnostic::error(
-                                "E0235",
-                                format!(
-                                    "`{}` has no `cdf`, which `truncated` needs",
-                                    law.name.text
-                                ),
-                            )
-                            .at(*span, "")
-                            .help("use a distribution with a `cdf`, or define one"),
-                        );
-                    }
-                    checked.truncated = Some((lower.to_real(), upper.to_real()));
-                }
-                tree::Modifier::Ordered { span } => {
-                    if !draw.sizes.is_empty() || draw.element != Element::Real {
-                        return self.say(
-                            Diagnostic::error(
-                                "E0236",
-                                "`ordered` applies to a distribution of reals",
-                            )
-                            .at(*span, "")
-                            .help("remove it"),
-                        );
-                    }
-                    checked.ordered = true;
-                }
-            }
-        }
-        Ok(checked)
-    }
-
-    /// The type of a draw, in the terms of its own item.
-    pub(super) fn draw_of(&self, call: &DistributionCall) -> Declared {
-        match &call.distribution {
-            DistributionRef::Item(id) => self.distributions[id.0 as usize].draw.clone(),
-            DistributionRef::Flat(declared) => declared.clone(),
-        }
-    }
-
-    /// Whether a law has a cumulative distribution function. Members are read from the text, because bodies come later.
-    fn is_cumulative(&mut self, call: &DistributionCall) -> bool {
-        self.members_of(call)
-            .iter()
-            .any(|member| member == "cdf" || member == "log_cdf")
-    }
-
-    fn members_of(&mut self, call: &DistributionCall) -> Vec<String> {
-        let DistributionRef::Item(id) = call.distribution else {
-            return Vec::new();
-        };
-        if let super::hir::DistributionBody::Same(same) = &self.distributions[id.0 as usize].body {
-            let same = same.clone();
-            return self.members_of(&same);
-        }
-        let pending = self.pending.iter().find_map(|pending| match pending {
-            super::Pending::Distribution(other, item, _) if *other == id => Some(item.clone()),
-            _ => None,
-        });
-        match pending.as_deref() {
-            Some(tree::DistributionItem {
-                body: tree::DistributionBody::Members(members),
-                ..
-            }) => members
-                .iter()
-                .map(|member| member.name.text.clone())
-                .collect(),
-            _ => match &self.distributions[id.0 as usize].body {
-                super::hir::DistributionBody::Members(members) => {
-                    members.iter().map(|m| m.name.clone()).collect()
-                }
-                super::hir::DistributionBody::Same(_) => Vec::new(),
-            },
-        }
-    }
-
-    /// `normal(0, 1).log_density(x)`
-    pub(super) fn method(
-        &mut self,
-        law: &tree::Distribution,
-        method: &tree::Name,
-        arguments: &[tree::Expression],
-        span: Span,
-    ) -> Checked<Expression> {
-        let call = self.distribution_call(law)?;
-        let draw = self.draw_of(&call);
-        const METHODS: [&str; 5] = ["log_density", "cdf", "log_cdf", "log_ccdf", "quantile"];
-        let members = self.members_of(&call);
-        if !METHODS.contains(&method.text.as_str()) || !members.contains(&method.text) {
-            let has: Vec<&str> = METHODS
-                .into_iter()
-                .filter(|known| members.iter().any(|member| member == known))
-                .collect();
-            return self.say(
-                Diagnostic::error(
-                    "E0237",
-                    format!("`{}` has no `{}`", law.name.text, method.text),
-                )
-                .at(method.span, "")
-                .help(format!("it has {}", has.join(", "))),
-            );
-        }
-        let [argument] = arguments else {
-            return self.wrong_count(&method.text, "one value", arguments.len(), span);
-        };
-        let argument = self.expression(argument)?;
-        let wanted = Type {
-            element: if method.text == "quantile" {
-                Element::Real
-            } else {
-                draw.element
-            },
-            sizes: vec![Size::Unknown; draw.sizes.len()],
-        };
-        let argument = self.fit(
-            argument,
-            &wanted,
-            draw.sizes.is_empty(),
-            "x",
-            &law.name.text,
-            &[],
-        )?;
-        let mut shaped: Vec<Expression> = vec![argument.clone()];
-        if draw.sizes.is_empty() {
-            shaped.extend(call.arguments.iter().cloned());
-            self.same_shape(&shaped.iter().collect::<Vec<_>>(), span, "")?;
-        } else {
-            shaped.clear();
-        }
-        let ty = Type {
-            element: Element::Real,
-            sizes: common_sizes(&shaped),
-        };
-        let kind = ExpressionKind::Method {
-            call,
-            method: method.text.clone(),
-            arguments: vec![argument],
-        };
-        Ok(make(span, ty, kind))
-    }
-}
-
-/// What the sizes of an item's parameters are in the terms of its caller.
-#[derive(Default)]
-struct Sizes(std::collections::HashMap<super::hir::VariableId, (Size, Span, String)>);
-
-impl Sizes {
-    /// Compares an argument with its parameter's type; sizes seen before must agree.
-    fn learn(
-        &mut self,
-        checker: &mut Checker,
-        declared: &Type,
-        argument: &Expression,
-        variables: &[Variable],
-    ) -> Checked<()> {
-        for (wanted, found) in declared.sizes.iter().zip(&argument.ty.sizes) {
-            let Size::Linear(terms, 0) = wanted else {
-                continue;
-            };
-            let [(name, 1)] = terms[..] else { continue };
-            let shown = argument.ty.show(&checker.scope.variables);
-            match self.0.get(&name) {
-                Some((before, span, other)) if before.differs(found) => {
-                    let size = &variables[name.0 as usize].name;
-                    return checker.say(
-                        Diagnostic::error(
-                            "E0316",
-                            format!("the sizes of these arguments differ; both should be {size}"),
-                        )
-                        .at(argument.span, shown)
-                        .at(*span, other.clone())
-                        .help("give them the same size"),
-                    );
-                }
-                Some((Size::Unknown, ..)) | None => {
-                    self.0.insert(name, (found.clone(), argument.span, shown));
-                }
-                Some(_) => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn apply(&self, size: &Size) -> Size {
-        match size {
-            Size::Linear(terms, constant) => {
-                terms
-                    .iter()
-                    .fold(Size::Known(*constant), |sum, (name, factor)| {
-                        match self.0.get(name) {
-                            Some((size, ..)) => sum.plus(size, *factor),
-                            None => Size::Unknown,
-                        }
-                    })
-            }
-            other => other.clone(),
-        }
-    }
-}
-
-/// A signature as its declaration shows it.
-pub(super) fn signature(name: &str, parameters: &[Parameter], variables: &[Variable]) -> String {
-    let mut text = format!("{name}(");
-    let mut keyword = false;
-    for (i, parameter) in parameters.iter().enumerate() {
-        if parameter.keyword_only && !keyword {
-            text.push_str("; ");
-            keyword = true;
-        } else if i > 0 {
-            text.push_str(", ");
-        }
-        let variable = &variables[parameter.variable.0 as usize];
-        let ty = match &parameter.declared.support {
-            Support::Positive => variable.ty.show(variables).replacen("real", "positive", 1),
-            Support::Nonnegative => variable
-                .ty
-                .show(variables)
-                .replacen("real", "nonnegative", 1),
-            Support::Unit => variable.ty.show(variables).replacen("real", "unit", 1),
-            _ => variable.ty.show(variables),
-        };
-        text.push_str(&format!("{}: {ty}", variable.name));
-        if parameter.default.is_some() {
-            text.push_str(" = …");
-        }
-    }
-    text.push(')');
-    text
-}
-
-/// `positive` and `simplex[K]` are read as expressions; here they become types again.
-fn type_of_expression(value: &tree::Expression) -> Option<tree::Type> {
-    let (name, sizes) = match &*value.kind {
-        tree::ExpressionKind::Name(name) => (
-            tree::Name {
-                text: name.clone(),
-                span: value.span,
-            },
-            Vec::new(),
-        ),
-        tree::ExpressionKind::Index { base, selectors } => {
-            let tree::ExpressionKind::Name(name) = &*base.kind else {
-                return None;
-            };
-            let sizes = selectors.iter().map(|selector| match selector {
-                tree::Selector::At(size) => Some(size.clone()),
-                _ => None,
-            });
-            (
-                tree::Name {
-                    text: name.clone(),
-                    span: base.span,
-                },
-                sizes.collect::<Option<Vec<_>>>()?,
-            )
-        }
-        _ => return None,
-    };
-    Some(tree::Type {
-        span: value.span,
-        name,
-        sizes,
-        bounds: None,
-    })
 }

@@ -2,10 +2,12 @@
 //! its files when they are first used), every expression gets a type, distributions their arguments in order. A mistake
 //! makes its statement vanish and its name *poisoned*: whatever uses the name is silent, so that one mistake is one message.
 
+mod arguments;
 mod calls;
 mod expressions;
 pub mod hir;
 mod items;
+mod laws;
 pub mod library;
 mod names;
 pub mod print;

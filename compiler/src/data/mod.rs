@@ -2,18 +2,24 @@
 //! inlined, array expressions become loops over scalars, and what depends on data alone is computed once.
 
 pub mod bind;
+mod collect;
 mod csv;
 pub mod dataset;
+mod draws;
+mod elements;
 pub mod expand;
 mod expression;
 pub mod fold;
+mod indexing;
 mod inline;
 pub mod interval;
 mod json;
 mod laws;
 pub mod loops;
+mod ordered;
 mod print;
 pub mod pull;
+mod random;
 mod statements;
 mod tabulate;
 mod verify;

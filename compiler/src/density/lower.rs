@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Layout;
 use super::live::{self, live, statements_read};
+use crate::data::fold::stored_arrays;
 use crate::data::interval::Ranges;
 use crate::data::loops::{
     ArrayId, ArrayKind, Binder, DenseKind, IndexId, Loops, Node, Place, Scalar, Statement, Term,
@@ -51,6 +52,10 @@ pub(crate) struct Lowerer<'a> {
     storage: HashMap<ArrayId, (BufferId, usize)>,
     loop_depth: usize,
     guarded: bool,
+    /// Arrays that the open outermost loop stores into.
+    pub(super) filling: HashSet<ArrayId>,
+    /// Statement numbers of descriptions.
+    described: HashMap<u32, u32>,
 }
 
 /// What is known in one open block of the graph.
@@ -60,6 +65,8 @@ pub(super) struct Scope {
     pub values: HashMap<ArrayId, Value>,
     /// Scalars computed before.
     pub memo: HashMap<*const Node, Value>,
+    /// Elements stored, by their flat index.
+    pub stored: HashSet<(ArrayId, Value)>,
 }
 
 impl<'a> Lowerer<'a> {
@@ -92,6 +99,8 @@ impl<'a> Lowerer<'a> {
             storage: HashMap::new(),
             loop_depth: 0,
             guarded: false,
+            filling: HashSet::new(),
+            described: HashMap::new(),
         }
     }
 
@@ -209,8 +218,15 @@ impl<'a> Lowerer<'a> {
     fn any_statement(&mut self, statement: &Statement, all: bool) -> Lowered<()> {
         match statement {
             Statement::For { binder, body } => {
-                let binder = binder.clone();
-                self.rounds(&binder, false, &mut |lowerer| lowerer.inner(body, all))
+                let outermost = self.filling.is_empty();
+                if outermost {
+                    stored_arrays(body, &mut self.filling);
+                }
+                let result = self.rounds(binder, false, &mut |lowerer| lowerer.inner(body, all));
+                if outermost {
+                    self.filling.clear();
+                }
+                result
             }
             Statement::If {
                 condition,
@@ -236,7 +252,12 @@ impl<'a> Lowerer<'a> {
                 indices,
                 value,
             } => {
-                let value = self.real(value)?;
+                // A whole number or a truth that is not kept in memory stays what it is.
+                let value = if self.is_plain_value(*array) {
+                    self.value(value)?
+                } else {
+                    self.real(value)?
+                };
                 self.store(*array, indices, value)
             }
             Statement::Dense {
@@ -254,6 +275,11 @@ impl<'a> Lowerer<'a> {
                 self.term(term, part)
             }
         }
+    }
+
+    fn is_plain_value(&self, array: ArrayId) -> bool {
+        let declared = self.loops.array(array);
+        declared.shape.is_empty() && matches!(declared.kind, ArrayKind::Let)
     }
 
     /// Runs `body` in an inner scope.
@@ -406,10 +432,12 @@ impl<'a> Lowerer<'a> {
                 .insert(array, value);
             return Ok(());
         }
-        let index = self.flat(array, indices)?;
+        let element = self.flat(array, indices)?;
         let (buffer, offset) = self.buffer(array);
-        let index = self.plus(index, offset as i64);
+        let index = self.plus(element, offset as i64);
         self.builder.store(buffer, index, value);
+        let scope = self.scopes.last_mut().expect("a scope");
+        scope.stored.insert((array, element));
         Ok(())
     }
 
@@ -499,9 +527,7 @@ impl<'a> Lowerer<'a> {
 
     fn plain_term(&mut self, term: &Term, part: Part) -> Lowered<()> {
         self.all_statements(&term.statements)?;
-        let statement = self
-            .builder
-            .statement(self.loops.descriptions[term.description as usize].clone());
+        let statement = self.described(term.description);
         let mut condition = self.builder.bool(true);
         for one in &term.domain {
             let holds = self.bool(&one.holds)?;
@@ -523,6 +549,17 @@ impl<'a> Lowerer<'a> {
         self.builder.add_part(part, impossible, statement);
         self.builder.end();
         Ok(())
+    }
+
+    /// The statement number of a description.
+    pub(super) fn described(&mut self, description: u32) -> u32 {
+        if let Some(&known) = self.described.get(&description) {
+            return known;
+        }
+        let text = self.loops.descriptions[description as usize].clone();
+        let statement = self.builder.statement(text);
+        self.described.insert(description, statement);
+        statement
     }
 
     /// Whether values of this type can be stored.

@@ -8,6 +8,9 @@ mod random;
 mod scalars;
 mod unconstrain;
 
+#[cfg(test)]
+mod tests;
+
 use std::ops::Range;
 
 use crate::data::interval::Ranges;

@@ -32,7 +32,8 @@ impl Lowerer<'_> {
             }
         }
         // Ordered draws are sorted in place.
-        let sorted = self.mode == Mode::Start && is_ordered(&self.loops.statements, id);
+        let is_drawn = self.mode == Mode::Start || self.layout.of(id).is_none();
+        let sorted = is_drawn && is_ordered(&self.loops.statements, id);
         let kind = if sorted {
             BufferKind::Mutable
         } else {
@@ -41,12 +42,18 @@ impl Lowerer<'_> {
         (self.builder.buffer(&array.name, array.length(), kind), 0)
     }
 
+    /// Whether a variable is read where it lies in the input of the graph.
+    pub(super) fn is_aliased(&self, id: ArrayId) -> bool {
+        self.layout.of(id).is_some_and(|inferred| match self.mode {
+            Mode::Density | Mode::Outputs => inferred.is_identity,
+            Mode::Unconstrain => true,
+            Mode::Start => false,
+        })
+    }
+
     /// An unknown number that is read where it lies.
     pub(super) fn scalar_variable(&mut self, id: ArrayId) -> Option<Value> {
-        let inferred = self.layout.of(id)?;
-        let aliased =
-            self.mode == Mode::Unconstrain || (inferred.is_identity && self.mode != Mode::Start);
-        if !aliased {
+        if !self.is_aliased(id) {
             return None;
         }
         let (buffer, offset) = self.buffer(id);
@@ -64,7 +71,10 @@ impl Lowerer<'_> {
         let array = self.loops.array(random.variable);
         if matches!(array.kind, ArrayKind::Random(Role::Simulated)) {
             return match &random.sample {
-                Some(sample) => self.all_statements(sample),
+                Some(sample) => {
+                    self.all_statements(sample)?;
+                    self.sort_drawn(random)
+                }
                 None => Err(Diagnostic::error("E0464", format!("`{}` is simulated, and its distribution has no way to draw from it", array.name))
                     .at(random.density.span, "nothing observed depends on it")
                     .help("define `sample` (for `truncated`: `quantile` and `cdf`) in the distribution, or remove the variable")),
@@ -84,25 +94,22 @@ impl Lowerer<'_> {
     fn bounds(&mut self, lower: &Option<Scalar>, upper: &Option<Scalar>) -> Lowered<Bounds> {
         let mut bound =
             |scalar: &Option<Scalar>| scalar.as_ref().map(|scalar| self.real(scalar)).transpose();
+        let (lower, upper) = (bound(lower)?, bound(upper)?);
+        let finite = |value: &Value, infinity| self.builder.as_real(*value) != Some(infinity);
         Ok(Bounds {
-            lower: bound(lower)?,
-            upper: bound(upper)?,
+            lower: lower.filter(|value| finite(value, f64::NEG_INFINITY)),
+            upper: upper.filter(|value| finite(value, f64::INFINITY)),
         })
     }
 
     fn description(&mut self, random: &Random) -> u32 {
-        self.builder
-            .statement(self.loops.descriptions[random.density.description as usize].clone())
+        self.described(random.density.description)
     }
 
     /// The coordinate of an element, or the first of a vector.
     fn coordinate_index(&mut self, random: &Random) -> Lowered<Value> {
-        let start = self
-            .layout
-            .of(random.variable)
-            .expect("it is inferred")
-            .unconstrained
-            .start;
+        let inferred = self.layout.of(random.variable);
+        let start = inferred.expect("it is inferred").unconstrained.start;
         let flat = self.flat(random.variable, &random.indices)?;
         let free = match random.support {
             Support::Interval { .. } => 1,
@@ -114,7 +121,10 @@ impl Lowerer<'_> {
 
     fn stretch(&mut self, random: &Random) -> Lowered<Stretch> {
         let size = random.support.size();
-        let coordinate = self.coordinate_index(random)?;
+        let coordinate = match self.layout.of(random.variable) {
+            Some(_) => self.coordinate_index(random)?,
+            None => self.builder.int(0),
+        };
         let flat = self.flat(random.variable, &random.indices)?;
         let (buffer, offset) = self.buffer(random.variable);
         let first = self.times(flat, size);
@@ -255,14 +265,20 @@ impl Lowerer<'_> {
         Ok(self.builder.load(buffer, index))
     }
 
+    /// Puts the elements of an ordered vector, which are drawn one by one, in their order.
+    fn sort_drawn(&mut self, random: &Random) -> Lowered<()> {
+        if let Support::Ordered { .. } = random.support {
+            let stretch = self.stretch(random)?;
+            self.sort(stretch);
+        }
+        Ok(())
+    }
+
     /// A draw from the prior and its coordinates; without a sampler, coordinates uniform on (−2, 2) and their values.
     fn draw(&mut self, random: &Random) -> Lowered<()> {
         if let Some(sample) = &random.sample {
             self.all_statements(sample)?;
-            if let Support::Ordered { .. } = random.support {
-                let stretch = self.stretch(random)?;
-                self.sort(stretch);
-            }
+            self.sort_drawn(random)?;
             return self.invert(random);
         }
         let coordinate = self.coordinate_index(random)?;

@@ -1,37 +1,59 @@
 //! Scalar expressions as values of a graph. Shared nodes are computed once per block; what reads a `var` or draws a random
 //! number is computed where it stands. Choices become branch-free where both sides are harmless.
 
+use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::lower::{Lowered, Lowerer, Mode, Scope, UNROLLED};
 use crate::check::hir::Reducer;
-use crate::data::loops::{ArrayKind, Binder, Node, Scalar};
-use crate::math::graph::{Type, Value};
+use crate::data::loops::{ArrayId, ArrayKind, Binder, Node, Scalar};
+use crate::math::graph::{BufferId, Type, Value};
 use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
+
+/// A branch of more nodes than this is not computed in vain.
+const FEW_NODES: usize = 64;
 
 impl Lowerer<'_> {
     /// The value of an element that no statement holds.
     pub(crate) fn element_of(&mut self, scalar: Scalar) -> Lowered<Value> {
         // Computed afresh: a memo would outlive the node.
         let value = self.compute(&scalar)?;
-        Ok(match self.builder.graph().type_of(value) {
-            Type::Int => self.builder.scalar(Operation::IntToReal, &[value]),
-            _ => value,
-        })
+        Ok(self.as_real(value))
     }
 
     /// A real value.
     pub(super) fn real(&mut self, scalar: &Scalar) -> Lowered<Value> {
         let value = self.value(scalar)?;
-        Ok(match self.builder.graph().type_of(value) {
+        Ok(self.as_real(value))
+    }
+
+    /// A value as it is stored: truths are 0 and 1.
+    fn as_real(&mut self, value: Value) -> Value {
+        match self.builder.graph().type_of(value) {
             Type::Int => self.builder.scalar(Operation::IntToReal, &[value]),
             Type::Bool => {
                 let (one, zero) = (self.builder.real(1.0), self.builder.real(0.0));
                 self.builder.scalar(Operation::Select, &[value, one, zero])
             }
             Type::Real => value,
-        })
+        }
+    }
+
+    /// A truth, from what may have been stored.
+    fn as_bool(&mut self, value: Value) -> Value {
+        let is_zero = match self.builder.graph().type_of(value) {
+            Type::Bool => return value,
+            Type::Int => {
+                let zero = self.builder.int(0);
+                self.builder.scalar(Operation::IntEqual, &[value, zero])
+            }
+            Type::Real => {
+                let zero = self.builder.real(0.0);
+                self.builder.scalar(Operation::Equal, &[value, zero])
+            }
+        };
+        self.builder.scalar(Operation::Not, &[is_zero])
     }
 
     /// An int value: an index or a bound.
@@ -55,10 +77,12 @@ impl Lowerer<'_> {
 
     /// A truth.
     pub(super) fn bool(&mut self, scalar: &Scalar) -> Lowered<Value> {
-        self.value(scalar)
+        let value = self.value(scalar)?;
+        Ok(self.as_bool(value))
     }
 
-    fn value(&mut self, scalar: &Scalar) -> Lowered<Value> {
+    /// A value of whatever type it has.
+    pub(super) fn value(&mut self, scalar: &Scalar) -> Lowered<Value> {
         match &*scalar.0 {
             Node::Real(value) => return Ok(self.builder.real(*value)),
             Node::Int(value) => return Ok(self.builder.int(*value)),
@@ -141,12 +165,7 @@ impl Lowerer<'_> {
         }
     }
 
-    fn element(
-        &mut self,
-        array: crate::data::loops::ArrayId,
-        indices: &[Scalar],
-        span: Span,
-    ) -> Lowered<Value> {
+    fn element(&mut self, array: ArrayId, indices: &[Scalar], span: Span) -> Lowered<Value> {
         let declared = self.loops.array(array);
         if declared.shape.is_empty()
             && matches!(declared.kind, ArrayKind::Let | ArrayKind::Random(_))
@@ -178,11 +197,14 @@ impl Lowerer<'_> {
     fn operation(&mut self, operation: Operation, arguments: &[Scalar]) -> Lowered<Value> {
         use Operation::*;
         self.check_shapes(operation, arguments)?;
-        let mut values = Vec::new();
-        for argument in arguments {
-            values.push(self.value(argument)?);
-        }
         let entry = operation.entry();
+        let mut values = Vec::new();
+        for (argument, &ty) in arguments.iter().zip(entry.arguments) {
+            values.push(match ty {
+                Type::Bool => self.bool(argument)?,
+                _ => self.value(argument)?,
+            });
+        }
         let fits =
             |lowerer: &Self, value: Value, ty: Type| lowerer.builder.graph().type_of(value) == ty;
         if values
@@ -194,10 +216,10 @@ impl Lowerer<'_> {
         }
         // Whole numbers that are computed with every draw are kept as reals.
         let mut reals = Vec::new();
-        for &value in &values {
-            reals.push(match self.builder.graph().type_of(value) {
-                Type::Int => self.builder.scalar(IntToReal, &[value]),
-                _ => value,
+        for (&value, &ty) in values.iter().zip(entry.arguments) {
+            reals.push(match ty {
+                Type::Bool => value,
+                _ => self.as_real(value),
             });
         }
         let real = match operation {
@@ -288,32 +310,53 @@ impl Lowerer<'_> {
         let register = self.builder.register("choice");
         let zero = self.builder.int(0);
         self.builder.begin_if(condition);
-        self.scoped(|lowerer| {
-            let value = lowerer.real(then)?;
-            lowerer.builder.store(register, zero, value);
-            Ok(())
-        })?;
+        let first = self.branch(then, register)?;
         self.builder.begin_else();
-        self.scoped(|lowerer| {
-            let value = lowerer.real(otherwise)?;
-            lowerer.builder.store(register, zero, value);
-            Ok(())
-        })?;
+        let second = self.branch(otherwise, register)?;
         self.builder.end();
-        Ok(self.builder.load(register, zero))
+        let value = self.builder.load(register, zero);
+        Ok(match (first, second) {
+            (Type::Bool, Type::Bool) => self.as_bool(value),
+            _ => value,
+        })
+    }
+
+    /// Stores one side of a choice; says of what type it was.
+    fn branch(&mut self, scalar: &Scalar, register: BufferId) -> Lowered<Type> {
+        self.scoped(|lowerer| {
+            let value = lowerer.value(scalar)?;
+            let ty = lowerer.builder.graph().type_of(value);
+            let zero = lowerer.builder.int(0);
+            let real = lowerer.as_real(value);
+            lowerer.builder.store(register, zero, real);
+            Ok(ty)
+        })
     }
 
     /// Whether a scalar can be computed anywhere, is finite for finite arguments, and cheap.
-    fn is_total(&self, scalar: &Scalar) -> bool {
+    fn is_total(&mut self, scalar: &Scalar) -> bool {
+        self.is_harmless(scalar, &mut HashSet::new())
+    }
+
+    /// The same for a part of a scalar. What was seen before was harmless, or the whole is not.
+    fn is_harmless(&mut self, scalar: &Scalar, seen: &mut HashSet<*const Node>) -> bool {
         use Operation::*;
+        if !seen.insert(Rc::as_ptr(&scalar.0)) {
+            return true;
+        }
+        if seen.len() > FEW_NODES {
+            return false;
+        }
         match &*scalar.0 {
             Node::Real(_) | Node::Int(_) | Node::Bool(_) | Node::Index(_) => true,
             Node::Element { array, indices, .. } => {
-                let declared = self.loops.array(*array);
-                indices.iter().zip(&declared.shape).all(|(index, &length)| {
-                    let range = self.ranges.of(&self.loops.arrays, index);
-                    range.low >= 1.0 && range.high <= length as f64 && self.is_total(index)
-                })
+                let loops = self.loops;
+                let mut places = indices.iter().zip(&loops.array(*array).shape);
+                let in_range = places.all(|(index, &length)| {
+                    let range = self.ranges.of(&loops.arrays, index);
+                    range.low >= 1.0 && range.high <= length as f64 && self.is_harmless(index, seen)
+                });
+                in_range && self.is_stored(*array, indices)
             }
             Node::Operation {
                 operation,
@@ -347,15 +390,38 @@ impl Lowerer<'_> {
                         | IntLessEqual
                         | IntEqual
                         | IntSelect
-                ) && arguments.iter().all(|argument| self.is_total(argument))
+                ) && arguments
+                    .iter()
+                    .all(|argument| self.is_harmless(argument, seen))
             }
             Node::If {
                 condition,
                 then,
                 otherwise,
-            } => self.is_total(condition) && self.is_total(then) && self.is_total(otherwise),
+            } => [condition, then, otherwise]
+                .into_iter()
+                .all(|part| self.is_harmless(part, seen)),
             Node::Reduce { .. } | Node::Draw { .. } => false,
         }
+    }
+
+    /// Whether an element is surely there: in a loop that fills its array, only what this round has stored. What is not
+    /// there reads as anything, and the gradient would multiply it with zero.
+    fn is_stored(&mut self, array: ArrayId, indices: &[Scalar]) -> bool {
+        let is_once = matches!(
+            self.loops.array(array).kind,
+            ArrayKind::Let | ArrayKind::Random(_)
+        );
+        let is_filled = is_once && !indices.is_empty() && self.filling.contains(&array);
+        if !is_filled || self.is_aliased(array) {
+            return true;
+        }
+        let Ok(index) = self.flat(array, indices) else {
+            return false;
+        };
+        self.scopes
+            .iter()
+            .any(|scope| scope.stored.contains(&(array, index)))
     }
 
     fn reduce(&mut self, reducer: Reducer, binders: &[Binder], body: &Scalar) -> Lowered<Value> {

@@ -5,21 +5,30 @@
 //! and its log Jacobian with respect to x₁ … x_{K−1} is Σ log xₖ + ½ log K.
 
 use super::lower::{Lowerer, Mode};
-use crate::data::loops::{ArrayId, Support};
+use crate::data::loops::{ArrayId, Scalar, Support};
 use crate::math::graph::{BufferId, BufferKind, Part, Value};
 use crate::math::primitive::Operation::{self, *};
 
 /// Whether values and coordinates are the same.
 pub(super) fn is_identity(support: &Support) -> bool {
-    matches!(
-        support,
-        Support::Interval {
-            lower: None,
-            upper: None,
-            ..
-        } | Support::Vector(_)
-    )
+    match support {
+        Support::Interval { lower, upper, .. } => {
+            is_open(lower, f64::NEG_INFINITY) && is_open(upper, f64::INFINITY)
+        }
+        Support::Vector(_) => true,
+        _ => false,
+    }
 }
+
+/// Whether there is no bound, or one at infinity.
+fn is_open(bound: &Option<Scalar>, infinity: f64) -> bool {
+    bound
+        .as_ref()
+        .is_none_or(|bound| bound.as_number() == Some(infinity))
+}
+
+/// About exp(−700).
+const LEAST_GAP: f64 = 1e-304;
 
 /// Bounds as values; `None` is unbounded.
 #[derive(Clone, Copy)]
@@ -85,20 +94,30 @@ impl Lowerer<'_> {
             (None, None) => return x,
             (Some(lower), None) => {
                 let above = self.op(Subtract, &[x, lower]);
-                self.op(Logarithm, &[above])
+                self.log_gap(above)
             }
             (None, Some(upper)) => {
                 let below = self.op(Subtract, &[upper, x]);
-                self.op(Logarithm, &[below])
+                self.log_gap(below)
             }
             (Some(lower), Some(upper)) => {
                 let above = self.op(Subtract, &[x, lower]);
                 let below = self.op(Subtract, &[upper, x]);
-                let (a, b) = (self.op(Logarithm, &[above]), self.op(Logarithm, &[below]));
+                let (a, b) = (self.log_gap(above), self.log_gap(below));
                 self.op(Subtract, &[a, b])
             }
         };
         self.tamed(u)
+    }
+
+    /// The logarithm of what should be positive. In a start it is finite where rounding has left nothing or less.
+    fn log_gap(&mut self, gap: Value) -> Value {
+        if self.mode != Mode::Start {
+            return self.op(Logarithm, &[gap]);
+        }
+        let least = self.builder.real(LEAST_GAP);
+        let gap = self.op(Maximum, &[gap, least]);
+        self.op(Logarithm, &[gap])
     }
 
     /// A draw on the very edge of its support gets a coordinate far out.
@@ -358,7 +377,7 @@ impl Lowerer<'_> {
             self.element_at(stretch, before),
             self.element_at(stretch, k),
         );
-        let (log_x, log_own) = (self.op(Logarithm, &[x]), self.op(Logarithm, &[own]));
+        let (log_x, log_own) = (self.log_gap(x), self.log_gap(own));
         let so_far = self.builder.load(head, zero);
         let sum = self.op(Add, &[so_far, log_x]);
         self.builder.store(head, zero, sum);

@@ -1,0 +1,445 @@
+//! Random variables: their storage, one law for each element or vector, and the loops around it.
+
+use super::draws::narrow;
+use std::collections::HashSet;
+
+use super::expand::{BlockKind, Expander, Outcome};
+use super::expression::sizes;
+use super::interval::Interval;
+use super::loops::{ArrayId, ArrayKind, Binder, Random, Role, Scalar, Statement, Support};
+use super::pull::{Body, Pull, Value};
+use crate::check::hir::{self, Element, Law, RandomIndex, VariableId};
+use crate::math::primitive::Operation;
+use crate::source::{Diagnostic, Span};
+
+impl<'a> Expander<'a> {
+    pub(super) fn role(&self, variable: VariableId) -> Role {
+        self.bound
+            .roles
+            .get(&variable)
+            .copied()
+            .unwrap_or(Role::Simulated)
+    }
+
+    /// Runs `body` for every element of a shape: one loop for each index position.
+    pub(super) fn plate(
+        &mut self,
+        shape: &[usize],
+        body: impl FnOnce(&mut Self, &[Scalar]) -> Outcome<()>,
+    ) -> Outcome<()> {
+        let binders: Vec<Binder> = shape
+            .iter()
+            .map(|&length| self.count_binder(length))
+            .collect();
+        self.nest(binders, HashSet::new(), body)
+    }
+
+    pub(super) fn nest(
+        &mut self,
+        binders: Vec<Binder>,
+        defines: HashSet<ArrayId>,
+        body: impl FnOnce(&mut Self, &[Scalar]) -> Outcome<()>,
+    ) -> Outcome<()> {
+        for binder in &binders {
+            self.open(BlockKind::Over(vec![binder.index]));
+            self.blocks
+                .last_mut()
+                .expect("the loop")
+                .defines
+                .clone_from(&defines);
+        }
+        let at: Vec<Scalar> = binders
+            .iter()
+            .map(|binder| Scalar::index(binder.index))
+            .collect();
+        let result = body(self, &at);
+        for binder in binders.into_iter().rev() {
+            let statements = self.close();
+            if result.is_ok() {
+                self.settle(vec![Statement::For {
+                    binder,
+                    body: statements,
+                }])?;
+            }
+        }
+        result
+    }
+
+    /// The arguments of a law for one element: arrays that stand for scalar parameters are indexed.
+    pub(super) fn arguments_at(
+        &mut self,
+        law: &'a Law,
+        arguments: &[Value],
+        at: &[Scalar],
+        span: Span,
+    ) -> Outcome<Vec<Value>> {
+        let item = match law.call.distribution {
+            hir::DistributionRef::Item(id) => &self.hir.distributions[id.0 as usize],
+            hir::DistributionRef::Flat(_) => return Ok(Vec::new()),
+        };
+        let mut here = Vec::new();
+        for (position, (parameter, argument)) in item.parameters.iter().zip(arguments).enumerate() {
+            let scalar = parameter.declared.sizes.is_empty();
+            here.push(match argument {
+                Value::Array(pull) if scalar => {
+                    if pull.rank() != at.len() {
+                        let place = law
+                            .call
+                            .arguments
+                            .get(position)
+                            .map_or(span, |argument| argument.span);
+                        return Err(Diagnostic::error(
+                            "E0411",
+                            "this argument is an array, and one number is needed",
+                        )
+                        .at(place, sizes(&pull.shape))
+                        .help("index it")
+                        .into());
+                    }
+                    Value::Scalar(pull.at(&self.loops.arrays, at, span))
+                }
+                other => other.clone(),
+            });
+        }
+        Ok(here)
+    }
+
+    pub(super) fn random(
+        &mut self,
+        variable: VariableId,
+        indices: &'a [RandomIndex],
+        law: &'a Law,
+        span: Span,
+    ) -> Outcome<()> {
+        let arguments = if indices
+            .iter()
+            .any(|index| matches!(index, RandomIndex::Over { .. }))
+        {
+            None
+        } else {
+            Some(self.values(&law.call.arguments)?)
+        };
+        let mut binders = Vec::new();
+        let mut at = Vec::new();
+        for index in indices {
+            match index {
+                RandomIndex::At(index) => at.push(self.scalar(index)?),
+                RandomIndex::Over {
+                    variable,
+                    lower,
+                    upper,
+                } => {
+                    let (lower, upper) = (self.scalar(lower)?, self.scalar(upper)?);
+                    let (lower, upper) = (
+                        self.folded(lower, Element::Int)?,
+                        self.folded(upper, Element::Int)?,
+                    );
+                    let name = match self.hir.variables[variable.0 as usize].name.as_str() {
+                        "_" => "i".to_string(),
+                        name => name.to_string(),
+                    };
+                    let id = self.index(name, lower.clone(), upper.clone());
+                    self.frame()
+                        .bind(*variable, Value::Scalar(Scalar::index(id)));
+                    binders.push(Binder {
+                        index: id,
+                        lower,
+                        upper,
+                    });
+                    at.push(Scalar::index(id));
+                }
+            }
+        }
+        let array =
+            self.random_storage(variable, indices, law, arguments.as_deref(), &binders, span)?;
+        if indices.is_empty() && self.draw_rank(&law.call) == 0 {
+            let shape = self.loops.array(array).shape.clone();
+            for length in shape {
+                let binder = self.count_binder(length);
+                at.push(Scalar::index(binder.index));
+                binders.push(binder);
+            }
+        }
+        if law.ordered {
+            return self.ordered(variable, array, binders, arguments, law, span);
+        }
+        let defines = if self.observed(variable) {
+            HashSet::new()
+        } else {
+            HashSet::from([array])
+        };
+        self.nest(binders, defines, |expander, _| {
+            let arguments = match arguments {
+                Some(arguments) => arguments,
+                None => expander.values(&law.call.arguments)?,
+            };
+            let here = expander.arguments_at(law, &arguments, &at, span)?;
+            let entered = expander.enter(&law.call, here)?;
+            let random = expander.random_element(variable, array, &at, &entered, law, span);
+            expander.leave(&entered);
+            expander.emit(Statement::Random(Box::new(random?)));
+            Ok(())
+        })
+    }
+
+    pub(super) fn observed(&self, variable: VariableId) -> bool {
+        self.bound.keys.contains_key(&variable)
+    }
+
+    pub(super) fn random_element(
+        &mut self,
+        variable: VariableId,
+        array: ArrayId,
+        at: &[Scalar],
+        entered: &super::laws::Entered<'a>,
+        law: &'a Law,
+        span: Span,
+    ) -> Outcome<Random> {
+        let observed = self.observed(variable);
+        let declared = &self.hir.variables[variable.0 as usize];
+        let element = declared.ty.element;
+        let mut support = self.support(entered, at, law.span)?;
+        let vector = self.draw_rank(&law.call) > 0;
+        let x = if vector {
+            let shape = vec![support.size()];
+            let place = super::loops::Place {
+                array,
+                prefix: at.to_vec(),
+            };
+            Value::Array(Pull {
+                element,
+                shape,
+                body: Body::Stored(place),
+            })
+        } else {
+            Value::Scalar(super::pull::element(
+                &self.loops.arrays,
+                array,
+                at.to_vec(),
+                span,
+            ))
+        };
+        if let (
+            Some((lower, upper)),
+            Support::Interval {
+                lower: low,
+                upper: high,
+                ..
+            },
+        ) = (&law.truncated, &mut support)
+        {
+            let (lower, upper) = self.truncation(lower, upper, entered)?;
+            narrow(low, lower, f64::NEG_INFINITY, Operation::Maximum);
+            narrow(high, upper, f64::INFINITY, Operation::Minimum);
+        }
+        if !observed {
+            if let Support::Interval { int: true, .. } = support
+                && self.role(variable) == Role::Inferred
+            {
+                return Err(Diagnostic::error("E0435", format!("`{}` is unknown and whole-numbered", declared.name))
+                    .at(declared.span, "something observed depends on it")
+                    .help("unknown whole numbers are not part of this version: sum over its values with `logsumexp` in a `factor`")
+                    .into());
+            }
+            self.learn_range(array, &support);
+            if matches!(support, Support::Simplex(_)) {
+                self.simplexes.insert(array);
+            }
+        }
+        let what = format!("`{}`", declared.name);
+        let density = self.law_term(entered, law, x, &what, observed, span)?;
+        let sample = if observed {
+            None
+        } else {
+            self.sample(array, at, entered, law, &support, span)?
+        };
+        if sample.is_none()
+            && !observed
+            && self.role(variable) == Role::Simulated
+            && entered.item.is_none()
+        {
+            return Err(Diagnostic::error(
+                "E0436",
+                format!(
+                    "`{}` is simulated, and `flat` cannot be drawn from",
+                    declared.name
+                ),
+            )
+            .at(law.span, "nothing observed depends on it")
+            .help("give it a proper distribution, or remove it")
+            .into());
+        }
+        Ok(Random {
+            variable: array,
+            indices: at.to_vec(),
+            observed,
+            support,
+            density,
+            sample,
+        })
+    }
+
+    pub(super) fn learn_range(&mut self, array: ArrayId, support: &Support) {
+        let bounds = |lower: &Option<Scalar>, upper: &Option<Scalar>| {
+            let low = lower.as_ref().and_then(Scalar::as_number);
+            let high = upper.as_ref().and_then(Scalar::as_number);
+            Interval {
+                low: low.unwrap_or(f64::NEG_INFINITY),
+                high: high.unwrap_or(f64::INFINITY),
+                above: low.is_some(),
+                below: high.is_some(),
+            }
+        };
+        let mut range = match support {
+            Support::Interval { lower, upper, .. } => bounds(lower, upper),
+            Support::Ordered { lower, upper, .. } => bounds(lower, upper),
+            Support::Simplex(_) => Interval {
+                low: 0.0,
+                high: 1.0,
+                above: false,
+                below: false,
+            },
+            Support::Vector(_) => Interval::ALL,
+        };
+        // A lower bound that is itself an expression is at least as low as its range.
+        if let Support::Interval {
+            lower: Some(lower), ..
+        } = support
+            && lower.as_number().is_none()
+        {
+            let known = self.range(lower);
+            (range.low, range.above) = (known.low, true);
+        }
+        if let Support::Interval {
+            upper: Some(upper), ..
+        } = support
+            && upper.as_number().is_none()
+        {
+            let known = self.range(upper);
+            (range.high, range.below) = (known.high, true);
+        }
+        // Closed supports of simulated variables include their ends; inferred ones are strictly inside.
+        let several = self.ranges.arrays.contains_key(&array);
+        let range = if several {
+            self.ranges.arrays[&array].join(range)
+        } else {
+            range
+        };
+        self.ranges.arrays.insert(array, range);
+    }
+
+    /// The array of a random variable: its data, or storage of the shape that the statement says.
+    pub(super) fn random_storage(
+        &mut self,
+        variable: VariableId,
+        indices: &'a [RandomIndex],
+        law: &'a Law,
+        arguments: Option<&[Value]>,
+        binders: &[Binder],
+        span: Span,
+    ) -> Outcome<ArrayId> {
+        let declared = &self.hir.variables[variable.0 as usize];
+        if indices
+            .iter()
+            .any(|index| matches!(index, RandomIndex::At(_)))
+        {
+            return match self.arrays_of.get(&variable) {
+                Some(array) => Ok(*array),
+                None => self.element_storage(variable),
+            };
+        }
+        let mut shape = Vec::new();
+        for binder in binders {
+            let Some(upper) = binder.upper.as_int() else {
+                return Err(Diagnostic::error(
+                    "E0410",
+                    "the end of this range must be known when the data are",
+                )
+                .at(span, "")
+                .help("draw element by element inside a `for`")
+                .into());
+            };
+            shape.push(upper.max(0) as usize);
+        }
+        if let (Some(arguments), 0) = (arguments, self.draw_rank(&law.call)) {
+            let scalars: Vec<Value> = arguments.to_vec();
+            shape = self
+                .common_shape(&scalars, &law.call.arguments, law.span)?
+                .unwrap_or_default();
+        }
+        if self.draw_rank(&law.call) > 0 {
+            shape.push(self.vector_length_here(law, arguments, binders)?);
+        }
+        match self.arrays_of.get(&variable).copied() {
+            Some(array) if self.observed(variable) => {
+                let found = self.loops.array(array).shape.clone();
+                if found != shape {
+                    let mut diagnostic = Diagnostic::error(
+                        "E0440",
+                        format!(
+                            "`{}` has {} in the data, and the model says {}",
+                            declared.name,
+                            sizes(&found),
+                            sizes(&shape)
+                        ),
+                    )
+                    .at(span, format!("{} here", sizes(&shape)));
+                    if let Some(origin) = self.bound.origin(&declared.name) {
+                        diagnostic =
+                            diagnostic.note(format!("`{}` comes from {origin}", declared.name));
+                    }
+                    let call_expressions = &law.call.arguments;
+                    diagnostic = self.origins_note(diagnostic, call_expressions);
+                    let help = if shape.is_empty() {
+                        format!(
+                            "write `{}[1..{}] ~ …` for one draw for each element",
+                            declared.name,
+                            found.first().copied().unwrap_or(0)
+                        )
+                    } else {
+                        "make the data and the model agree".to_string()
+                    };
+                    return Err(diagnostic.help(help).into());
+                }
+                Ok(array)
+            }
+            Some(array) => Ok(array),
+            None => {
+                let (name, element) = (declared.name.clone(), declared.ty.element);
+                let kind = ArrayKind::Random(self.role(variable));
+                let array = self.array(name, shape, kind, declared.span);
+                self.arrays_of.insert(variable, array);
+                let value = self.stored_value(array, element, declared.span);
+                self.frame().bind(variable, value);
+                Ok(array)
+            }
+        }
+    }
+
+    pub(super) fn vector_length_here(
+        &mut self,
+        law: &'a Law,
+        arguments: Option<&[Value]>,
+        binders: &[Binder],
+    ) -> Outcome<usize> {
+        for binder in binders {
+            self.open(BlockKind::Over(vec![binder.index]));
+        }
+        let mut length = || -> Outcome<usize> {
+            let values = match arguments {
+                Some(arguments) => arguments.to_vec(),
+                None => self.values(&law.call.arguments)?,
+            };
+            let entered = self.enter(&law.call, values)?;
+            let support = self.support(&entered, &[], law.span);
+            self.leave(&entered);
+            Ok(support?.size())
+        };
+        let result = length();
+        // What this needed is computed again where the law is used.
+        for _ in binders {
+            self.close();
+        }
+        result
+    }
+}
