@@ -365,7 +365,7 @@ impl Checker<'_> {
         )?;
         let mut shaped: Vec<Expression> = vec![argument.clone()];
         if draw.sizes.is_empty() {
-            shaped.extend(call.arguments.iter().cloned());
+            shaped.extend(self.scalar_arguments(&call));
             self.same_shape(&shaped.iter().collect::<Vec<_>>(), span, "")?;
         } else {
             shaped.clear();

@@ -616,7 +616,7 @@ impl Checker<'_> {
     }
 
     /// The arguments that stand for scalar parameters.
-    fn scalar_arguments(&self, call: &super::hir::DistributionCall) -> Vec<Expression> {
+    pub(super) fn scalar_arguments(&self, call: &super::hir::DistributionCall) -> Vec<Expression> {
         match &call.distribution {
             super::hir::DistributionRef::Item(id) => {
                 let item = &self.distributions[id.0 as usize];

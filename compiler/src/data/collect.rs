@@ -29,14 +29,16 @@ impl<'a> Expander<'a> {
         if has_draw(&scalars) || !inner.is_empty() {
             level = self.blocks.len() - 1;
         }
-        let array = self.array_at(level, "temporary", shape.clone(), ArrayKind::Let, span);
+        let place = self.local(level, "temporary", &shape, span);
+        let array = place.array;
+        let indices_of = |own: Vec<Scalar>| place.prefix.iter().cloned().chain(own).collect();
         for (i, value) in values.iter().enumerate() {
             let first = Scalar::int(i as i64 + 1);
             match value {
                 Value::Scalar(scalar) => {
                     statements.push(Statement::Store {
                         array,
-                        indices: vec![first],
+                        indices: indices_of(vec![first]),
                         value: scalar.clone(),
                     });
                 }
@@ -46,7 +48,7 @@ impl<'a> Expander<'a> {
                     let value = pull.at(&self.loops.arrays, std::slice::from_ref(&at), span);
                     let store = Statement::Store {
                         array,
-                        indices: vec![first, at],
+                        indices: indices_of(vec![first, at]),
                         value,
                     };
                     statements.push(Statement::For {
@@ -75,7 +77,11 @@ impl<'a> Expander<'a> {
                 self.emit_at(level, statement);
             }
         }
-        Ok(Value::Array(Pull::stored(element, shape, array)))
+        Ok(Value::Array(Pull {
+            element,
+            shape,
+            body: Body::Stored(place),
+        }))
     }
 
     pub(super) fn comprehension(

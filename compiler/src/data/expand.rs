@@ -192,6 +192,28 @@ impl<'a> Expander<'a> {
         ArrayId(self.loops.arrays.len() as u32 - 1)
     }
 
+    /// Storage for what the innermost block of `level` computes: a copy for each round of the loops up to there, because an
+    /// element of a `Let` is stored once.
+    pub fn local(&mut self, level: usize, name: &str, shape: &[usize], span: Span) -> Place {
+        let mut prefix = Vec::new();
+        let mut whole = Vec::new();
+        for block in &self.blocks[..=level] {
+            let BlockKind::Over(indices) = &block.kind else {
+                continue;
+            };
+            for index in indices {
+                let range = self.ranges.of_index(&self.loops.arrays, *index);
+                if range.low >= 1.0 && range.high.is_finite() {
+                    prefix.push(Scalar::index(*index));
+                    whole.push(range.high as usize);
+                }
+            }
+        }
+        whole.extend(shape);
+        let array = self.array_at(level, name, whole, ArrayKind::Let, span);
+        Place { array, prefix }
+    }
+
     /// Declares an array of the program's outermost block.
     pub fn array(
         &mut self,
@@ -373,7 +395,16 @@ impl<'a> Expander<'a> {
     /// The place of an array's elements, storing them first if they are expressions.
     pub fn place(&mut self, pull: &Pull, name: &str, span: Span) -> Outcome<Place> {
         let (placeholders, body) = match &pull.body {
-            Body::Stored(place) => return Ok(place.clone()),
+            Body::Stored(place)
+                if !matches!(self.loops.array(place.array).kind, ArrayKind::Var) =>
+            {
+                return Ok(place.clone());
+            }
+            // A `var` may change: dense algebra gets a copy.
+            Body::Stored(_) => {
+                let copy = self.lambda(pull, span);
+                return self.place(&copy, name, span);
+            }
             Body::Lambda(placeholders, body) => (placeholders.clone(), body.clone()),
         };
         if let Some((_, place, level, serial)) = self.stored.get(&std::rc::Rc::as_ptr(&body.0))
@@ -430,9 +461,11 @@ impl<'a> Expander<'a> {
             let drawn = has_draw(&scalars);
             if drawn { self.blocks.len() - 1 } else { level }
         };
-        let array = self.array_at(level, name, shape, ArrayKind::Let, span);
+        let place = self.local(level, name, &shape, span);
+        let array = place.array;
         let interval = self.ranges.of(&self.loops.arrays, &value);
-        let indices: Vec<Scalar> = binders.iter().map(|b| Scalar::index(b.index)).collect();
+        let own = binders.iter().map(|b| Scalar::index(b.index));
+        let indices: Vec<Scalar> = place.prefix.iter().cloned().chain(own).collect();
         let mut nest = statements;
         nest.push(Statement::Store {
             array,
@@ -455,19 +488,13 @@ impl<'a> Expander<'a> {
             if element != Element::Real {
                 self.make_int(array);
             }
-            return Ok(Place {
-                array,
-                prefix: Vec::new(),
-            });
+            return Ok(place);
         }
         self.ranges.arrays.insert(array, interval);
         for statement in nest {
             self.emit_at(level, statement);
         }
-        Ok(Place {
-            array,
-            prefix: Vec::new(),
-        })
+        Ok(place)
     }
 
     fn level_of_excluding(

@@ -170,12 +170,12 @@ impl<'a> Expander<'a> {
     ) -> Value {
         let shape = self.loops.array(array).shape.clone();
         if shape.is_empty() {
-            Value::Scalar(super::pull::element(
-                &self.loops.arrays,
-                array,
-                Vec::new(),
-                span,
-            ))
+            let value = super::pull::element(&self.loops.arrays, array, Vec::new(), span);
+            Value::Scalar(if element == Element::Bool {
+                super::pull::truth(value)
+            } else {
+                value
+            })
         } else {
             Value::Array(Pull::stored(element, shape, array))
         }

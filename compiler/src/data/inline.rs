@@ -280,7 +280,7 @@ impl<'a> Expander<'a> {
             .any(|frame| !frame.stored_vars.is_empty())
     }
 
-    fn lambda(&mut self, pull: &super::pull::Pull, span: Span) -> super::pull::Pull {
+    pub fn lambda(&mut self, pull: &super::pull::Pull, span: Span) -> super::pull::Pull {
         let binders: Vec<Binder> = pull
             .shape
             .iter()

@@ -78,6 +78,10 @@ impl Interval {
     }
 
     fn multiply(self, other: Self) -> Self {
+        let is_zero = |interval: Self| interval.low == 0.0 && interval.high == 0.0;
+        if is_zero(self) || is_zero(other) {
+            return Interval::closed(0.0, 0.0);
+        }
         if self.is_nonnegative() && other.is_nonnegative() {
             let product = |a: f64, b: f64| if a == 0.0 || b == 0.0 { 0.0 } else { a * b };
             return Interval {

@@ -432,7 +432,7 @@ impl<'a> Expander<'a> {
                 let low = self.folded(low, Element::Real)?;
                 let high = self.folded(high, Element::Real)?;
                 if let (Some(low), Some(high)) = (low.as_number(), high.as_number())
-                    && low >= high
+                    && (low > high || low == high && !int)
                 {
                     return Err(Diagnostic::error(
                         "E0431",
@@ -524,27 +524,27 @@ impl<'a> Expander<'a> {
         let argument = values.pop().expect("the value");
         let entered = self.enter(call, values)?;
         let mut conditions = entered.conditions.clone();
-        let result = self
-            .conditions(entered.draw, &argument, "the value", span, &mut conditions)
-            .and_then(|()| {
-                if method == "quantile" || method.ends_with("cdf") {
-                    conditions.clone_from(&entered.conditions);
-                }
-                self.member(&entered, method, Some(argument), span)
-            });
+        let is_density = method == "log_density";
+        // Outside the support the density is zero; a distribution function has its own answer.
+        let inside = if is_density {
+            self.conditions(entered.draw, &argument, "the value", span, &mut conditions)
+        } else {
+            Ok(())
+        };
+        let outside = Scalar::real(if is_density { f64::NEG_INFINITY } else { f64::NAN });
+        if inside.is_err() {
+            self.leave(&entered);
+            return Ok(outside);
+        }
+        let result = self.member(&entered, method, Some(argument), span);
         self.leave(&entered);
         let value = result?.ok_or(Failure::Silent)?.scalar()?;
-        let outside = if method == "log_density" {
-            f64::NEG_INFINITY
-        } else {
-            f64::NAN
-        };
         let holds = conditions
             .into_iter()
             .map(|condition| condition.holds)
             .reduce(Scalar::and);
         Ok(match holds {
-            Some(holds) => Scalar::choose(holds, value, Scalar::real(outside)),
+            Some(holds) => Scalar::choose(holds, value, outside),
             None => value,
         })
     }

@@ -121,6 +121,12 @@ fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
                 } => *variable == id && declared.support == Support::Factor,
                 _ => false,
             });
+        // Nothing has any shape: `[]` stands for no vectors of any length too.
+        let shape = if entry.values.is_empty() {
+            vec![0; variable.ty.rank()]
+        } else {
+            entry.shape.clone()
+        };
         match array_of(
             entry,
             &variable.name,
@@ -132,11 +138,11 @@ fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
             Ok(kind) => {
                 let array = expander.array(
                     variable.name.clone(),
-                    entry.shape.clone(),
+                    shape.clone(),
                     kind,
                     variable.span,
                 );
-                let whole = pull::Pull::stored(variable.ty.element, entry.shape.clone(), array);
+                let whole = pull::Pull::stored(variable.ty.element, shape.clone(), array);
                 let span = variable.span;
                 let range = expander.range(&Scalar(std::rc::Rc::new(loops::Node::Element {
                     array,
@@ -151,7 +157,7 @@ fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
                         .insert(array, entry.labels.as_ref().map_or(largest, Vec::len));
                 }
                 expander.arrays_of.insert(id, array);
-                let value = match entry.shape.is_empty() {
+                let value = match shape.is_empty() {
                     true => expander.stored_value(array, variable.ty.element, span),
                     false => Value::Array(whole),
                 };
@@ -170,7 +176,7 @@ fn array_of(
     is_factor: bool,
 ) -> Result<ArrayKind, Diagnostic> {
     let origin = format!("`{name}` comes from {}", entry.origin);
-    if entry.shape.len() != ty.rank() {
+    if entry.shape.len() != ty.rank() && !(entry.values.is_empty() && ty.rank() > 0) {
         let found = expression::sizes(&entry.shape);
         let wanted = match ty.rank() {
             0 => "one number".to_string(),

@@ -92,6 +92,12 @@ impl<'a> Expander<'a> {
             return Err(Failure::Silent);
         };
         self.learn_range(array, &support);
+        self.open(BlockKind::Straight);
+        self.blocks
+            .last_mut()
+            .expect("just opened")
+            .defines
+            .insert(array);
         self.open(BlockKind::Over(vec![binder.index]));
         let x = Value::Scalar(super::pull::element(
             &self.loops.arrays,
@@ -115,6 +121,7 @@ impl<'a> Expander<'a> {
             )?;
             super::pull::element(&self.loops.arrays, place.array, at.to_vec(), span)
         };
+        let statements = self.close();
         let sum = Scalar(std::rc::Rc::new(super::loops::Node::Reduce {
             reducer: Reducer::Sum,
             binders: vec![binder.clone()],
@@ -122,7 +129,11 @@ impl<'a> Expander<'a> {
         }));
         let orders = likelier_runtime::math::special::lgamma(size as f64 + 1.0);
         let value = Scalar::operation(Operation::Add, vec![sum, Scalar::real(orders)]);
-        let density = Term { value, ..term };
+        let density = Term {
+            value,
+            statements,
+            ..term
+        };
         let sample = {
             self.open(BlockKind::Closed);
             self.open(BlockKind::Over(vec![binder.index]));

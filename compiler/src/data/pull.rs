@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use super::loops::{Array, ArrayId, ArrayKind, Binder, IndexId, Node, Place, Scalar};
 use crate::check::hir::Element;
+use crate::math::primitive::Operation;
 use crate::source::Span;
 
 /// A value of the language while it is expanded.
@@ -58,7 +59,12 @@ impl Pull {
         match &self.body {
             Body::Stored(place) => {
                 let indices = place.prefix.iter().chain(indices).cloned().collect();
-                element(arrays, place.array, indices, span)
+                let value = element(arrays, place.array, indices, span);
+                if self.element == Element::Bool {
+                    truth(value)
+                } else {
+                    value
+                }
             }
             Body::Lambda(placeholders, body) => {
                 let map = placeholders
@@ -90,6 +96,17 @@ impl Value {
             Value::Array(pull) => &pull.shape,
         }
     }
+}
+
+/// A truth that is stored as 1 or 0.
+pub fn truth(stored: Scalar) -> Scalar {
+    let is_real = matches!(&*stored.0, Node::Real(_));
+    let (operation, one) = if is_real {
+        (Operation::Equal, Scalar::real(1.0))
+    } else {
+        (Operation::IntEqual, Scalar::int(1))
+    };
+    Scalar::operation(operation, vec![stored, one])
 }
 
 /// An element of an array; of known numbers at a known index, the number. Indices out of range are left for the check of

@@ -71,6 +71,7 @@ impl<'a> Expander<'a> {
         law: &'a Law,
         arguments: &[Value],
         at: &[Scalar],
+        shape: &[usize],
         span: Span,
     ) -> Outcome<Vec<Value>> {
         let item = match law.call.distribution {
@@ -82,19 +83,29 @@ impl<'a> Expander<'a> {
             let scalar = parameter.declared.sizes.is_empty();
             here.push(match argument {
                 Value::Array(pull) if scalar => {
-                    if pull.rank() != at.len() {
+                    if pull.shape != shape {
                         let place = law
                             .call
                             .arguments
                             .get(position)
                             .map_or(span, |argument| argument.span);
-                        return Err(Diagnostic::error(
+                        let diagnostic = Diagnostic::error(
                             "E0411",
-                            "this argument is an array, and one number is needed",
+                            format!(
+                                "this argument has {}, and {} needed",
+                                sizes(&pull.shape),
+                                if shape.is_empty() {
+                                    "one number is".to_string()
+                                } else {
+                                    format!("{} are", sizes(shape))
+                                }
+                            ),
                         )
-                        .at(place, sizes(&pull.shape))
-                        .help("index it")
-                        .into());
+                        .at(place, sizes(&pull.shape));
+                        let diagnostic = self.origins_note(diagnostic, &law.call.arguments);
+                        return Err(diagnostic
+                            .help("give each element its own number: make the lengths equal, or index the array")
+                            .into());
                     }
                     Value::Scalar(pull.at(&self.loops.arrays, at, span))
                 }
@@ -173,13 +184,28 @@ impl<'a> Expander<'a> {
                 Some(arguments) => arguments,
                 None => expander.values(&law.call.arguments)?,
             };
-            let here = expander.arguments_at(law, &arguments, &at, span)?;
+            let shape = expander.loops.array(array).shape[..at.len()].to_vec();
+            let here = expander.arguments_at(law, &arguments, &at, &shape, span)?;
             let entered = expander.enter(&law.call, here)?;
             let random = expander.random_element(variable, array, &at, &entered, law, span);
             expander.leave(&entered);
             expander.emit(Statement::Random(Box::new(random?)));
             Ok(())
         })
+    }
+
+    /// The arguments that stand for parameters that are numbers.
+    pub(super) fn scalar_arguments(&self, law: &Law, arguments: &[Value]) -> Vec<Value> {
+        let hir::DistributionRef::Item(id) = law.call.distribution else {
+            return Vec::new();
+        };
+        let parameters = &self.hir.distributions[id.0 as usize].parameters;
+        parameters
+            .iter()
+            .zip(arguments)
+            .filter(|(parameter, _)| parameter.declared.sizes.is_empty())
+            .map(|(_, argument)| argument.clone())
+            .collect()
     }
 
     pub(super) fn observed(&self, variable: VariableId) -> bool {
@@ -247,7 +273,25 @@ impl<'a> Expander<'a> {
             }
         }
         let what = format!("`{}`", declared.name);
-        let density = self.law_term(entered, law, x, &what, observed, span)?;
+        let density = if observed {
+            self.law_term(entered, law, x, &what, true, span)?
+        } else if self.role(variable) == Role::Simulated {
+            self.term(Scalar::real(0.0), Vec::new(), false, span)
+        } else {
+            // What reads the variable can only run once it has its value.
+            self.open(BlockKind::Straight);
+            self.blocks
+                .last_mut()
+                .expect("just opened")
+                .defines
+                .insert(array);
+            let term = self.law_term(entered, law, x, &what, false, span);
+            let statements = self.close();
+            super::loops::Term {
+                statements,
+                ..term?
+            }
+        };
         let sample = if observed {
             None
         } else {
@@ -319,12 +363,9 @@ impl<'a> Expander<'a> {
             (range.high, range.below) = (known.high, true);
         }
         // Closed supports of simulated variables include their ends; inferred ones are strictly inside.
+        // With several statements an element may be read before the last of them is known.
         let several = self.ranges.arrays.contains_key(&array);
-        let range = if several {
-            self.ranges.arrays[&array].join(range)
-        } else {
-            range
-        };
+        let range = if several { Interval::ALL } else { range };
         self.ranges.arrays.insert(array, range);
     }
 
@@ -362,7 +403,7 @@ impl<'a> Expander<'a> {
             shape.push(upper.max(0) as usize);
         }
         if let (Some(arguments), 0) = (arguments, self.draw_rank(&law.call)) {
-            let scalars: Vec<Value> = arguments.to_vec();
+            let scalars = self.scalar_arguments(law, arguments);
             shape = self
                 .common_shape(&scalars, &law.call.arguments, law.span)?
                 .unwrap_or_default();
@@ -373,6 +414,11 @@ impl<'a> Expander<'a> {
         match self.arrays_of.get(&variable).copied() {
             Some(array) if self.observed(variable) => {
                 let found = self.loops.array(array).shape.clone();
+                let nothing = |shape: &[usize]| shape.first() == Some(&0);
+                if nothing(&found) && nothing(&shape) {
+                    self.loops.arrays[array.0 as usize].shape = shape;
+                    return Ok(array);
+                }
                 if found != shape {
                     let mut diagnostic = Diagnostic::error(
                         "E0440",

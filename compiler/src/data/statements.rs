@@ -288,7 +288,7 @@ impl<'a> Expander<'a> {
             observed.shape().to_vec()
         };
         self.plate(&shape, |expander, at| {
-            let here = expander.arguments_at(law, &arguments, at, span)?;
+            let here = expander.arguments_at(law, &arguments, at, &shape, span)?;
             let x = if vector {
                 observed.clone()
             } else {
@@ -322,7 +322,9 @@ impl<'a> Expander<'a> {
                 for size in &declared.sizes {
                     expected.push(self.int(size, "a size")?.max(0) as usize);
                 }
-                if shape != expected {
+                if shape.first() == Some(&0) && expected.first() == Some(&0) {
+                    self.loops.arrays[array.0 as usize].shape = expected.clone();
+                } else if shape != expected {
                     let mut diagnostic = Diagnostic::error(
                         "E0441",
                         format!(

@@ -158,14 +158,11 @@ impl<'a> Expander<'a> {
         span: Span,
     ) -> Outcome<Value> {
         let level = self.level_of(&[], &inputs);
-        let array = self.array_at(level, name, shape.clone(), ArrayKind::Let, span);
+        let place = self.local(level, name, &shape, span);
         let statement = Statement::Dense {
             operation,
             inputs,
-            output: Place {
-                array,
-                prefix: Vec::new(),
-            },
+            output: place.clone(),
         };
         let straight = self.blocks[..=level]
             .iter()
@@ -180,7 +177,11 @@ impl<'a> Expander<'a> {
         } else {
             self.emit_at(level, statement);
         }
-        Ok(Value::Array(Pull::stored(Element::Real, shape, array)))
+        Ok(Value::Array(Pull {
+            element: Element::Real,
+            shape,
+            body: Body::Stored(place),
+        }))
     }
 
     fn product(&mut self, arguments: &'a [hir::Expression], span: Span) -> Outcome<Value> {
@@ -301,13 +302,15 @@ impl<'a> Expander<'a> {
             .map(|value| value.shape().first().copied().unwrap_or(1))
             .sum();
         let level = self.blocks.len() - 1;
-        let array = self.array_at(level, "concatenated", vec![length], ArrayKind::Let, span);
+        let place = self.local(level, "concatenated", &[length], span);
+        let array = place.array;
+        let indices_of = |own: Scalar| place.prefix.iter().cloned().chain([own]).collect();
         let mut statements = Vec::new();
         let mut before = 0;
         for value in &values {
             match value {
                 Value::Scalar(scalar) => {
-                    let indices = vec![Scalar::int(before + 1)];
+                    let indices = indices_of(Scalar::int(before + 1));
                     statements.push(Statement::Store {
                         array,
                         indices,
@@ -319,10 +322,10 @@ impl<'a> Expander<'a> {
                     let binder = self.count_binder(pull.shape[0]);
                     let at = Scalar::index(binder.index);
                     let value = pull.at(&self.loops.arrays, std::slice::from_ref(&at), span);
-                    let indices = vec![Scalar::operation(
+                    let indices = indices_of(Scalar::operation(
                         Operation::IntAdd,
                         vec![Scalar::int(before), at],
-                    )];
+                    ));
                     statements.push(Statement::For {
                         binder,
                         body: vec![Statement::Store {
@@ -336,30 +339,27 @@ impl<'a> Expander<'a> {
             }
         }
         self.settle(statements)?;
-        Ok(Value::Array(Pull::stored(
-            Element::Real,
-            vec![length],
-            array,
-        )))
+        Ok(Value::Array(Pull {
+            element: Element::Real,
+            shape: vec![length],
+            body: Body::Stored(place),
+        }))
     }
 
     fn cumulative_sum(&mut self, arguments: &'a [hir::Expression], span: Span) -> Outcome<Value> {
         let pull = self.pull(&arguments[0])?;
         let length = pull.shape[0];
-        let array = self.array_at(
-            self.blocks.len() - 1,
-            "cumulated",
-            vec![length],
-            ArrayKind::Let,
-            span,
-        );
+        let place = self.local(self.blocks.len() - 1, "cumulated", &[length], span);
+        let array = place.array;
+        let indices_of =
+            |own: Scalar| -> Vec<Scalar> { place.prefix.iter().cloned().chain([own]).collect() };
         let mut statements = Vec::new();
         if length > 0 {
             let one = Scalar::int(1);
             let value = pull.at(&self.loops.arrays, std::slice::from_ref(&one), span);
             statements.push(Statement::Store {
                 array,
-                indices: vec![one],
+                indices: indices_of(one),
                 value,
             });
         }
@@ -371,7 +371,7 @@ impl<'a> Expander<'a> {
         };
         let at = Scalar::index(index);
         let before = Scalar::operation(Operation::IntSubtract, vec![at.clone(), Scalar::int(1)]);
-        let sum = super::pull::element(&self.loops.arrays, array, vec![before], span);
+        let sum = super::pull::element(&self.loops.arrays, array, indices_of(before), span);
         let value = Scalar::operation(
             Operation::Add,
             vec![
@@ -383,16 +383,16 @@ impl<'a> Expander<'a> {
             binder,
             body: vec![Statement::Store {
                 array,
-                indices: vec![at],
+                indices: indices_of(at),
                 value,
             }],
         });
         self.settle(statements)?;
-        Ok(Value::Array(Pull::stored(
-            Element::Real,
-            vec![length],
-            array,
-        )))
+        Ok(Value::Array(Pull {
+            element: Element::Real,
+            shape: vec![length],
+            body: Body::Stored(place),
+        }))
     }
 
     fn levels_of(&mut self, argument: &'a hir::Expression) -> Outcome<Value> {

@@ -1,0 +1,758 @@
+//! Every distribution of the library against mpmath and against itself. The list is what lies in
+//! `stdlib/distributions`: a law without rows in `tests/reference/distributions.json` is a failure. Each law is asked in
+//! the ways a program can ask: with data, with a value that is unknown, with unknown parameters, as a prior, truncated,
+//! simulated, and as a start.
+
+#[path = "distributions/draws.rs"]
+mod draws;
+#[path = "distributions/edges.rs"]
+mod edges;
+#[path = "distributions/laws.rs"]
+mod laws;
+#[path = "distributions/numeric.rs"]
+mod numeric;
+#[path = "distributions/truncation.rs"]
+mod truncation;
+
+use laws::{Case, Complaints, Live, attempt, cases, chosen, compile, first_line, heads, model};
+use likelier::{ColumnKind, Error, Model};
+use numeric::{Evaluation, derivative, integral, uphill};
+
+/// Relative to the number above 1, absolute below.
+const TOLERANCE: f64 = 1e-9;
+
+#[test]
+fn every_item_of_the_library_has_rows() {
+    let (heads, files) = heads();
+    let cases = cases();
+    let mut complaints = Complaints::default();
+    for file in files {
+        if !heads.iter().any(|head| head.law == file) {
+            complaints.say(format!("{file}.ppl defines no law of its name"));
+        }
+    }
+    for head in heads {
+        let same = |case: &&Case| {
+            let names = |h: &laws::Head| -> Vec<String> {
+                h.parameters.iter().map(|p| p.name.clone()).collect()
+            };
+            case.head.law == head.law && names(&case.head) == names(&head)
+        };
+        if cases
+            .iter()
+            .filter(same)
+            .map(|case| case.rows.len())
+            .sum::<usize>()
+            < 5
+        {
+            let names: Vec<&str> = head.parameters.iter().map(|p| p.name.as_str()).collect();
+            complaints.say(format!(
+                "{}({}) has no reference",
+                head.law,
+                names.join(", ")
+            ));
+        }
+    }
+}
+
+/// `x ~ CALL` with x in the data: everything is known when the model is compiled.
+#[test]
+fn log_densities_of_data() {
+    let mut complaints = Complaints::default();
+    for case in cases() {
+        for row in &case.rows {
+            let text = format!("x ~ {}\n", case.call);
+            let data = format!("{{\"x\": {}}}", row.x);
+            let what = format!("{} at {}", case.call, row.x);
+            match compile(&text, &data) {
+                Ok(model) => {
+                    let found = model.compiled.density_at(&[]);
+                    complaints.close(&what, found.log_density, row.log_density, TOLERANCE);
+                    complaints.close(&what, found.likelihood, row.log_density, TOLERANCE);
+                }
+                Err(Error::Model(error)) if row.log_density == f64::NEG_INFINITY => {
+                    let is_clear = error
+                        .diagnostics
+                        .iter()
+                        .all(|diagnostic| diagnostic.code == "E0430");
+                    if !is_clear {
+                        complaints.say(format!("{what}: {error}"));
+                    }
+                }
+                Err(error) => complaints.say(format!("{what}: {}", first_line(&error))),
+            }
+        }
+    }
+}
+
+/// A law at an unknown point with unknown parameters.
+struct Asked {
+    live: Live,
+    /// Declares the parameters and the point.
+    declarations: String,
+    /// The expression of the point.
+    point: &'static str,
+    /// For each row: parameters, then what stands for the point.
+    positions: Vec<Vec<f64>>,
+}
+
+fn asked(case: &Case) -> Asked {
+    asked_with(case, case.live())
+}
+
+fn asked_with(case: &Case, live: Live) -> Asked {
+    let (own, point) = if case.head.is_int() {
+        let points: Vec<i64> = case.rows.iter().map(|row| row.scalar() as i64).collect();
+        (chosen(&points), "k")
+    } else if case.head.is_vector() {
+        (
+            format!("v[1..{}] ~ flat()\n", case.rows[0].numbers().len()),
+            "v",
+        )
+    } else {
+        ("v ~ flat()\n".to_owned(), "v")
+    };
+    let position = |(i, row): (usize, &laws::Row)| {
+        let mut position = live.values.clone();
+        if case.head.is_int() {
+            position.push(i as f64);
+        } else {
+            position.extend(row.numbers());
+        }
+        position
+    };
+    Asked {
+        declarations: format!("{}{own}", live.declarations),
+        positions: case.rows.iter().enumerate().map(position).collect(),
+        live,
+        point,
+    }
+}
+
+impl Asked {
+    /// The law's method at the point, as a term of the density and as a report.
+    fn model(&self, complaints: &mut Complaints, methods: &[&str]) -> Option<Model> {
+        let asked = |method: &str| format!("{}.{method}({})", self.live.call, self.point);
+        let mut text = format!("{}factor {}\n", self.declarations, asked(methods[0]));
+        for method in methods {
+            text += &format!("report {method} = {}\n", asked(method));
+        }
+        attempt(complaints, &text, "{}")
+    }
+
+    /// As [`Asked::model`], at a whole number of the text; every parameter and `u` are unknown.
+    fn at_number(
+        &self,
+        complaints: &mut Complaints,
+        call: &str,
+        row: &laws::Row,
+        methods: &[&str],
+    ) -> Option<Model> {
+        let asked = |method: &str| format!("{call}.{method}({})", row.x);
+        let mut text = self.live.declarations.clone();
+        for declaration in self.live.declarations.lines() {
+            let name = declaration.split([' ', '[']).next().expect("a name");
+            let first = if declaration.contains('[') { "[1]" } else { "" };
+            text += &format!("factor 0.0 * {name}{first}\n");
+        }
+        text += &format!("u ~ flat()\nfactor 0.0 * u\nfactor {}\n", asked(methods[0]));
+        for method in methods {
+            text += &format!("report {method} = {}\n", asked(method));
+        }
+        attempt(complaints, &text, "{}")
+    }
+
+    fn with_u(&self) -> Vec<f64> {
+        self.live.values.iter().copied().chain([0.0]).collect()
+    }
+
+    /// As [`Asked::model`], with the parameters as the numbers they are.
+    fn with_constants(
+        &self,
+        complaints: &mut Complaints,
+        case: &Case,
+        methods: &[&str],
+    ) -> Option<Model> {
+        let own = &self.declarations[self.live.declarations.len()..];
+        let asked = |method: &str| format!("{}.{method}({})", case.call, self.point);
+        let mut text = format!("{own}factor {}\n", asked(methods[0]));
+        for method in methods {
+            text += &format!("report {method} = {}\n", asked(method));
+        }
+        attempt(complaints, &text, "{}")
+    }
+}
+
+/// The reports of a draw in their order.
+fn reports(model: &Model, outputs: &[f64]) -> Vec<f64> {
+    let columns = model.compiled.columns.iter().zip(outputs);
+    columns
+        .filter(|(column, _)| column.kind == ColumnKind::Report)
+        .map(|(_, value)| *value)
+        .collect()
+}
+
+#[test]
+fn log_densities_of_unknown_values_and_parameters() {
+    let mut complaints = Complaints::default();
+    for case in cases() {
+        let asked = asked(&case);
+        let constants = case.live().values.len();
+        let models = [
+            (asked.model(&mut complaints, &["log_density"]), 0),
+            (
+                asked.with_constants(&mut complaints, &case, &["log_density"]),
+                constants,
+            ),
+        ];
+        for (model, skipped) in &models {
+            let Some(model) = model else { continue };
+            let mut evaluation = Evaluation::of(model);
+            for (row, position) in case.rows.iter().zip(&asked.positions) {
+                let what = format!("{} at unknown {} (skipping {skipped})", case.call, row.x);
+                let total = evaluation.density(&position[*skipped..]);
+                complaints.close(&what, total, row.log_density, TOLERANCE);
+                complaints.close(
+                    &what,
+                    evaluation.parts.likelihood,
+                    row.log_density,
+                    TOLERANCE,
+                );
+                let kept = reports(model, evaluation.outputs(&position[*skipped..], 0));
+                complaints.close(&what, kept[0], row.log_density, TOLERANCE);
+            }
+        }
+    }
+}
+
+#[test]
+fn distribution_functions() {
+    let mut complaints = Complaints::default();
+    for case in cases().iter().filter(|case| case.head.has("cdf")) {
+        let known = ["cdf", "log_cdf", "log_ccdf"];
+        let methods: Vec<&str> = known
+            .into_iter()
+            .filter(|method| case.head.has(method))
+            .collect();
+        let asked = asked_with(case, case.live_but_shapes());
+        let constants = asked.live.values.len();
+        if case.head.is_int() {
+            for (row, cdf) in case.rows.iter().filter_map(|row| Some((row, row.cdf?))) {
+                let models = [
+                    asked.at_number(&mut complaints, &asked.live.call, row, &methods),
+                    asked.at_number(&mut complaints, &case.call, row, &methods),
+                ];
+                for model in models.into_iter().flatten() {
+                    let what = format!("{} at {}", case.call, row.x);
+                    check_methods(
+                        &mut complaints,
+                        &what,
+                        &model,
+                        &asked.with_u(),
+                        &methods,
+                        cdf,
+                    );
+                }
+            }
+            continue;
+        }
+        let models = [
+            (asked.model(&mut complaints, &methods), 0),
+            (
+                asked.with_constants(&mut complaints, case, &methods),
+                constants,
+            ),
+        ];
+        for (model, skipped) in &models {
+            let Some(model) = model else { continue };
+            for (row, position) in case.rows.iter().zip(&asked.positions) {
+                let Some(cdf) = row.cdf else { continue };
+                let what = format!("{} at {} (skipping {skipped})", case.call, row.x);
+                check_methods(
+                    &mut complaints,
+                    &what,
+                    model,
+                    &position[*skipped..],
+                    &methods,
+                    cdf,
+                );
+            }
+        }
+    }
+}
+
+fn check_methods(
+    complaints: &mut Complaints,
+    what: &str,
+    model: &Model,
+    position: &[f64],
+    methods: &[&str],
+    cdf: f64,
+) {
+    let mut evaluation = Evaluation::of(model);
+    evaluation.density(position);
+    let term = evaluation.parts.likelihood;
+    let kept = reports(model, evaluation.outputs(position, 0));
+    check_cdf(complaints, &format!("{what}: cdf term"), term, cdf);
+    for (method, value) in methods.iter().zip(&kept) {
+        let what = format!("{what}: {method}");
+        match *method {
+            "cdf" => check_cdf(complaints, &what, *value, cdf),
+            "log_cdf" => check_logarithm(complaints, &what, *value, cdf.ln(), 0.0),
+            // The table's cdf has lost what the other tail has.
+            _ => check_logarithm(
+                complaints,
+                &what,
+                *value,
+                (-cdf).ln_1p(),
+                2e-16 / (1.0 - cdf),
+            ),
+        }
+    }
+}
+
+/// Small probabilities too are relatively right.
+fn check_cdf(complaints: &mut Complaints, what: &str, found: f64, expected: f64) {
+    if (found - expected).abs() > TOLERANCE * expected.max(1e-300) {
+        complaints.say(format!("{what}: {found:e}, not {expected:e}"));
+    }
+}
+
+fn check_logarithm(complaints: &mut Complaints, what: &str, found: f64, expected: f64, lost: f64) {
+    // Beyond the smallest number the table knows only that it is small.
+    let is_right = if expected == f64::NEG_INFINITY {
+        found < -36.0
+    } else {
+        (found - expected).abs() <= TOLERANCE * expected.abs().max(1.0) + lost
+            || expected < -700.0 && found < -700.0
+    };
+    if !is_right || found > 0.0 {
+        complaints.say(format!("{what}: {found:e}, not {expected:e}"));
+    }
+}
+
+#[test]
+fn quantiles_invert_distribution_functions() {
+    let mut complaints = Complaints::default();
+    let mut checked = 0;
+    for case in cases().iter().filter(|case| case.head.has("quantile")) {
+        let live = case.live();
+        let text = format!(
+            "{0}q ~ flat()\nfactor {1}.quantile(q)\nreport x = {1}.quantile(q)\nreport p = {1}.cdf({1}.quantile(q))\n",
+            live.declarations, live.call
+        );
+        let Some(model) = attempt(&mut complaints, &text, "{}") else {
+            continue;
+        };
+        let mut evaluation = Evaluation::of(&model);
+        for p in [
+            1e-12, 1e-5, 0.01, 0.25, 0.4999, 0.5, 0.6, 0.75, 0.95, 0.999999,
+        ] {
+            let mut position = live.values.clone();
+            position.push(p);
+            let kept = reports(&model, evaluation.outputs(&position, 0));
+            // What rounding of x to a double makes of p.
+            let density = case.log_density_here(&model, &live, kept[0]);
+            let rounding = 4.0 * f64::EPSILON * kept[0].abs().max(case.offset()) * density.exp();
+            if (kept[1] - p).abs() > 1e-12 * p + rounding {
+                complaints.say(format!("{} cdf(quantile({p})) is {:e}", case.call, kept[1]));
+            }
+            checked += 1;
+        }
+    }
+    assert!(checked > 100);
+}
+
+impl Case {
+    fn log_density_here(&self, _: &Model, live: &Live, x: f64) -> f64 {
+        let text = format!(
+            "{}v ~ flat()\nfactor {}.log_density(v)\n",
+            live.declarations, live.call
+        );
+        let model = model(&text, "{}");
+        let mut position = live.values.clone();
+        position.push(x);
+        Evaluation::of(&model).density(&position)
+    }
+
+    /// The largest number that a location adds.
+    fn offset(&self) -> f64 {
+        self.arguments
+            .iter()
+            .filter_map(serde_json::Value::as_f64)
+            .fold(0.0, |m, v| m.max(v.abs()))
+    }
+}
+
+/// Gradients of densities and distribution functions with respect to the point and all parameters.
+#[test]
+fn gradients_are_those_of_differences() {
+    let mut complaints = Complaints::default();
+    let (mut checked, mut vague) = (0, Vec::new());
+    for case in cases() {
+        for method in ["log_density", "cdf", "log_cdf", "log_ccdf"] {
+            let is_density = method == "log_density";
+            // Distribution functions of counts are asked below.
+            if !case.head.has(method) || case.head.is_int() && !is_density {
+                continue;
+            }
+            let asked = if is_density {
+                asked(&case)
+            } else {
+                asked_with(&case, case.live_but_shapes())
+            };
+            let Some(model) = asked.model(&mut complaints, &[method]) else {
+                continue;
+            };
+            let mut evaluation = Evaluation::of(&model);
+            let mut other = Evaluation::of(&model);
+            for (row, position) in case.rows.iter().zip(&asked.positions) {
+                let value = evaluation.density(position);
+                // Where the density vanishes or has an edge there is nothing to differentiate.
+                if !value.is_finite()
+                    || row.log_density == f64::NEG_INFINITY
+                    || !is_density && is_on_an_edge(&case, row)
+                {
+                    continue;
+                }
+                let gradient = evaluation.gradient.clone();
+                // Tails may be one less something; the point less the location is rounded too.
+                let rounding = if is_density { 0.0 } else { 1e-15 };
+                for i in 0..position.len() {
+                    if asked.is_kink(&case, row, i) {
+                        continue;
+                    }
+                    let mut moved = position.clone();
+                    let (difference, error) = derivative(position[i], rounding, |x| {
+                        moved[i] = x;
+                        other.density(&moved)
+                    });
+                    let what = format!("{} {method} at {}, coordinate {i}", case.call, row.x);
+                    if !gradient[i].is_finite() {
+                        complaints.say(format!(
+                            "{what}: gradient {}, difference {difference:e}",
+                            gradient[i]
+                        ));
+                        continue;
+                    }
+                    if difference.is_nan() {
+                        vague.push(what);
+                        continue;
+                    }
+                    checked += 1;
+                    let size = gradient[i].abs().max(difference.abs());
+                    if (gradient[i] - difference).abs() > 1e-6 * size + 10.0 * error + 1e-300 {
+                        complaints.say(format!(
+                            "{what}: {:e}, not {difference:e} ± {error:e}",
+                            gradient[i]
+                        ));
+                    } else if error > 1e-6 * size.max(1e-3) {
+                        vague.push(format!(
+                            "{what}: {:e}, {difference:e} ± {error:e}",
+                            gradient[i]
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    println!("{checked} derivatives, {} of them vague", vague.len());
+    assert!(vague.len() * 10 < checked, "{}", vague.join("\n"));
+}
+
+impl Asked {
+    /// Whether a law has a kink at its centre here, or an edge.
+    fn is_kink(&self, case: &Case, row: &laws::Row, coordinate: usize) -> bool {
+        if case.head.is_int() {
+            return coordinate == self.live.values.len();
+        }
+        case.head.law == "laplace" && case.arguments[0].as_f64() == Some(row.scalar())
+    }
+}
+
+/// The prior part and Jacobian of `x ~ CALL` on the unconstrained line.
+fn prior_model(complaints: &mut Complaints, call: &str, is_vector: bool) -> Option<Model> {
+    let first = if is_vector { "x[1]" } else { "x" };
+    attempt(
+        complaints,
+        &format!("x ~ {call}\nfactor 0.0 * {first}\n"),
+        "{}",
+    )
+}
+
+/// ∫ density over the unconstrained line; the table's points tell where the mass is.
+fn mass_of(model: &Model, points: &[f64]) -> f64 {
+    let mut evaluation = Evaluation::of(model);
+    let mut best = (f64::NEG_INFINITY, 0.0);
+    for x in points {
+        let position = model.compiled.density_at(&[*x]).unconstrained;
+        if position[0].is_finite() {
+            let here = evaluation.prior(&position);
+            if here > best.0 {
+                best = (here, position[0]);
+            }
+        }
+    }
+    if best.0 == f64::NEG_INFINITY {
+        return f64::NAN;
+    }
+    // From a peak in the table the climb does not move: a kink stays in the centre.
+    let centre = uphill(best.1, |u| evaluation.prior(&[u]));
+    let width = (-evaluation.prior(&[centre]))
+        .exp()
+        .min(1e3 * (1.0 + centre.abs()));
+    integral(centre, width, |u| evaluation.prior(&[u]))
+}
+
+#[test]
+fn continuous_densities_integrate_to_one() {
+    let mut complaints = Complaints::default();
+    for case in cases()
+        .iter()
+        .filter(|case| case.head.is_continuous_scalar())
+    {
+        let Some(model) = prior_model(&mut complaints, &case.call, false) else {
+            continue;
+        };
+        let points: Vec<f64> = case.rows.iter().map(laws::Row::scalar).collect();
+        let mass = mass_of(&model, &points);
+        if !((mass - 1.0).abs() < 1e-6) {
+            complaints.say(format!("{} integrates to {mass}", case.call));
+        }
+    }
+}
+
+/// The constrained density of `x ~ CALL` as a prior, without its Jacobian, is that of the table too.
+#[test]
+fn priors_have_the_density_of_the_table() {
+    let mut complaints = Complaints::default();
+    for case in cases().iter().filter(|case| !case.head.is_int()) {
+        let Some(model) = prior_model(&mut complaints, &case.call, case.head.is_vector()) else {
+            continue;
+        };
+        for row in &case.rows {
+            let density = model.compiled.density_at(&row.numbers());
+            let inside = density.unconstrained.iter().all(|u| u.is_finite());
+            let sum: f64 = row.numbers().iter().sum();
+            let is_simplex = !case.head.support.starts_with("simplex") || (sum - 1.0).abs() < 1e-8;
+            if inside && is_simplex {
+                let what = format!("{} as a prior at {}", case.call, row.x);
+                // A value on the unconstrained line and back loses what its neighbours to the bounds lose.
+                complaints.close(&what, density.prior, row.log_density, TOLERANCE);
+            } else if row.log_density.is_finite() && !is_on_an_edge(case, row) {
+                complaints.say(format!("{} at {}: no coordinates", case.call, row.x));
+            }
+        }
+    }
+}
+
+fn is_on_an_edge(case: &Case, row: &laws::Row) -> bool {
+    let x = row.numbers();
+    match case.head.support.as_str() {
+        "positive" | "nonnegative" => x[0] == 0.0,
+        "unit" => x[0] == 0.0 || x[0] == 1.0,
+        "simplex[K]" => x.contains(&0.0),
+        _ => case
+            .arguments
+            .iter()
+            .any(|argument| argument.as_f64() == Some(x[0])),
+    }
+}
+
+#[test]
+fn masses_sum_to_one() {
+    let mut complaints = Complaints::default();
+    for case in cases().iter().filter(|case| case.head.is_int()) {
+        for live in [false, true] {
+            let Some(masses) = probabilities(&mut complaints, case, live) else {
+                continue;
+            };
+            let sum = masses.iter().sum::<f64>();
+            // Of 1e5 masses of 1e-9 each.
+            if !((sum - 1.0).abs() < 1e-9) {
+                complaints.say(format!(
+                    "{} sums to {sum} (unknown parameters: {live})",
+                    case.call
+                ));
+            }
+        }
+    }
+}
+
+/// The probabilities of 0, 1, 2, … as far as there are any.
+pub fn probabilities(complaints: &mut Complaints, case: &Case, live: bool) -> Option<Vec<f64>> {
+    let (declarations, call, values) = if live {
+        let live = case.live();
+        (live.declarations, live.call, live.values)
+    } else {
+        ("u ~ flat()\n".to_owned(), case.call.clone(), vec![0.0])
+    };
+    let dummy = if live { "" } else { "factor 0.0 * u\n" };
+    let first = i32::from(case.head.law == "categorical");
+    let end = end_of(case);
+    let text = format!(
+        "{declarations}{dummy}let d = [{call}.log_density(i - 1 + {first}) for i in 1..{}]\nreport d\nfactor logsumexp(d)\n",
+        end - first as usize
+    );
+    let model = attempt(complaints, &text, "{}")?;
+    let mut evaluation = Evaluation::of(&model);
+    let total = evaluation.density(&values);
+    let kept = reports(&model, evaluation.outputs(&values, 0));
+    let masses: Vec<f64> = std::iter::repeat_n(0.0, first as usize)
+        .chain(kept.iter().map(|d| d.exp()))
+        .collect();
+    let sum: f64 = masses.iter().sum();
+    assert!(
+        (sum - total.exp()).abs() < 1e-9,
+        "{}: {sum} and {}",
+        case.call,
+        total.exp()
+    );
+    Some(masses)
+}
+
+/// One more than the largest count that matters.
+fn end_of(case: &Case) -> usize {
+    let number = |i: usize| case.arguments[i].as_f64().expect("a number");
+    let last = match (
+        case.head.law.as_str(),
+        case.head.parameters[0].name.as_str(),
+    ) {
+        ("bernoulli", _) => 1.0,
+        ("binomial", name) => {
+            let n = number(0);
+            let p = if case.head.parameters[1].name == "p" {
+                number(1)
+            } else {
+                1.0 / (1.0 + (-number(1)).exp())
+            };
+            debug_assert_eq!(name, "n");
+            n.min(n * p + 12.0 * (n * p).sqrt() + 40.0).ceil()
+        }
+        ("categorical", _) => case.arguments[0].as_array().expect("a list").len() as f64,
+        ("poisson", "rate") => number(0) + 12.0 * number(0).sqrt() + 40.0,
+        ("poisson", _) => number(0).exp() + 12.0 * (0.5 * number(0)).exp() + 40.0,
+        // A geometric tail with ratio mean / (mean + concentration).
+        ("neg_binomial", name) => {
+            let mean = if name == "mean" {
+                number(0)
+            } else {
+                number(0).exp()
+            };
+            let concentration = number(1);
+            mean + 12.0 * (mean + mean * mean / concentration).sqrt()
+                + 40.0
+                + 30.0 * (1.0 + mean / concentration)
+        }
+        (other, _) => panic!("how far do the masses of {other} go?"),
+    };
+    last as usize + 1
+}
+
+/// Over the two coordinates of three shares.
+#[test]
+fn dirichlet_densities_integrate_to_one() {
+    for concentration in [
+        "[1.0, 2.0, 0.5]",
+        "[30.0, 4.0, 12.5]",
+        "[1.0, 1.0, 1.0]",
+        "[0.3, 0.4, 6.0]",
+    ] {
+        let call = format!("dirichlet({concentration})");
+        let model = prior_model(&mut Complaints::default(), &call, true).expect(&call);
+        let mut evaluation = Evaluation::of(&model);
+        let (step, half) = (0.25, 480);
+        let mut sum = 0.0;
+        for i in -half..=half {
+            for j in -half..=half {
+                sum += evaluation
+                    .prior(&[f64::from(i) * step, f64::from(j) * step])
+                    .exp();
+            }
+        }
+        let mass = sum * step * step;
+        assert!((mass - 1.0).abs() < 1e-6, "{concentration}: {mass}");
+    }
+}
+
+/// In coordinates that a factor of the covariance makes round.
+#[test]
+fn normal_densities_in_two_dimensions_integrate_to_one() {
+    let mut checked = 0;
+    for case in cases()
+        .iter()
+        .filter(|case| case.head.law == "multi_normal")
+    {
+        let (mean, factor) = mean_and_factor(case);
+        if mean.len() != 2 {
+            continue;
+        }
+        let model = prior_model(&mut Complaints::default(), &case.call, true).expect(&case.call);
+        let mut evaluation = Evaluation::of(&model);
+        let (step, half) = (0.25, 40);
+        let mut sum = 0.0;
+        for i in -half..=half {
+            for j in -half..=half {
+                let z = [f64::from(i) * step, f64::from(j) * step];
+                let x = [
+                    mean[0] + factor[0][0] * z[0],
+                    mean[1] + factor[1][0] * z[0] + factor[1][1] * z[1],
+                ];
+                sum += evaluation.prior(&x).exp();
+            }
+        }
+        let mass = sum * step * step * factor[0][0] * factor[1][1];
+        assert!((mass - 1.0).abs() < 1e-6, "{}: {mass}", case.call);
+        checked += 1;
+    }
+    assert!(checked >= 8);
+}
+
+/// Many degrees of freedom: the normal limit.
+#[test]
+fn student_tails_tend_to_normal_ones() {
+    let text = "d ~ flat()\nv ~ flat()\nfactor 0.0 * (d + v)\nreport a = student_t(1e10, 0, 1).cdf(v)\nreport b = student_t(1e7, 0, 1).cdf(v)\nreport n = normal(0, 1).cdf(v)\n";
+    let model = model(text, "{}");
+    let mut evaluation = Evaluation::of(&model);
+    let mut complaints = Complaints::default();
+    for v in [-5.0, -1.0, -0.3, 0.5, 3.0] {
+        let kept = reports(&model, evaluation.outputs(&[0.0, v], 0));
+        complaints.close(&format!("df 1e10 at {v}"), kept[0], kept[2], 1e-9);
+        complaints.close(&format!("df 1e7 at {v}"), kept[1], kept[2], 1e-6);
+    }
+}
+
+/// The mean and the lower Cholesky factor of a `multi_normal`.
+pub fn mean_and_factor(case: &Case) -> (Vec<f64>, Vec<Vec<f64>>) {
+    let numbers = |value: &serde_json::Value| -> Vec<f64> {
+        value
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|v| v.as_f64().expect("a number"))
+            .collect()
+    };
+    let mean = numbers(&case.arguments[0]);
+    let matrix: Vec<Vec<f64>> = case.arguments[1]
+        .as_array()
+        .expect("rows")
+        .iter()
+        .map(numbers)
+        .collect();
+    if case.head.parameters[1].name == "chol" {
+        return (mean, matrix);
+    }
+    let size = mean.len();
+    let mut factor = vec![vec![0.0; size]; size];
+    for r in 0..size {
+        for c in 0..=r {
+            let rest: f64 = matrix[r][c] - (0..c).map(|k| factor[r][k] * factor[c][k]).sum::<f64>();
+            factor[r][c] = if r == c {
+                rest.sqrt()
+            } else {
+                rest / factor[c][c]
+            };
+        }
+    }
+    (mean, factor)
+}
