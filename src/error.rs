@@ -20,7 +20,9 @@ pub enum Error {
     #[error("{0}")]
     Settings(String),
     /// The log density is nowhere finite where chains could start.
-    #[error("no chain found a position with a finite log density to start from\n  {0}\n  help: look whether the priors, bounds and requirements there allow these data; `likelier density` evaluates one point")]
+    #[error(
+        "no chain found a position with a finite log density to start from\n  {0}\n  help: look whether the priors, bounds and requirements there allow these data; `likelier density` evaluates one point"
+    )]
     NoStart(String),
     /// The run was stopped before there was anything to keep.
     #[error("stopped before the first draw; there is nothing to show")]

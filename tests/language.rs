@@ -306,7 +306,6 @@ fn noise_is_refused() {
 }
 
 #[test]
-#[ignore = "excerpts of long lines are not clipped"]
 fn messages_about_long_lines_are_short() {
     let zeros = vec!["0.5"; 100_000].join(", ");
     for text in [format!("let a = [{zeros}]]\n"), "if true { ".repeat(10_000)] {
@@ -390,7 +389,6 @@ fn huge_numbers_are_answered() {
 }
 
 #[test]
-#[ignore = "overflows the stack of the compiler"]
 fn whole_numbers_without_a_value_are_refused() {
     for value in [
         "div(1, 0)",
@@ -416,7 +414,6 @@ fn huge_sizes_are_answered() {
 }
 
 #[test]
-#[ignore = "runs out of memory or never ends"]
 fn huge_ranges_are_answered() {
     for text in [
         "x[1..1000000000] ~ normal(0, 1)\ny[1..N] ~ normal(sum(x), 1)",

@@ -134,6 +134,7 @@ pub(crate) mod tests {
             },
             sampling_time: Duration::from_millis(750),
             interrupted: false,
+            notes: Vec::new(),
         }
     }
 

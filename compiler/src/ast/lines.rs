@@ -20,7 +20,7 @@ pub struct Chunk {
 
 /// Brackets may be nested this deep, and minus signs, powers and the like stand in a row this long.
 pub const DEEPEST: usize = 256;
-/// A statement may have this many words outside blocks.
+/// So many words may follow one another without a comma or the end of a statement.
 const LONGEST: usize = 20_000;
 
 /// All statements of a text, and what the file says of itself.
@@ -51,6 +51,7 @@ struct Cutter<'a> {
     file_doc: Option<String>,
     newlines: usize,
     streak: usize,
+    chain: usize,
     skipping: bool,
 }
 
@@ -132,9 +133,11 @@ impl Cutter<'_> {
             (Token::Comma | Token::End | Token::Assign | Token::Tilde, _) => 0,
             _ => self.streak,
         };
-        if (self.streak > DEEPEST
-            || self.open.len() > DEEPEST
-            || self.current.words.len() > LONGEST)
+        self.chain = match token {
+            Token::Comma | Token::End | Token::BraceOpen | Token::BraceClose => 0,
+            _ => self.chain + 1,
+        };
+        if (self.streak > DEEPEST || self.open.len() > DEEPEST || self.chain > LONGEST)
             && !self.skipping
         {
             let place = self.span(start, end);
@@ -209,6 +212,7 @@ impl Cutter<'_> {
             self.chunks.push(chunk);
         }
         self.doc.clear();
+        self.chain = 0;
         self.skipping = false;
     }
 

@@ -75,8 +75,18 @@ fn explain(
         ParseError::UnrecognizedToken { token, .. } | ParseError::ExtraToken { token } => token,
         ParseError::InvalidToken { location } | ParseError::UnrecognizedEof { location, .. } => {
             let place = Span::new(file, location.max(1) - 1, end);
+            let help = match &words[0].1 {
+                Token::Given => "say its type, as in `given x: real[N]`",
+                Token::Observe => "say its distribution, as in `observe e ~ normal(0, 1)`",
+                Token::Let => "say its value, as in `let a = 2 * b`",
+                Token::Name(_) => {
+                    "a statement is `x ~ normal(0, 1)` or `let x = …`; `factor e` adds a number to the log density"
+                }
+                _ => "go on with the statement, or remove it",
+            };
             return Diagnostic::error("E0111", "this statement stops too early")
-                .at(place, "something is missing after this");
+                .at(place, "something is missing after this")
+                .help(help);
         }
     };
     let place = Span::new(file, start, stop);
@@ -93,6 +103,54 @@ fn explain(
     let help = match (&token, before(1)) {
         (_, _) if words[0].1 == Token::Soft => "soft constraints are not part of this version",
         (_, _) if words[0].1 == Token::Model => "`model` items are not part of this version",
+        (Token::Less, Some(Token::Name(_))) if position == 1 => {
+            if words.get(2).is_some_and(|word| word.1 == Token::Minus) {
+                "a value is written `let a = 2 * b`, a random variable `x ~ normal(0, 1)`"
+            } else {
+                "types and supports come from the distribution: write `sigma ~ half_normal(1)` alone"
+            }
+        }
+        (Token::Equal, _) if words[0].1 == Token::Let => {
+            "a value is given with one `=`: `let a = 1`"
+        }
+        (Token::Assign, _) if matches!(words[0].1, Token::Let | Token::If | Token::Require) => {
+            "equality is written `==`"
+        }
+        (Token::Slash, _)
+            if words
+                .get(position + 1)
+                .is_some_and(|word| word.1 == Token::Slash) =>
+        {
+            "comments begin with `#`"
+        }
+        (Token::Plus | Token::Minus | Token::Star | Token::Slash, _)
+            if words
+                .get(position + 1)
+                .is_some_and(|word| word.1 == Token::Assign) =>
+        {
+            "write it out: `s = s + x` for a `var` of a function; `factor e` adds to the log density of a model"
+        }
+        (Token::Assign, Some(Token::Plus | Token::Minus | Token::Star | Token::Slash)) => {
+            "write it out: `s = s + x` for a `var` of a function; `factor e` adds to the log density of a model"
+        }
+        (Token::ParenClose | Token::Comma, Some(Token::Name(_))) if words[0].1 == Token::Fn => {
+            "each parameter has a type: `fn f(x: real) -> real = …`"
+        }
+        (Token::Name(_), Some(Token::In)) | (Token::ParenOpen, Some(Token::Name(_)))
+            if words[0].1 == Token::For =>
+        {
+            "a loop runs over a range: `for i in 1..N { … }`"
+        }
+        (Token::BraceOpen, Some(Token::ParenClose)) if words[0].1 == Token::For => {
+            "a loop runs over a range: `for i in 1..N { … }`"
+        }
+        (Token::Text(_), _) => {
+            "there are no texts in models: declare the labels as `given g: factor[N]` and compare numbers"
+        }
+        (Token::If, _) => "a choice is written `if c { a } else { b }`",
+        (Token::End | Token::Name(_), Some(Token::ParenClose)) if position + 1 >= words.len() => {
+            "a statement is `x ~ normal(0, 1)`, `let x = f(…)`, or `factor f(…)`"
+        }
         (Token::Minus, Some(Token::Less)) => {
             "a random variable is written `x ~ normal(0, 1)`, a value `let a = 1`"
         }

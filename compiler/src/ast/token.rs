@@ -16,7 +16,7 @@ pub enum Token {
     /// The end of a statement; never typed, except as `;`.
     #[token(";")]
     End,
-    #[regex(r"[0-9][0-9_]*(\.[0-9][0-9_]*([eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)", |lex| lex.slice().replace('_', "").parse().ok())]
+    #[regex(r"[0-9][0-9_]*(\.[0-9][0-9_]*([eE][+-]?[0-9]+)?|[eE][+-]?[0-9]+)", |lex| lex.slice().replace('_', "").parse().ok().filter(|value: &f64| value.is_finite()))]
     Real(f64),
     #[regex(r"[0-9][0-9_]*", |lex| lex.slice().replace('_', "").parse().ok())]
     Integer(i64),

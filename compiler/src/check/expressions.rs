@@ -449,6 +449,7 @@ impl Checker<'_> {
         let mut checked = Vec::new();
         for binder in binders {
             let (lower, upper) = self.range(&binder.range)?;
+            self.unhidden(&binder.name)?;
             let variable = self.scope.add(
                 &binder.name.text,
                 binder.name.span,

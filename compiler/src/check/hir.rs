@@ -369,6 +369,20 @@ pub enum Reducer {
     Mean,
 }
 
+impl Reducer {
+    /// As the language calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Reducer::Sum => "sum",
+            Reducer::Product => "prod",
+            Reducer::Maximum => "max",
+            Reducer::Minimum => "min",
+            Reducer::LogSumExp => "logsumexp",
+            Reducer::Mean => "mean",
+        }
+    }
+}
+
 /// Primitives on whole arrays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Whole {

@@ -36,6 +36,8 @@ pub(super) struct Scope {
     pub sizes: bool,
     /// Number of open loops.
     pub loops: usize,
+    /// Number of open branches.
+    pub branches: usize,
 }
 
 /// What is known of a name whose statement has not been reached.
@@ -59,6 +61,7 @@ impl Scope {
             owner,
             sizes: false,
             loops: 0,
+            branches: 0,
         }
     }
 
@@ -172,7 +175,8 @@ impl Checker<'_> {
             .iter()
             .flat_map(|block| block.keys().map(String::as_str))
             .collect();
-        if let Some(near) = suggest::nearest(name, visible) {
+        let letters = name.chars().count();
+        if let Some(near) = suggest::nearest(name, visible).filter(|_| letters > 1) {
             return diagnostic.help(format!("did you mean `{near}`?"));
         }
         if self.is_distribution(name) {
@@ -187,6 +191,9 @@ impl Checker<'_> {
             (_, "Inf" | "infinity" | "Infinity") => "infinity is written `inf`".to_string(),
             (_, "True" | "TRUE") => "write `true`".to_string(),
             (_, "False" | "FALSE") => "write `false`".to_string(),
+            (Owner::Model, "i" | "j" | "k" | "n" | "t") => format!(
+                "an index is named where its range stands: `y[{name} in 1..N] ~ …`, or `for {name} in 1..N {{ … }}`"
+            ),
             (Owner::Model, _) => format!(
                 "define it above this line: `given {name}: real[N]` if the data hold it, `let {name} = …` if it is computed, `{name} ~ …` if it is unknown"
             ),
@@ -223,6 +230,23 @@ impl Checker<'_> {
             return self.say(diagnostic);
         }
         Ok(self.scope.add(name, span, kind, ty))
+    }
+
+    /// An index may not take the name of something that is visible: what is meant would be hard to see.
+    pub(super) fn unhidden(&mut self, name: &crate::ast::tree::Name) -> Checked<()> {
+        let Some(id) = self.scope.find(&name.text) else {
+            return Ok(());
+        };
+        let known = self.scope.variables[id.0 as usize].clone();
+        self.say(
+            Diagnostic::error(
+                "E0204",
+                format!("the index `{}` hides another `{}`", name.text, name.text),
+            )
+            .at(name.span, "this index")
+            .at(known.span, "the other one")
+            .help("give the index another name"),
+        )
     }
 
     pub(super) fn defined_twice(&self, name: &str, span: Span, first: &Variable) -> Diagnostic {

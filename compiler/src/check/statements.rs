@@ -202,6 +202,7 @@ impl Checker<'_> {
             Tree::Report { name, value } => self.report(statement, name, value)?,
             Tree::For { binder, body } => {
                 let (lower, upper) = self.range(&binder.range)?;
+                self.unhidden(&binder.name)?;
                 self.scope.loops += 1;
                 let (index, body) = self.block(|checker| {
                     let index = checker.scope.add(
@@ -226,8 +227,10 @@ impl Checker<'_> {
                 otherwise,
             } => {
                 let condition = self.condition(condition);
+                self.scope.branches += 1;
                 let then = self.block(|checker| checker.block_statements(then));
                 let otherwise = self.block(|checker| checker.block_statements(otherwise));
+                self.scope.branches -= 1;
                 StatementKind::If {
                     condition: condition?,
                     then,
@@ -476,7 +479,8 @@ impl Checker<'_> {
             return Err(Said);
         };
         let known = self.scope.variables[variable.0 as usize].clone();
-        let repeated = self.scope.ahead[variable.0 as usize] == Ahead::No
+        let repeated = self.scope.branches == 0
+            && self.scope.ahead[variable.0 as usize] == Ahead::No
             && (indices.is_empty()
                 || known.ty.rank() < indices.len()
                 || indices
@@ -520,6 +524,9 @@ impl Checker<'_> {
                             _ => Size::of(&upper, &checker.scope.variables),
                         };
                         sizes.push(size);
+                        if let Some(name) = name {
+                            checker.unhidden(name)?;
+                        }
                         let (text, span) = match name {
                             Some(name) => (name.text.as_str(), name.span),
                             None => ("_", range.lower.span),

@@ -96,14 +96,28 @@ impl Binder<'_> {
                 continue;
             };
             let entry = self.dataset.get(key).expect("keys holds present ones");
-            if entry.shape.is_empty() && entry.integral && entry.missing_count() == 0 {
+            let is_size_name = !self.hir.statements.iter().any(
+                |s| matches!(&s.kind, StatementKind::Given { variable, .. } if *variable == id),
+            );
+            if entry.shape.is_empty()
+                && entry.integral
+                && entry.missing_count() == 0
+                && !(is_size_name && entry.values[0] < 0.0)
+            {
                 self.bound.sizes.insert(id, entry.values[0] as i64);
             } else {
                 self.diagnostics.push(
-                    Diagnostic::error("E0401", format!("`{}` must be one int", variable.name))
-                        .at(variable.span, "used as a size here")
-                        .note(format!("it comes from {}", entry.origin))
-                        .help("give one whole number, written without a point"),
+                    Diagnostic::error(
+                        "E0401",
+                        format!(
+                            "`{}` must be one int{}",
+                            variable.name,
+                            if is_size_name { ", 0 or more" } else { "" }
+                        ),
+                    )
+                    .at(variable.span, "used as a size here")
+                    .note(format!("it comes from {}", entry.origin))
+                    .help("give one whole number, written without a point"),
                 );
                 self.bound.sizes.insert(id, 0);
             }

@@ -99,6 +99,10 @@ impl<'a> Expander<'a> {
             shape.push((upper - lower + 1).max(0) as usize);
             firsts.push(lower);
         }
+        let lengths = shape
+            .iter()
+            .map(|&length: &usize| i64::try_from(length).unwrap_or(i64::MAX));
+        self.check_size(lengths, span)?;
         // The shape of an array body is that of its first round.
         let own: Vec<Binder> = shape
             .iter()
@@ -257,7 +261,12 @@ impl<'a> Expander<'a> {
             binders,
             body,
         }));
-        Ok(Value::Scalar(self.keep("sum", scalar, element, span)?))
+        Ok(Value::Scalar(self.keep(
+            reducer.name(),
+            scalar,
+            element,
+            span,
+        )?))
     }
 
     /// A choice between two values; the statements that a branch needs run only when it is taken.

@@ -67,6 +67,10 @@ impl<'a> Expander<'a> {
         }
         let declared = &self.hir.variables[variable.0 as usize];
         let mut shape = self.shape_of_elements(variable)?;
+        let lengths = shape
+            .iter()
+            .map(|&length| i64::try_from(length).unwrap_or(i64::MAX));
+        self.check_size(lengths, declared.span)?;
         let kind = match declared.kind {
             VariableKind::Random => ArrayKind::Random(self.role(variable)),
             _ => ArrayKind::Let,

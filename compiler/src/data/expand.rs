@@ -18,6 +18,9 @@ use super::pull::{Body, Pull, Value};
 use crate::check::hir::{self, Element, Hir, VariableId};
 use crate::source::{Diagnostic, Sources, Span};
 
+/// The most elements of an array.
+const LARGEST_ARRAY: i64 = 100_000_000;
+
 /// Why an expansion stopped: something to say, or the consequence of something already said.
 pub enum Failure {
     /// To be shown.
@@ -190,6 +193,24 @@ impl<'a> Expander<'a> {
         });
         self.homes.push(level);
         ArrayId(self.loops.arrays.len() as u32 - 1)
+    }
+
+    /// An array that nobody could hold is an error before it is made.
+    pub fn check_size(&self, lengths: impl Iterator<Item = i64>, span: Span) -> Outcome<()> {
+        let mut total: i64 = 1;
+        for length in lengths {
+            total = total.saturating_mul(length.max(0));
+        }
+        if total > LARGEST_ARRAY {
+            return Err(Diagnostic::error(
+                "E0468",
+                format!("this array would have {total} elements"),
+            )
+            .at(span, "")
+            .help("look at the sizes; arrays have at most 100 million elements")
+            .into());
+        }
+        Ok(())
     }
 
     /// Storage for what the innermost block of `level` computes: a copy for each round of the loops up to there, because an
@@ -446,6 +467,7 @@ impl<'a> Expander<'a> {
         name: &str,
         span: Span,
     ) -> Outcome<Place> {
+        self.check_size(binders.iter().map(|b| b.upper.as_int().unwrap_or(0)), span)?;
         let shape: Vec<usize> = binders
             .iter()
             .map(|b| b.upper.as_int().unwrap_or(0).max(0) as usize)
@@ -595,6 +617,7 @@ impl<'a> Expander<'a> {
                 length,
                 span,
             } => out_of_range(&self.loops, self.bound, array, index, length, span, &[]),
+            FoldError::NoInt | FoldError::TooLong => without_place(error),
             FoldError::Undefined { array, span } => Diagnostic::error(
                 "E0421",
                 format!(
@@ -610,6 +633,16 @@ impl<'a> Expander<'a> {
     /// The range of a scalar.
     pub fn range(&self, scalar: &Scalar) -> Interval {
         self.ranges.of(&self.loops.arrays, scalar)
+    }
+}
+
+/// The messages for work with whole numbers that has no result or no end; whoever runs the statement adds its place.
+pub fn without_place(error: FoldError) -> Diagnostic {
+    match error {
+        FoldError::TooLong => Diagnostic::error("E0466", "this takes too many rounds to prepare")
+            .help("ranges of more than 50 million rounds are not supported; look at the sizes in the data"),
+        _ => Diagnostic::error("E0467", "this whole number has no value: it divides by zero or is too large")
+            .help("look at the ints here; `/` divides reals, and whole numbers go up to 2^53"),
     }
 }
 

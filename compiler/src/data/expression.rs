@@ -90,10 +90,17 @@ impl<'a> Expander<'a> {
                 for argument in arguments {
                     scalars.push(self.scalar(argument)?);
                 }
-                Ok(Value::Scalar(Scalar(std::rc::Rc::new(Node::Draw {
+                let drawn = Scalar(std::rc::Rc::new(Node::Draw {
                     draw: *draw,
                     arguments: scalars,
-                }))))
+                }));
+                // Kept at once: whoever reads it twice reads one number.
+                Ok(Value::Scalar(self.keep(
+                    "draw",
+                    drawn,
+                    Element::Real,
+                    span,
+                )?))
             }
         }
     }

@@ -20,7 +20,11 @@ pub struct Interpreter<'a> {
     indices: Vec<i64>,
     remembered: HashMap<(*const Node, Vec<i64>), f64>,
     free: HashMap<*const Node, Rc<[IndexId]>>,
+    rounds: u64,
 }
+
+/// Rounds of loops that are run while the data are bound.
+const MOST_ROUNDS: u64 = 50_000_000;
 
 /// Why an expression over data has no value.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +36,10 @@ pub enum FoldError {
         length: usize,
         span: crate::source::Span,
     },
+    /// A division of ints by zero, or a whole number beyond 2⁵³.
+    NoInt,
+    /// More rounds than anybody would wait for.
+    TooLong,
     /// An element was read before any statement defined it.
     Undefined {
         array: ArrayId,
@@ -48,6 +56,7 @@ impl<'a> Interpreter<'a> {
             indices: vec![0; index_count],
             remembered: HashMap::new(),
             free: HashMap::new(),
+            rounds: 0,
         }
     }
 
@@ -63,6 +72,7 @@ impl<'a> Interpreter<'a> {
                 Statement::For { binder, body } => {
                     let (lower, upper) = self.range(binder)?;
                     for i in lower..=upper {
+                        self.count()?;
                         self.indices[binder.index.0 as usize] = i;
                         self.run(body)?;
                     }
@@ -140,7 +150,11 @@ impl<'a> Interpreter<'a> {
                 for (number, argument) in numbers.iter_mut().zip(arguments) {
                     *number = self.value(argument)?;
                 }
-                (operation.entry().evaluate)(&numbers[..arguments.len()])
+                let numbers = &numbers[..arguments.len()];
+                if !super::loops::has_value(*operation, numbers) {
+                    return Err(FoldError::NoInt);
+                }
+                (operation.entry().evaluate)(numbers)
             }
             Node::If {
                 condition,
@@ -185,8 +199,17 @@ impl<'a> Interpreter<'a> {
         };
         let (lower, upper) = self.range(first)?;
         for i in lower..=upper {
+            self.count()?;
             self.indices[first.index.0 as usize] = i;
             self.for_each(rest, visit)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self) -> Result<(), FoldError> {
+        self.rounds += 1;
+        if self.rounds > MOST_ROUNDS {
+            return Err(FoldError::TooLong);
         }
         Ok(())
     }
@@ -488,7 +511,8 @@ fn reduce(reducer: Reducer, values: &[f64]) -> f64 {
     }
 }
 
-fn evaluate_dense(operation: DenseKind, inputs: &[Vec<f64>]) -> Vec<f64> {
+/// Dense algebra on known numbers.
+pub fn evaluate_dense(operation: DenseKind, inputs: &[Vec<f64>]) -> Vec<f64> {
     let mut output = vec![0.0; operation.output_length()];
     match operation {
         DenseKind::Product {

@@ -280,6 +280,7 @@ impl<'a> Expander<'a> {
             .any(|frame| !frame.stored_vars.is_empty())
     }
 
+    /// An array as elements over placeholders, whatever it was.
     pub fn lambda(&mut self, pull: &super::pull::Pull, span: Span) -> super::pull::Pull {
         let binders: Vec<Binder> = pull
             .shape

@@ -197,6 +197,7 @@ impl<'a> Expander<'a> {
                 lower = Some((self.folded(low, Element::Real)?, false));
                 upper = Some(self.folded(high, Element::Real)?);
             }
+            hir::Support::Covariance => return self.covariance_condition(value, what, span),
             hir::Support::Simplex => return self.simplex_condition(value, what, span, conditions),
             _ => return Ok(()),
         }
@@ -396,6 +397,49 @@ impl<'a> Expander<'a> {
         )
     }
 
+    /// A covariance that data give is symmetric and positive definite. (One that is computed has density zero if not.)
+    fn covariance_condition(&mut self, value: &Value, what: &str, span: Span) -> Outcome<()> {
+        let Value::Array(pull) = value else {
+            return Ok(());
+        };
+        let place = match &pull.body {
+            super::pull::Body::Stored(place) => place.clone(),
+            super::pull::Body::Lambda(_, body) if self.is_data(body) => {
+                self.place(pull, "covariance", span)?
+            }
+            super::pull::Body::Lambda(..) => return Ok(()),
+        };
+        let super::loops::ArrayKind::Real(data) = &self.loops.array(place.array).kind else {
+            return Ok(());
+        };
+        let size = pull.shape[0];
+        if !place.prefix.is_empty() || data.len() != size * size {
+            return Ok(());
+        }
+        let data = data.clone();
+        let largest = data
+            .iter()
+            .fold(0.0f64, |most, value| most.max(value.abs()));
+        let is_symmetric = (0..size).all(|i| {
+            (0..i).all(|j| (data[i * size + j] - data[j * size + i]).abs() <= 1e-8 * largest)
+        });
+        let factor = super::fold::evaluate_dense(
+            super::loops::DenseKind::Cholesky { size },
+            &[data.to_vec()],
+        );
+        let problem = if !is_symmetric {
+            "symmetric"
+        } else if factor.iter().any(|value| !value.is_finite()) {
+            "positive definite"
+        } else {
+            return Ok(());
+        };
+        let diagnostic =
+            Diagnostic::error("E0430", format!("{what} must be {problem}, and it is not"))
+                .at(span, "");
+        Err(diagnostic.help("a covariance has the same number above and below the diagonal, and a Cholesky factor").into())
+    }
+
     /// Where the draws of the law that is entered live.
     pub fn support(
         &mut self,
@@ -531,7 +575,11 @@ impl<'a> Expander<'a> {
         } else {
             Ok(())
         };
-        let outside = Scalar::real(if is_density { f64::NEG_INFINITY } else { f64::NAN });
+        let outside = Scalar::real(if is_density {
+            f64::NEG_INFINITY
+        } else {
+            f64::NAN
+        });
         if inside.is_err() {
             self.leave(&entered);
             return Ok(outside);

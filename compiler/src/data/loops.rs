@@ -286,6 +286,20 @@ pub struct Report {
     pub array: ArrayId,
 }
 
+/// The largest magnitude below which every whole number is exact: 2⁵³.
+const LARGEST_EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Whether an operation on ints has a result: no division by zero, nothing too large to be exact.
+pub fn has_value(operation: Operation, arguments: &[f64]) -> bool {
+    use crate::math::graph::Type;
+    if operation.entry().result != Type::Int {
+        return true;
+    }
+    let divides = matches!(operation, Operation::IntDivide | Operation::IntRemainder);
+    !(divides && arguments[1] == 0.0)
+        && (operation.entry().evaluate)(arguments).abs() <= LARGEST_EXACT
+}
+
 impl Loops {
     /// An array by its number.
     pub fn array(&self, id: ArrayId) -> &Array {
@@ -319,7 +333,7 @@ impl Scalar {
         use crate::math::graph::Type;
         let numbers: Option<Vec<f64>> = arguments.iter().map(Scalar::as_number).collect();
         match numbers {
-            Some(numbers) => {
+            Some(numbers) if has_value(operation, &numbers) => {
                 let value = (operation.entry().evaluate)(&numbers);
                 match operation.entry().result {
                     Type::Real => Scalar::real(value),
@@ -327,7 +341,7 @@ impl Scalar {
                     Type::Bool => Scalar::bool(value != 0.0),
                 }
             }
-            None => Scalar(Rc::new(Node::Operation {
+            _ => Scalar(Rc::new(Node::Operation {
                 operation,
                 arguments,
             })),

@@ -136,12 +136,8 @@ fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
         ) {
             Err(diagnostic) => expander.diagnostics.push(diagnostic),
             Ok(kind) => {
-                let array = expander.array(
-                    variable.name.clone(),
-                    shape.clone(),
-                    kind,
-                    variable.span,
-                );
+                let array =
+                    expander.array(variable.name.clone(), shape.clone(), kind, variable.span);
                 let whole = pull::Pull::stored(variable.ty.element, shape.clone(), array);
                 let span = variable.span;
                 let range = expander.range(&Scalar(std::rc::Rc::new(loops::Node::Element {

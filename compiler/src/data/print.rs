@@ -3,16 +3,16 @@
 use super::loops::{
     ArrayKind, Binder, DenseKind, Loops, Node, Place, Role, Scalar, Statement, Support, Term,
 };
-use crate::check::hir::Reducer;
 
 /// A program as text.
 pub fn print(loops: &Loops) -> String {
     let mut printer = Printer {
+        names: names(loops),
         loops,
         text: String::new(),
         depth: 0,
     };
-    for array in &loops.arrays {
+    for (id, array) in loops.arrays.iter().enumerate() {
         let kind = match &array.kind {
             ArrayKind::Real(_) => "data",
             ArrayKind::Int(_) => "int data",
@@ -21,7 +21,8 @@ pub fn print(loops: &Loops) -> String {
             ArrayKind::Random(Role::Inferred) => "inferred",
             ArrayKind::Random(Role::Simulated) => "simulated",
         };
-        printer.line(&format!("{kind} {}{}", array.name, shape(&array.shape)));
+        let line = format!("{kind} {}{}", printer.names[id], shape(&array.shape));
+        printer.line(&line);
     }
     printer.statements(&loops.statements);
     for report in &loops.reports {
@@ -38,7 +39,23 @@ fn shape(shape: &[usize]) -> String {
     }
 }
 
+/// The names of all arrays; helpers that share one are numbered.
+fn names(loops: &Loops) -> Vec<String> {
+    let mut seen = std::collections::HashMap::new();
+    let mut names = Vec::new();
+    for array in &loops.arrays {
+        let count = seen.entry(&array.name).or_insert(0);
+        *count += 1;
+        names.push(match count {
+            1 => array.name.clone(),
+            n => format!("{}.{n}", array.name),
+        });
+    }
+    names
+}
+
 struct Printer<'a> {
+    names: Vec<String>,
     loops: &'a Loops,
     text: String,
     depth: usize,
@@ -85,7 +102,7 @@ impl Printer<'_> {
                 } => {
                     let line = format!(
                         "{}{} = {}",
-                        self.loops.array(*array).name,
+                        self.names[array.0 as usize],
                         self.indices(indices),
                         self.scalar(value)
                     );
@@ -110,7 +127,7 @@ impl Printer<'_> {
                 }
                 Statement::Random(random) => {
                     let what = if random.observed { "observe" } else { "draw" };
-                    let name = &self.loops.array(random.variable).name;
+                    let name = &self.names[random.variable.0 as usize];
                     let line = format!(
                         "{what} {name}{} on {}",
                         self.indices(&random.indices),
@@ -177,7 +194,7 @@ impl Printer<'_> {
     fn place(&self, place: &Place) -> String {
         format!(
             "{}{}",
-            self.loops.array(place.array).name,
+            self.names[place.array.0 as usize],
             self.indices(&place.prefix)
         )
     }
@@ -207,7 +224,7 @@ impl Printer<'_> {
             Node::Bool(value) => value.to_string(),
             Node::Index(index) => format!("{}{}", self.loops.indices[index.0 as usize], index.0),
             Node::Element { array, indices, .. } => {
-                format!("{}{}", self.loops.array(*array).name, self.indices(indices))
+                format!("{}{}", self.names[array.0 as usize], self.indices(indices))
             }
             Node::Operation {
                 operation,
@@ -224,14 +241,7 @@ impl Printer<'_> {
                 binders,
                 body,
             } => {
-                let name = match reducer {
-                    Reducer::Sum => "sum",
-                    Reducer::Product => "prod",
-                    Reducer::Maximum => "max",
-                    Reducer::Minimum => "min",
-                    Reducer::LogSumExp => "logsumexp",
-                    Reducer::Mean => "mean",
-                };
+                let name = reducer.name();
                 let binders: Vec<String> =
                     binders.iter().map(|binder| self.binder(binder)).collect();
                 format!("{name}({} for {})", self.scalar(body), binders.join(", "))

@@ -390,6 +390,8 @@ impl<'a> Expander<'a> {
             };
         }
         let mut shape = Vec::new();
+        let uppers = binders.iter().filter_map(|binder| binder.upper.as_int());
+        self.check_size(uppers, span)?;
         for binder in binders {
             let Some(upper) = binder.upper.as_int() else {
                 return Err(Diagnostic::error(

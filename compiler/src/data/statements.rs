@@ -21,7 +21,10 @@ impl<'a> Expander<'a> {
     pub(super) fn statements(&mut self, statements: &'a [hir::Statement]) {
         for statement in statements {
             if let Err(failure) = self.statement(statement) {
-                if let Failure::Said(diagnostic) = failure {
+                if let Failure::Said(mut diagnostic) = failure {
+                    if diagnostic.labels.is_empty() {
+                        diagnostic = Box::new(diagnostic.at(statement.span, ""));
+                    }
                     self.diagnostics.push(*diagnostic);
                 }
                 self.poison(statement);

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::bind::Bound;
-use super::expand::out_of_range;
+use super::expand::{out_of_range, without_place};
 use super::fold::{FoldError, Interpreter, is_data_only};
 use super::interval::Ranges;
 use super::loops::{
@@ -33,16 +33,19 @@ pub fn verify(loops: &Loops, ranges: &Ranges, bound: &Bound) -> Vec<Diagnostic> 
         said: HashSet::new(),
     };
     let mut interpreter = Interpreter::new(&loops.arrays, loops.indices.len());
-    if let Err(FoldError::OutOfRange {
-        array,
-        index,
-        length,
-        span,
-    }) = verifier.run(&loops.statements, &mut interpreter)
-    {
-        verifier
-            .diagnostics
-            .push(out_of_range(loops, bound, array, index, length, span, &[]));
+    match verifier.run(&loops.statements, &mut interpreter) {
+        Ok(()) | Err(FoldError::Undefined { .. }) => {}
+        Err(FoldError::OutOfRange {
+            array,
+            index,
+            length,
+            span,
+        }) => {
+            verifier
+                .diagnostics
+                .push(out_of_range(loops, bound, array, index, length, span, &[]));
+        }
+        Err(error) => verifier.diagnostics.push(without_place(error)),
     }
     verifier.complete();
     verifier.diagnostics

@@ -3,7 +3,7 @@
 
 use super::expand::{BlockKind, Expander, Outcome};
 use super::expression::sizes;
-use super::loops::{ArrayKind, Binder, DenseKind, Place, Scalar, Statement};
+use super::loops::{Binder, DenseKind, Place, Scalar, Statement};
 use super::pull::{Body, Pull, Value};
 use crate::check::hir::{self, Element, Reducer, Whole};
 use crate::math::primitive::Operation;

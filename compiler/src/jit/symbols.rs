@@ -53,6 +53,7 @@ elementary! {
     HyperbolicSine likelier_sinh(x) = special::sinh(x);
     HyperbolicCosine likelier_cosh(x) = special::cosh(x);
     LogGamma likelier_lgamma(x) = special::lgamma(x);
+    LogBeta likelier_log_beta(a, b) = special::log_beta(a, b);
     Digamma likelier_digamma(x) = special::digamma(x);
     Trigamma likelier_trigamma(x) = special::trigamma(x);
     ErrorFunction likelier_erf(x) = special::erf(x);

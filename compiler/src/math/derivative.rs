@@ -52,6 +52,15 @@ pub fn adjoint(
         }
         Power if position == 0 => rule.power_base(adjoint),
         Power => rule.power_exponent(adjoint),
+        LogBeta => {
+            // ψ(a) − ψ(a + b)
+            let (a, b) = (rule.argument(0), rule.argument(1));
+            let sum = rule.add(a, b);
+            let own = rule.argument(position);
+            let (first, second) = (rule.scalar(Digamma, &[own]), rule.scalar(Digamma, &[sum]));
+            let slope = rule.subtract(first, second);
+            rule.multiply(adjoint, slope)
+        }
         Minimum | Maximum | Absolute | Select => return rule.choice(operation, position, adjoint),
         Floor | Ceiling | Round | IntToReal => return None,
         Trigamma => rule.real(f64::NAN),
@@ -328,12 +337,9 @@ impl<P: Primal> Rule<'_, P> {
         let exponent = if beta {
             let b = self.argument(1);
             let other = self.log_power(b, x, true);
-            let (sum, ab) = (self.add(power, other), self.add(a, b));
-            let (total, ga) = (self.scalar(LogGamma, &[ab]), self.scalar(LogGamma, &[a]));
-            let gb = self.scalar(LogGamma, &[b]);
-            let both = self.add(ga, gb);
-            let normaliser = self.subtract(total, both);
-            self.add(sum, normaliser)
+            let sum = self.add(power, other);
+            let normaliser = self.scalar(LogBeta, &[a, b]);
+            self.subtract(sum, normaliser)
         } else {
             let normaliser = self.scalar(LogGamma, &[a]);
             let decay = self.subtract(power, x);
@@ -466,6 +472,12 @@ mod tests {
                 vec![3.1, -1.2],
                 vec![2.0, 0.4],
                 vec![1.5, 1.0],
+            ],
+            LogBeta => vec![
+                vec![0.8, 0.5],
+                vec![12.0, 2.5],
+                vec![30.0, 40.0],
+                vec![1.0, 15.0],
             ],
             GammaP | GammaQ => vec![vec![0.8, 0.5], vec![1.0, 2.0], vec![4.5, 3.0]],
             BetaIncomplete => vec![

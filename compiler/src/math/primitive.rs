@@ -40,6 +40,7 @@ pub enum Operation {
     HyperbolicSine,
     HyperbolicCosine,
     LogGamma,
+    LogBeta,
     Digamma,
     Trigamma,
     ErrorFunction,
@@ -145,6 +146,7 @@ table! {
     HyperbolicSine "sinh" true R1 -> Real, |a| special::sinh(a[0]), "The hyperbolic sine.";
     HyperbolicCosine "cosh" true R1 -> Real, |a| special::cosh(a[0]), "The hyperbolic cosine.";
     LogGamma "lgamma" true R1 -> Real, |a| special::lgamma(a[0]), "The logarithm of the absolute value of the gamma function.";
+    LogBeta "log_beta" false R2 -> Real, |a| special::log_beta(a[0], a[1]), "log of the beta function.";
     Digamma "digamma" true R1 -> Real, |a| special::digamma(a[0]), "The derivative of lgamma.";
     Trigamma "trigamma" true R1 -> Real, |a| special::trigamma(a[0]), "The derivative of digamma; it has no derivative here.";
     ErrorFunction "erf" true R1 -> Real, |a| special::erf(a[0]), "The error function.";

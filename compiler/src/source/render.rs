@@ -20,7 +20,8 @@ pub fn render(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> Str
     };
     let mut text = String::new();
     for diagnostic in diagnostics {
-        let drawn = drawn(diagnostic);
+        let clipped = clipped(sources, diagnostic);
+        let drawn = drawn(clipped.as_ref().unwrap_or(diagnostic));
         let written = if color {
             let mut buffer = term::termcolor::Buffer::ansi();
             let result = term::emit_to_write_style(&mut buffer, &config, &files, &drawn);
@@ -61,4 +62,48 @@ fn drawn(diagnostic: &Diagnostic) -> Drawn<usize> {
         .with_message(&diagnostic.message)
         .with_labels(labels.collect())
         .with_notes(notes)
+}
+
+/// A line longer than this is not drawn.
+const LONGEST_LINE: usize = 400;
+
+/// The diagnostic with its places in words, when one of them stands on a line too long to be drawn.
+fn clipped(sources: &Sources, diagnostic: &Diagnostic) -> Option<Diagnostic> {
+    let line_length = |span: super::Span| {
+        let text = sources.text(span.file).as_bytes();
+        let start = (span.start as usize).min(text.len());
+        let end = (span.end as usize).clamp(start, text.len());
+        let before = text[..start]
+            .iter()
+            .rev()
+            .take_while(|&&b| b != b'\n')
+            .count();
+        let after = text[end..].iter().take_while(|&&b| b != b'\n').count();
+        before + (end - start) + after
+    };
+    if diagnostic
+        .labels
+        .iter()
+        .all(|label| line_length(label.span) <= LONGEST_LINE)
+    {
+        return None;
+    }
+    let mut clipped = diagnostic.clone();
+    let labels = std::mem::take(&mut clipped.labels);
+    for label in labels {
+        let text = sources.excerpt(label.span);
+        let shown: String = text
+            .chars()
+            .take(40)
+            .collect::<String>()
+            .escape_debug()
+            .to_string();
+        let dots = if text.chars().count() > 40 { "…" } else { "" };
+        let (name, line) = (sources.name(label.span.file), sources.line(label.span));
+        clipped.notes.insert(
+            0,
+            format!("in {name}, line {line}: `{shown}{dots}` {}", label.message),
+        );
+    }
+    Some(clipped)
 }
