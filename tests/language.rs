@@ -393,7 +393,6 @@ fn whole_numbers_without_a_value_are_refused() {
     for value in [
         "div(1, 0)",
         "mod(1, 0)",
-        "10^20",
         "3000000000 * 3000000000 * 3000000000",
     ] {
         refusal(

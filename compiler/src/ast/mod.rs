@@ -151,6 +151,9 @@ fn explain(
         (Token::End | Token::Name(_), Some(Token::ParenClose)) if position + 1 >= words.len() => {
             "a statement is `x ~ normal(0, 1)`, `let x = f(…)`, or `factor f(…)`"
         }
+        (Token::ParenOpen, Some(Token::Name(_))) if position == 1 => {
+            "a statement is `x ~ normal(0, 1)` or `let x = f(…)`; `factor e` adds a number to the log density"
+        }
         (Token::Minus, Some(Token::Less)) => {
             "a random variable is written `x ~ normal(0, 1)`, a value `let a = 1`"
         }

@@ -141,7 +141,16 @@ impl Checker<'_> {
             let Some(slot) = slot.filter(|slot| slots[*slot].is_none()) else {
                 let signature = signature(name, parameters, variables);
                 let what = match &argument.name {
-                    Some(key) => format!("`{name}` does not take `{}` (again)", key.text),
+                    Some(key) => {
+                        if parameters
+                            .iter()
+                            .any(|p| variables[p.variable.0 as usize].name == key.text)
+                        {
+                            format!("`{name}` gets `{}` twice", key.text)
+                        } else {
+                            format!("`{name}` has no argument `{}`", key.text)
+                        }
+                    }
                     None if parameters.iter().any(|p| p.keyword_only) => {
                         format!("the arguments of `{name}` after `;` must be named")
                     }

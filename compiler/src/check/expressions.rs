@@ -499,6 +499,14 @@ impl Checker<'_> {
     ) -> Checked<Expression> {
         let base = self.expression(base)?;
         if selectors.len() > base.ty.rank() {
+            if base.ty.rank() == 0 {
+                return self.say(
+                    Diagnostic::error("E0313", "one number has no elements")
+                        .at(span, "this is indexed")
+                        .at(base.span, base.ty.show(&self.scope.variables))
+                        .help("leave out the index, or define an array: `x[1..N] ~ …`"),
+                );
+            }
             let what = match base.ty.rank() {
                 0 => "this is one number and has no elements".to_string(),
                 rank => format!(

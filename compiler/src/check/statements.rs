@@ -152,6 +152,12 @@ impl Checker<'_> {
                     | Tree::Return { .. }
             );
             if !allowed {
+                if let Tree::Random { name, .. } = &statement.kind {
+                    let id = self
+                        .scope
+                        .add(&name.text, name.span, VariableKind::Let, Type::REAL);
+                    self.scope.poison(id);
+                }
                 return self.say(
                     Diagnostic::error(
                         "E0240",

@@ -42,6 +42,7 @@ pub fn bind(hir: &Hir, dataset: &Dataset) -> (Bound, Vec<Diagnostic>) {
         dataset,
         bound: Bound::default(),
         diagnostics: Vec::new(),
+        misshapen: HashSet::new(),
     };
     binder.keys();
     binder.sizes();
@@ -55,6 +56,7 @@ struct Binder<'a> {
     dataset: &'a Dataset,
     bound: Bound,
     diagnostics: Vec<Diagnostic>,
+    misshapen: HashSet<VariableId>,
 }
 
 impl Binder<'_> {
@@ -144,6 +146,10 @@ impl Binder<'_> {
         for (i, variable) in hir.variables.iter().enumerate() {
             let id = VariableId(i as u32);
             if variable.kind == VariableKind::Size && !self.bound.sizes.contains_key(&id) {
+                if self.misshapen.contains(&id) {
+                    self.bound.sizes.insert(id, 0);
+                    continue;
+                }
                 let given = hir.statements.iter().any(
                     |s| matches!(&s.kind, StatementKind::Given { variable, .. } if *variable == id),
                 );
@@ -174,13 +180,22 @@ impl Binder<'_> {
         if !keys.is_empty() {
             diagnostic = diagnostic.note(format!("the data hold {}", keys.join(", ")));
         }
-        match suggest::nearest(name, keys) {
+        let used: HashSet<&str> = self.bound.keys.values().map(String::as_str).collect();
+        let free = keys.into_iter().filter(|key| !used.contains(key));
+        match suggest::nearest(name, free).filter(|_| name.len() > 1) {
             Some(near) => diagnostic.help(format!(
                 "is it `{near}` in the data? Rename one of them, or add the key `{name}`"
             )),
             None => diagnostic.help(format!(
                 "add the key `{name}` to the data, or `--set {name}=…`"
             )),
+        }
+    }
+
+    /// An array of another rank tells no sizes; its own error comes when it is loaded.
+    fn give_up(&mut self, size: &Expression) {
+        if let ExpressionKind::Variable(id) = &*size.kind {
+            self.misshapen.insert(*id);
         }
     }
 
@@ -206,6 +221,10 @@ impl Binder<'_> {
                     .expect("keys holds present ones")
                     .shape
                     .clone();
+                if shape.len() != declared.sizes.len() {
+                    declared.sizes.iter().for_each(|size| self.give_up(size));
+                    return;
+                }
                 for (size, length) in declared.sizes.iter().zip(shape) {
                     self.learn(size, length);
                 }
@@ -231,6 +250,14 @@ impl Binder<'_> {
             .expect("keys holds present ones")
             .shape
             .clone();
+        if shape.len() < indices.len() {
+            for index in indices {
+                if let RandomIndex::Over { upper, .. } = index {
+                    self.give_up(upper);
+                }
+            }
+            return;
+        }
         for (index, length) in indices.iter().zip(shape) {
             if let RandomIndex::Over { upper, .. } = index {
                 self.learn(upper, length);

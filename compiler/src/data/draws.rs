@@ -73,6 +73,7 @@ impl<'a> Expander<'a> {
         upper: &'a hir::Expression,
         entered: &super::laws::Entered<'a>,
     ) -> Outcome<(Scalar, Scalar)> {
+        let place = lower.span.to(upper.span);
         let frames = self
             .frames
             .split_off(self.frames.len() - entered.frame_count());
@@ -88,7 +89,7 @@ impl<'a> Expander<'a> {
         {
             return Err(
                 Diagnostic::error("E0431", format!("nothing lies between {a} and {b}"))
-                    .at(entered.draw.span, "")
+                    .at(place, "")
                     .help("the lower bound of `truncated` comes first")
                     .into(),
             );

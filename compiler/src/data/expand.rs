@@ -21,6 +21,18 @@ use crate::source::{Diagnostic, Sources, Span};
 /// The most elements of an array.
 const LARGEST_ARRAY: i64 = 100_000_000;
 
+/// The name of indices that the text does not name.
+pub const UNNAMED: &str = "_";
+
+/// Rounds of loops in words: `t = 3, element 2`.
+pub fn rounds_text(rounds: &[(String, i64)]) -> String {
+    let one = |(name, value): &(String, i64)| match name.as_str() {
+        UNNAMED => format!("element {value}"),
+        name => format!("{name} = {value}"),
+    };
+    rounds.iter().map(one).collect::<Vec<_>>().join(", ")
+}
+
 /// Why an expansion stopped: something to say, or the consequence of something already said.
 pub enum Failure {
     /// To be shown.
@@ -256,7 +268,7 @@ impl<'a> Expander<'a> {
     /// A binder over 1..length.
     pub fn count_binder(&mut self, length: usize) -> Binder {
         let (lower, upper) = (Scalar::int(1), Scalar::int(length as i64));
-        let index = self.index("i", lower.clone(), upper.clone());
+        let index = self.index(UNNAMED, lower.clone(), upper.clone());
         Binder {
             index,
             lower,
@@ -640,7 +652,7 @@ impl<'a> Expander<'a> {
 pub fn without_place(error: FoldError) -> Diagnostic {
     match error {
         FoldError::TooLong => Diagnostic::error("E0466", "this takes too many rounds to prepare")
-            .help("ranges of more than 50 million rounds are not supported; look at the sizes in the data"),
+            .help("ranges of more than 10 million rounds are not supported; look at the sizes in the data"),
         _ => Diagnostic::error("E0467", "this whole number has no value: it divides by zero or is too large")
             .help("look at the ints here; `/` divides reals, and whole numbers go up to 2^53"),
     }
@@ -668,11 +680,7 @@ pub fn out_of_range(
     )
     .at(span, format!("reads element {index} of {length}"));
     if !rounds.is_empty() {
-        let rounds: Vec<String> = rounds
-            .iter()
-            .map(|(name, value)| format!("{name} = {value}"))
-            .collect();
-        diagnostic = diagnostic.note(format!("this happens first when {}", rounds.join(", ")));
+        diagnostic = diagnostic.note(format!("this happens first at {}", rounds_text(rounds)));
     }
     if let Some(origin) = bound.origin(&array.name) {
         diagnostic = diagnostic.note(format!("`{}` comes from {origin}", array.name));

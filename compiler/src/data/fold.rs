@@ -24,7 +24,7 @@ pub struct Interpreter<'a> {
 }
 
 /// Rounds of loops that are run while the data are bound.
-const MOST_ROUNDS: u64 = 50_000_000;
+const MOST_ROUNDS: u64 = 10_000_000;
 
 /// Why an expression over data has no value.
 #[derive(Debug, Clone, PartialEq)]

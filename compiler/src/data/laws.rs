@@ -312,6 +312,7 @@ impl<'a> Expander<'a> {
         span: Span,
         conditions: &mut Vec<Condition>,
     ) -> Outcome<()> {
+        self.check_elements(pull, &lower, &upper, what, span)?;
         let binders: Vec<Binder> = pull
             .shape
             .iter()
@@ -358,6 +359,63 @@ impl<'a> Expander<'a> {
             )?;
         }
         Ok(())
+    }
+
+    /// Of numbers that data give, names the first outside its bounds.
+    fn check_elements(
+        &self,
+        pull: &Pull,
+        lower: &Option<(Scalar, bool)>,
+        upper: &Option<Scalar>,
+        what: &str,
+        span: Span,
+    ) -> Outcome<()> {
+        let super::pull::Body::Stored(place) = &pull.body else {
+            return Ok(());
+        };
+        let values: Vec<f64> = match &self.loops.array(place.array).kind {
+            _ if !place.prefix.is_empty() => return Ok(()),
+            super::loops::ArrayKind::Real(data) => data.to_vec(),
+            super::loops::ArrayKind::Int(data) => data.iter().map(|&value| value as f64).collect(),
+            _ => return Ok(()),
+        };
+        let low = lower
+            .as_ref()
+            .and_then(|(bound, strict)| Some((bound.as_number()?, *strict)));
+        let high = upper.as_ref().and_then(Scalar::as_number);
+        let bad = values.iter().position(|&value| {
+            low.is_some_and(|(low, strict)| if strict { value <= low } else { value < low })
+                || high.is_some_and(|high| value > high)
+        });
+        let Some(flat) = bad else { return Ok(()) };
+        let mut indices = Vec::new();
+        let mut rest = flat;
+        for &length in pull.shape.iter().rev() {
+            indices.insert(0, (rest % length + 1).to_string());
+            rest /= length;
+        }
+        let index = indices.join(", ");
+        let element = match what
+            .strip_prefix('`')
+            .and_then(|name| name.strip_suffix('`'))
+        {
+            Some(name) if !name.contains('`') => format!("`{name}[{index}]`"),
+            _ => format!("element {index} of {what}"),
+        };
+        let value = values[flat];
+        let rule = match (low, high) {
+            (Some((0.0, true)), _) if value <= 0.0 => "be positive".to_string(),
+            (Some((0.0, false)), _) if value < 0.0 => "not be negative".to_string(),
+            (Some((low, _)), _) if value < low => format!("be at least {low}"),
+            (_, Some(high)) => format!("be at most {high}"),
+            _ => "lie within its bounds".to_string(),
+        };
+        Err(
+            Diagnostic::error("E0430", format!("{element} must {rule}, and it is {value}"))
+                .at(span, "")
+                .help("correct it in the data, or allow it in the model")
+                .into(),
+        )
     }
 
     /// Probabilities: none negative, and their sum 1 up to rounding.

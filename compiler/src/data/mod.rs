@@ -133,6 +133,7 @@ fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
             &variable.ty,
             variable.span,
             is_factor,
+            variable.kind == VariableKind::Given,
         ) {
             Err(diagnostic) => expander.diagnostics.push(diagnostic),
             Ok(kind) => {
@@ -170,6 +171,7 @@ fn array_of(
     ty: &Type,
     span: crate::source::Span,
     is_factor: bool,
+    given: bool,
 ) -> Result<ArrayKind, Diagnostic> {
     let origin = format!("`{name}` comes from {}", entry.origin);
     if entry.shape.len() != ty.rank() && !(entry.values.is_empty() && ty.rank() > 0) {
@@ -200,15 +202,33 @@ fn array_of(
         .note(origin)
         .help("missing values are not part of this version: remove these rows"));
     }
-    if entry.labels.is_some() && !is_factor {
-        return Err(
-            Diagnostic::error("E0445", format!("`{name}` is text in the data"))
-                .at(span, "numbers are needed")
-                .note(origin)
-                .help(format!(
-                    "declare it as categories: `given {name}: factor[N]`"
-                )),
-        );
+    if let Some(labels) = &entry.labels
+        && !is_factor
+    {
+        let mut texts: Vec<String> = labels
+            .iter()
+            .filter(|label| label.parse::<f64>().is_err())
+            .take(3)
+            .map(|label| format!("\"{label}\""))
+            .collect();
+        if texts.is_empty() {
+            texts = labels
+                .iter()
+                .take(3)
+                .map(|label| format!("\"{label}\""))
+                .collect();
+        }
+        return Err(Diagnostic::error(
+            "E0445",
+            format!("`{name}` holds text in the data: {}", texts.join(", ")),
+        )
+        .at(span, "numbers are needed")
+        .note(origin)
+        .help(match given {
+            true => format!("declare it as categories: `given {name}: factor[N]`"),
+            false => "a random variable is made of numbers: recode them, or remove these rows"
+                .to_string(),
+        }));
     }
     if ty.element == Element::Real {
         return Ok(ArrayKind::Real(entry.values.clone().into()));

@@ -54,6 +54,13 @@ fn names(loops: &Loops) -> Vec<String> {
     names
 }
 
+fn index_name(loops: &Loops, index: super::loops::IndexId) -> &str {
+    match loops.indices[index.0 as usize].as_str() {
+        super::expand::UNNAMED => "i",
+        name => name,
+    }
+}
+
 struct Printer<'a> {
     names: Vec<String>,
     loops: &'a Loops,
@@ -208,7 +215,7 @@ impl Printer<'_> {
     }
 
     fn binder(&self, binder: &Binder) -> String {
-        let name = &self.loops.indices[binder.index.0 as usize];
+        let name = index_name(self.loops, binder.index);
         format!(
             "{name}{} in {}..{}",
             binder.index.0,
@@ -222,7 +229,7 @@ impl Printer<'_> {
             Node::Real(value) => format!("{value:?}"),
             Node::Int(value) => value.to_string(),
             Node::Bool(value) => value.to_string(),
-            Node::Index(index) => format!("{}{}", self.loops.indices[index.0 as usize], index.0),
+            Node::Index(index) => format!("{}{}", index_name(self.loops, *index), index.0),
             Node::Element { array, indices, .. } => {
                 format!("{}{}", self.names[array.0 as usize], self.indices(indices))
             }

@@ -146,7 +146,7 @@ impl<'a> Expander<'a> {
                         self.folded(upper, Element::Int)?,
                     );
                     let name = match self.hir.variables[variable.0 as usize].name.as_str() {
-                        "_" => "i".to_string(),
+                        "_" => super::expand::UNNAMED.to_string(),
                         name => name.to_string(),
                     };
                     let id = self.index(name, lower.clone(), upper.clone());

@@ -23,7 +23,7 @@ impl<'a> Expander<'a> {
             if let Err(failure) = self.statement(statement) {
                 if let Failure::Said(mut diagnostic) = failure {
                     if diagnostic.labels.is_empty() {
-                        diagnostic = Box::new(diagnostic.at(statement.span, ""));
+                        *diagnostic = diagnostic.at(statement.span, "");
                     }
                     self.diagnostics.push(*diagnostic);
                 }
@@ -363,7 +363,12 @@ impl<'a> Expander<'a> {
             (None, None, Some(default)) => self.value(default)?,
             (None, None, None) => {
                 let keys: Vec<String> = self.data_keys.clone();
-                let near = crate::source::suggest::nearest(name, keys.iter().map(String::as_str));
+                let used: HashSet<&str> = self.bound.keys.values().map(String::as_str).collect();
+                let free = keys
+                    .iter()
+                    .map(String::as_str)
+                    .filter(|key| !used.contains(key));
+                let near = crate::source::suggest::nearest(name, free);
                 let help = match near {
                     Some(near) => format!(
                         "is it `{near}` in the data? Write `given {name}: … from \"{near}\"`, or rename one of them"

@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::bind::Bound;
-use super::expand::{out_of_range, without_place};
+use super::expand::{out_of_range, rounds_text, without_place};
 use super::fold::{FoldError, Interpreter, is_data_only};
 use super::interval::Ranges;
 use super::loops::{
@@ -262,11 +262,7 @@ impl<'a> Verifier<'a> {
         if rounds.is_empty() {
             return diagnostic;
         }
-        let rounds: Vec<String> = rounds
-            .iter()
-            .map(|(name, value)| format!("{name} = {value}"))
-            .collect();
-        diagnostic.note(format!("this happens first when {}", rounds.join(", ")))
+        diagnostic.note(format!("this happens first at {}", rounds_text(&rounds)))
     }
 
     fn round_names(&self, interpreter: &Interpreter) -> Vec<(String, i64)> {
@@ -362,9 +358,12 @@ impl<'a> Verifier<'a> {
             if value < 1 || value as usize > length {
                 if self.said.insert(span) {
                     let rounds = self.round_names(interpreter);
-                    self.diagnostics.push(out_of_range(
-                        self.loops, self.bound, array, value, length, span, &rounds,
-                    ));
+                    let mut diagnostic =
+                        out_of_range(self.loops, self.bound, array, value, length, span, &rounds);
+                    if let Some(origin) = self.origin_of(index, interpreter) {
+                        diagnostic = diagnostic.note(origin);
+                    }
+                    self.diagnostics.push(diagnostic);
                 }
                 return Ok(None);
             }

@@ -42,7 +42,10 @@ fn supports() -> Vec<Support> {
 }
 
 /// `rows` vectors (or numbers) on a support, behind another unknown, so that no offset is zero.
-fn model(support: &Support, rows: usize, sample: Option<&dyn Fn(&[Scalar]) -> Scalar>) -> Model {
+/// What an element is drawn as, given its indices.
+type Sampler<'a> = &'a dyn Fn(&[Scalar]) -> Scalar;
+
+fn model(support: &Support, rows: usize, sample: Option<Sampler>) -> Model {
     let mut model = Model::default();
     model.unknown("first");
     let size = support.size();
