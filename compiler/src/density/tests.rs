@@ -71,7 +71,11 @@ fn schools() -> Model {
     let second = model.random(tau, &[], support, density, None);
     model.push(second);
     let (i, binder) = model.index(8);
-    let density = normal(get(theta, &[i.clone()]), get(mu, &[]), get(tau, &[]));
+    let density = normal(
+        get(theta, std::slice::from_ref(&i)),
+        get(mu, &[]),
+        get(tau, &[]),
+    );
     let third = model.random(theta, &[i], REAL_LINE, density, None);
     model.push(each(binder, vec![third]));
     let (i, binder) = model.index(8);
@@ -415,7 +419,7 @@ fn whole_numbers_that_vary_are_reals() {
     );
     model.push(each(binder, vec![store(count, &[i], whole)]));
     let (j, binder) = model.index(20);
-    let n = get(count, &[j.clone()]);
+    let n = get(count, std::slice::from_ref(&j));
     let remainder = op(IntRemainder, [n.clone(), Scalar::int(7)]);
     let quotient = op(IntDivide, [n.clone(), Scalar::int(7)]);
     let sum = op(
@@ -482,13 +486,13 @@ fn recurrence(kind: ArrayKind, back: impl Fn(&Scalar) -> Scalar) -> Model {
         model.array("x", &[12], kind),
     );
     let (t, binder) = model.index(12);
-    let density = normal(get(u, &[t.clone()]), real(0.0), real(1.0));
-    let random = model.random(u, &[t.clone()], REAL_LINE, density, None);
+    let density = normal(get(u, std::slice::from_ref(&t)), real(0.0), real(1.0));
+    let random = model.random(u, std::slice::from_ref(&t), REAL_LINE, density, None);
     model.push(each(binder, vec![random]));
     let (t, binder) = model.index(12);
     let linked = times(phi, get(x, &[back(&t)]));
     let before = Scalar::choose(after(&t, 1), linked, real(0.0));
-    let value = add(before, get(u, &[t.clone()]));
+    let value = add(before, get(u, std::slice::from_ref(&t)));
     model.push(each(binder, vec![store(x, &[t], value)]));
     model.factor(op(Sine, [get(x, &[Scalar::int(12)])]));
     model
