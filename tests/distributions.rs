@@ -3,6 +3,9 @@
 //! the ways a program can ask: with data, with a value that is unknown, with unknown parameters, as a prior, truncated,
 //! simulated, and as a start.
 
+// `!(error < limit)` also catches an error that is not a number.
+#![allow(clippy::neg_cmp_op_on_partial_ord)]
+
 #[path = "distributions/draws.rs"]
 mod draws;
 #[path = "distributions/edges.rs"]
