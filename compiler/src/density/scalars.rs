@@ -205,6 +205,15 @@ impl Lowerer<'_> {
                 _ => self.value(argument)?,
             });
         }
+        // Dividing by what a loop does not change: one reciprocal before it, products inside.
+        if operation == Divide
+            && values.iter().all(|&value| self.is_real(value))
+            && self.builder.depth_of(values[1]) < self.builder.depth_of(values[0])
+        {
+            let one = self.builder.real(1.0);
+            let reciprocal = self.builder.scalar(Divide, &[one, values[1]]);
+            return Ok(self.builder.scalar(Multiply, &[values[0], reciprocal]));
+        }
         let fits =
             |lowerer: &Self, value: Value, ty: Type| lowerer.builder.graph().type_of(value) == ty;
         if values

@@ -27,6 +27,31 @@ pub fn dot<const FMA: bool>(a: &[f64], b: &[f64]) -> f64 {
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
+/// The products of four rows of `inner` numbers with b; each sum has the tree of [`dot`].
+#[inline(always)]
+fn dot4<const FMA: bool>(panel: &[f64], b: &[f64], inner: usize) -> [f64; 4] {
+    let (a0, rest) = panel.split_at(inner);
+    let (a1, rest) = rest.split_at(inner);
+    let (a2, a3) = rest.split_at(inner);
+    let (b, b_rest) = b[..inner].as_chunks::<8>();
+    let rows = [a0, a1, a2, &a3[..inner]].map(|row| row.as_chunks::<8>());
+    let mut lanes = [[0.0; 8]; 4];
+    for (k, b) in b.iter().enumerate() {
+        for (lanes, row) in lanes.iter_mut().zip(&rows) {
+            let a = &row.0[k];
+            for l in 0..8 {
+                lanes[l] = multiply_add::<FMA>(a[l], b[l], lanes[l]);
+            }
+        }
+    }
+    for (lanes, row) in lanes.iter_mut().zip(&rows) {
+        for (l, (a, b)) in row.1.iter().zip(b_rest).enumerate() {
+            lanes[l] = multiply_add::<FMA>(*a, *b, lanes[l]);
+        }
+    }
+    lanes.map(|[a, b, c, d, e, f, g, h]| ((a + e) + (c + g)) + ((b + f) + (d + h)))
+}
+
 /// y[k] += factor x[k]
 #[inline(always)]
 pub fn add_scaled<const FMA: bool>(factor: f64, x: &[f64], y: &mut [f64]) {
@@ -55,7 +80,16 @@ pub fn add_product<const FMA: bool>(
         return;
     }
     if columns == 1 {
-        for (c, a) in c.iter_mut().zip(a.chunks_exact(inner)) {
+        // Four rows at a time, so that their sums do not wait for one another.
+        let (quads, last) = c.as_chunks_mut::<4>();
+        let mut panels = a.chunks_exact(4 * inner);
+        for (c, panel) in quads.iter_mut().zip(panels.by_ref()) {
+            let sums = dot4::<FMA>(panel, b, inner);
+            for (c, sum) in c.iter_mut().zip(sums) {
+                *c += sum;
+            }
+        }
+        for (c, a) in last.iter_mut().zip(panels.remainder().chunks_exact(inner)) {
             *c += dot::<FMA>(a, b);
         }
         return;
