@@ -132,7 +132,7 @@ pub(crate) fn sample(
                 ..second
             };
             posterior.notes.push(format!(
-                "A first run aimed at acceptance {} and {} diverged; this is a second one, at {RETRY_TARGET}.",
+                "In a first run, at acceptance {}, {} diverged; this is a second run, at {RETRY_TARGET}.",
                 settings.target_accept,
                 if first == 1 { "1 draw".to_owned() } else { format!("{first} draws") }
             ));
