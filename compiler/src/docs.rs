@@ -7,7 +7,7 @@ use crate::math::primitive::{DRAWS, TABLE};
 use crate::source::{FileId, suggest};
 
 /// Functions of the language itself that take whole arrays.
-const WHOLES: [(&str, &str); 25] = [
+const WHOLES: [(&str, &str); 28] = [
     (
         "sum",
         "sum(x), sum(e for i in 1..N): the sum of all elements; 0 for none.",
@@ -77,6 +77,18 @@ const WHOLES: [(&str, &str); 25] = [
     (
         "flat",
         "flat(), flat(positive), flat(real in (a, b)), flat(simplex[K]): log density 0 everywhere on the support. Improper unless\nbounded, so there is no evidence under it; variables start between -2 and 2 on the unconstrained scale.\n\n    sigma ~ flat(positive)",
+    ),
+    (
+        "mixture",
+        "mixture(weights, [d, e, …]), mixture(weights, [d(m[k]) for k in 1..K]): a draw of one of several distributions, chosen\nwith these probabilities. Its log density is the log of the weighted sum of densities.\n\n    y ~ mixture([0.3, 0.7], [normal(0, 1), normal(3, 2)])",
+    ),
+    (
+        "zero_inflated",
+        "zero_inflated(p, d): 0 with probability p, else a draw of the distribution of counts d (which may be 0 too).\n\n    y ~ zero_inflated(0.2, poisson(3))",
+    ),
+    (
+        "hurdle",
+        "hurdle(p, d): 0 with probability p, else a draw of the distribution of counts d that is not 0.\n\n    y ~ hurdle(0.2, poisson(3))",
     ),
 ];
 

@@ -138,6 +138,7 @@ impl Checker<'_> {
 
     pub(super) fn is_distribution(&mut self, name: &str) -> bool {
         name == "flat"
+            || super::hir::MixtureKind::by_name(name).is_some()
             || self
                 .items(name)
                 .iter()

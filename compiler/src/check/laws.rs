@@ -21,6 +21,9 @@ impl Checker<'_> {
         if law.name.text == "flat" && !self.own.contains_key("flat") {
             return self.flat(law);
         }
+        if let Some(kind) = self.mixture_named(&law.name.text) {
+            return self.mixture(kind, law);
+        }
         let candidates = self.distributions_named(&law.name.text);
         let id = self.choose(law, &candidates)?;
         let item = &self.distributions[id.0 as usize];
@@ -278,6 +281,7 @@ impl Checker<'_> {
         match &call.distribution {
             DistributionRef::Item(id) => self.distributions[id.0 as usize].draw.clone(),
             DistributionRef::Flat(declared) => declared.clone(),
+            DistributionRef::Mixture(mixture) => mixture.draw.clone(),
         }
     }
 
@@ -289,8 +293,10 @@ impl Checker<'_> {
     }
 
     pub(super) fn members_of(&mut self, call: &DistributionCall) -> Vec<String> {
-        let DistributionRef::Item(id) = call.distribution else {
-            return Vec::new();
+        let id = match &call.distribution {
+            DistributionRef::Item(id) => *id,
+            DistributionRef::Flat(_) => return Vec::new(),
+            DistributionRef::Mixture(mixture) => return self.mixture_members(mixture),
         };
         if let super::hir::DistributionBody::Same(same) = &self.distributions[id.0 as usize].body {
             let same = same.clone();
@@ -328,7 +334,10 @@ impl Checker<'_> {
         let call = self.distribution_call(law)?;
         let draw = self.draw_of(&call);
         const METHODS: [&str; 5] = ["log_density", "cdf", "log_cdf", "log_ccdf", "quantile"];
-        let members = self.members_of(&call);
+        let mut members = self.members_of(&call);
+        if draw.sizes.is_empty() && self.is_cumulative(&call) {
+            members.extend(["cdf", "log_cdf", "log_ccdf"].map(str::to_string));
+        }
         if !METHODS.contains(&method.text.as_str()) || !members.contains(&method.text) {
             let has: Vec<&str> = METHODS
                 .into_iter()

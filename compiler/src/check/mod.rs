@@ -9,6 +9,7 @@ pub mod hir;
 mod items;
 mod laws;
 pub mod library;
+mod mixture;
 mod names;
 pub mod print;
 mod statements;

@@ -216,6 +216,20 @@ impl Printer<'_> {
             DistributionRef::Flat(declared) => {
                 format!("flat({:?})", declared.element).to_lowercase()
             }
+            DistributionRef::Mixture(mixture) => {
+                let components = mixture.components.iter().map(|call| self.call(call));
+                let components = components.collect::<Vec<_>>().join(", ");
+                let range = mixture
+                    .binder
+                    .iter()
+                    .map(|binder| format!(" for {}", self.binders(std::slice::from_ref(binder))));
+                let weights = self.list(&call.arguments);
+                let range: String = range.collect();
+                format!(
+                    "{}([{weights}], [{components}{range}])",
+                    mixture.kind.name()
+                )
+            }
         }
     }
 

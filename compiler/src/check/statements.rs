@@ -98,18 +98,7 @@ impl Checker<'_> {
         if indices.is_empty() {
             return None;
         }
-        let (element, rank) = match law.name.text.as_str() {
-            "flat" => {
-                let vector = format!("{:?}", law.arguments).contains("\"simplex\"")
-                    || format!("{:?}", law.arguments).contains("\"ordered\"");
-                (Element::Real, usize::from(vector))
-            }
-            name => {
-                let id = *self.distributions_named(name).first()?;
-                let draw = &self.distributions[id.0 as usize].draw;
-                (draw.element, draw.sizes.len())
-            }
-        };
+        let (element, rank) = self.announced_draw(law)?;
         let sizes = indices
             .iter()
             .map(|index| match index {
@@ -119,6 +108,23 @@ impl Checker<'_> {
             .chain(vec![Size::Unknown; rank])
             .collect();
         Some(Type { element, sizes })
+    }
+
+    /// The element type and the rank of a draw, from the names alone.
+    fn announced_draw(&mut self, law: &tree::Distribution) -> Option<(Element, usize)> {
+        let name = law.name.text.as_str();
+        if name == "flat" {
+            let vector = format!("{:?}", law.arguments).contains("\"simplex\"")
+                || format!("{:?}", law.arguments).contains("\"ordered\"");
+            return Some((Element::Real, usize::from(vector)));
+        }
+        if self.mixture_named(name).is_some() {
+            let component = super::mixture::first_component(law)?;
+            return self.announced_draw(&component);
+        }
+        let id = *self.distributions_named(name).first()?;
+        let draw = &self.distributions[id.0 as usize].draw;
+        Some((draw.element, draw.sizes.len()))
     }
 
     /// The length that `1..K` says, when K is a number or a size met before; else it is left open.
@@ -628,19 +634,17 @@ impl Checker<'_> {
         })
     }
 
-    /// The arguments that stand for scalar parameters.
+    /// The arguments that stand for scalar parameters, with the shape that they give the variable.
     pub(super) fn scalar_arguments(&self, call: &super::hir::DistributionCall) -> Vec<Expression> {
-        match &call.distribution {
-            super::hir::DistributionRef::Item(id) => {
-                let item = &self.distributions[id.0 as usize];
-                let pairs = item.parameters.iter().zip(&call.arguments);
-                pairs
-                    .filter(|(p, _)| p.declared.sizes.is_empty())
-                    .map(|(_, argument)| argument.clone())
-                    .collect()
-            }
-            super::hir::DistributionRef::Flat(_) => Vec::new(),
-        }
+        let slots = call.slots(&self.distributions);
+        let scalars = slots.iter().filter(|slot| slot.is_scalar);
+        scalars
+            .map(|slot| {
+                let mut argument = slot.expression.clone();
+                argument.ty.sizes = slot.sizes().to_vec();
+                argument
+            })
+            .collect()
     }
 
     /// The sizes of a draw in the terms of the model, where an argument tells them.
@@ -655,6 +659,12 @@ impl Checker<'_> {
                 .iter()
                 .map(|size| Size::of(size, &self.scope.variables))
                 .collect(),
+            super::hir::DistributionRef::Mixture(mixture) if mixture.binder.is_some() => {
+                vec![Size::Unknown; draw.sizes.len()]
+            }
+            super::hir::DistributionRef::Mixture(mixture) => {
+                self.distribution_sizes(&mixture.components[0], draw)
+            }
             super::hir::DistributionRef::Item(id) => {
                 let item = &self.distributions[id.0 as usize];
                 let find = |wanted: &Size| {

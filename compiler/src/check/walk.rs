@@ -71,14 +71,26 @@ impl Expression {
 }
 
 impl DistributionCall {
-    /// Calls `visit` on its arguments, or on the bounds and sizes of a flat law.
+    /// Calls `visit` on its arguments, the bounds and sizes of a flat law, and what the components of a mixture hold.
     pub fn expressions<'a>(&'a self, visit: &mut dyn FnMut(&'a Expression)) {
         self.arguments.iter().for_each(&mut *visit);
-        if let DistributionRef::Flat(declared) = &self.distribution {
-            declared.sizes.iter().for_each(&mut *visit);
-            if let Support::Between(lower, upper) = &declared.support {
-                visit(lower);
-                visit(upper);
+        match &self.distribution {
+            DistributionRef::Item(_) => {}
+            DistributionRef::Flat(declared) => {
+                declared.sizes.iter().for_each(&mut *visit);
+                if let Support::Between(lower, upper) = &declared.support {
+                    visit(lower);
+                    visit(upper);
+                }
+            }
+            DistributionRef::Mixture(mixture) => {
+                if let Some(binder) = &mixture.binder {
+                    visit(&binder.lower);
+                    visit(&binder.upper);
+                }
+                for component in &mixture.components {
+                    component.expressions(visit);
+                }
             }
         }
     }

@@ -26,7 +26,7 @@ impl<'a> Expander<'a> {
         let mut value = self.log_density(entered, x.clone(), span)?;
         if let Some((lower, upper)) = &law.truncated {
             let (lower, upper) = self.truncation(lower, upper, entered)?;
-            if entered.item.is_some() {
+            if !entered.is_flat() {
                 let mass = self.log_mass(entered, &lower, &upper, law.span)?;
                 value = Scalar::operation(Operation::Subtract, vec![value, mass]);
             }

@@ -105,7 +105,7 @@ impl<'a> Expander<'a> {
         let Some(law) = law else {
             return Err(Failure::Silent);
         };
-        let values = self.values(&law.call.arguments)?;
+        let values = self.law_arguments(&law.call)?;
         let entered = self.enter(&law.call, values)?;
         let support = self.support(&entered, &[], law.span);
         self.leave(&entered);

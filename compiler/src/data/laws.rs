@@ -1,9 +1,12 @@
 //! Laws at one value: a distribution's members are inlined like functions, with conditions for what their parameters and
 //! values must satisfy. An alias binds its own parameters, then those of the law it stands for.
 
+use std::rc::Rc;
+
 use super::expand::{BlockKind, Expander, Failure, Frame, Outcome};
 use super::inline::bind_sizes;
 use super::loops::{Binder, Condition, Node, Scalar, Support};
+use super::mixture::Parts;
 use super::pull::{Pull, Value};
 use crate::check::hir::{
     self, Declared, Distribution, DistributionBody, DistributionCall, DistributionRef, Element,
@@ -15,16 +18,33 @@ use crate::source::{Diagnostic, Span};
 
 /// A law with its arguments, ready for its members to be called: the frames of its aliases and its own are open.
 pub struct Entered<'a> {
-    /// The distribution whose members count; `None` for `flat`.
+    /// The distribution whose members count; `None` for `flat` and mixtures.
     pub item: Option<&'a Distribution>,
     /// What a draw is.
     pub draw: &'a Declared,
     /// What its parameters must satisfy.
     pub conditions: Vec<Condition>,
     frames: usize,
+    mixture: Option<Rc<Parts<'a>>>,
 }
 
-impl Entered<'_> {
+impl<'a> Entered<'a> {
+    /// A mixture: its components are entered one by one.
+    pub fn mixture(parts: Rc<Parts<'a>>, draw: &'a Declared, conditions: Vec<Condition>) -> Self {
+        Entered {
+            item: None,
+            draw,
+            conditions,
+            frames: 0,
+            mixture: Some(parts),
+        }
+    }
+
+    /// Whether it is `flat`.
+    pub fn is_flat(&self) -> bool {
+        self.item.is_none() && self.mixture.is_none()
+    }
+
     /// Number of open frames that belong to it.
     pub fn frame_count(&self) -> usize {
         self.frames
@@ -44,7 +64,14 @@ impl<'a> Expander<'a> {
                 draw,
                 conditions: Vec::new(),
                 frames: 0,
+                mixture: None,
             }),
+            DistributionRef::Mixture(mixture) => {
+                self.enter_call(mixture.kind.name(), call.span)?;
+                let entered = self.enter_mixture(call, mixture, arguments);
+                self.calls -= 1;
+                entered
+            }
             DistributionRef::Item(id) => {
                 let item = &self.hir.distributions[id.0 as usize];
                 self.enter_call(&item.name, call.span)?;
@@ -98,10 +125,11 @@ impl<'a> Expander<'a> {
                 draw: &item.draw,
                 conditions,
                 frames: 1,
+                mixture: None,
             }),
             DistributionBody::Same(same) => {
                 let entered = self
-                    .values(&same.arguments)
+                    .law_arguments(same)
                     .and_then(|values| self.enter(same, values));
                 match entered {
                     Ok(mut entered) => {
@@ -132,6 +160,9 @@ impl<'a> Expander<'a> {
         argument: Option<Value>,
         span: Span,
     ) -> Outcome<Option<Value>> {
+        if let Some(parts) = &entered.mixture {
+            return self.mixture_member(entered, parts, name, argument, span);
+        }
         let Some(member) = entered.item.and_then(|item| item.member(name)) else {
             return Ok(None);
         };
@@ -160,7 +191,7 @@ impl<'a> Expander<'a> {
         value: Value,
         span: Span,
     ) -> Outcome<Scalar> {
-        if entered.item.is_none() {
+        if entered.is_flat() {
             return Ok(Scalar::real(0.0));
         }
         match self.member(entered, "log_density", Some(value), span)? {
@@ -218,6 +249,18 @@ impl<'a> Expander<'a> {
         self.bounds(scalar, lower, upper, what, span, conditions)
     }
 
+    /// A number that must be a probability.
+    pub(super) fn unit_condition(
+        &mut self,
+        value: Scalar,
+        what: &str,
+        span: Span,
+        conditions: &mut Vec<Condition>,
+    ) -> Outcome<()> {
+        let (lower, upper) = ((Scalar::real(0.0), false), Scalar::real(1.0));
+        self.bounds(value, Some(lower), Some(upper), what, span, conditions)
+    }
+
     fn bounds(
         &mut self,
         value: Scalar,
@@ -271,7 +314,7 @@ impl<'a> Expander<'a> {
         Ok(())
     }
 
-    fn condition(
+    pub(super) fn condition(
         &mut self,
         holds: Scalar,
         value: Scalar,
@@ -419,7 +462,7 @@ impl<'a> Expander<'a> {
     }
 
     /// Probabilities: none negative, and their sum 1 up to rounding.
-    fn simplex_condition(
+    pub(super) fn simplex_condition(
         &mut self,
         value: &Value,
         what: &str,
@@ -443,6 +486,17 @@ impl<'a> Expander<'a> {
             conditions,
         )?;
         let sum = self.reduce_pull(Reducer::Sum, pull, span)?.scalar()?;
+        self.sum_condition(sum, what, span, conditions)
+    }
+
+    /// Probabilities sum to one, up to rounding.
+    pub(super) fn sum_condition(
+        &mut self,
+        sum: Scalar,
+        what: &str,
+        span: Span,
+        conditions: &mut Vec<Condition>,
+    ) -> Outcome<()> {
         let error = Scalar::operation(Operation::Subtract, vec![sum.clone(), Scalar::real(1.0)]);
         let error = Scalar::operation(Operation::Absolute, vec![error]);
         let holds = Scalar::operation(Operation::LessEqual, vec![error, Scalar::real(1e-8)]);
@@ -505,6 +559,9 @@ impl<'a> Expander<'a> {
         at: &[Scalar],
         span: Span,
     ) -> Outcome<Support> {
+        if let Some(parts) = &entered.mixture {
+            return self.mixture_support(entered, parts, at, span);
+        }
         let declared = entered.draw;
         let int = declared.element == Element::Int;
         let size = match declared.sizes.first() {
@@ -574,28 +631,20 @@ impl<'a> Expander<'a> {
         expression: &'a hir::Expression,
     ) -> Outcome<Value> {
         let span = expression.span;
-        let mut values = self.values(&call.arguments)?;
+        let mut values = self.law_arguments(call)?;
         let scalar_law = self.draw_rank(call) == 0;
+        let slots = call.slots(&self.hir.distributions);
         values.push(self.value(argument)?);
         if !scalar_law {
             return Ok(Value::Scalar(self.method_at(call, method, values, span)?));
         }
-        let item = match call.distribution {
-            DistributionRef::Item(id) => Some(&self.hir.distributions[id.0 as usize]),
-            DistributionRef::Flat(_) => None,
-        };
-        let is_scalar = |position: usize| {
-            item.is_none_or(|item| {
-                item.parameters
-                    .get(position)
-                    .is_none_or(|p| p.declared.sizes.is_empty())
-            })
-        };
+        let is_scalar = |position: usize| slots.get(position).is_none_or(|slot| slot.is_scalar);
+        let is_indexed = |position: usize| slots.get(position).is_some_and(|slot| slot.is_indexed);
         let scalars: Vec<Value> = values
             .iter()
             .enumerate()
             .filter(|(i, _)| is_scalar(*i))
-            .map(|(_, v)| v.clone())
+            .map(|(i, v)| self.without_component(v, is_indexed(i), span))
             .collect();
         match self.common_shape(&scalars, &[], span)? {
             None => Ok(Value::Scalar(self.method_at(call, method, values, span)?)),
@@ -604,7 +653,9 @@ impl<'a> Expander<'a> {
                     .iter()
                     .enumerate()
                     .map(|(i, v)| {
-                        if is_scalar(i) {
+                        if is_indexed(i) && is_scalar(i) {
+                            expander.component_elements(v, at, span)
+                        } else if is_scalar(i) {
                             Value::Scalar(expander.at(v, at, span))
                         } else {
                             v.clone()
@@ -642,9 +693,15 @@ impl<'a> Expander<'a> {
             self.leave(&entered);
             return Ok(outside);
         }
-        let result = self.member(&entered, method, Some(argument), span);
+        let result = match (method, argument) {
+            ("log_cdf" | "log_ccdf", Value::Scalar(x)) => self.log_tail(&entered, method, &x, span),
+            ("cdf", Value::Scalar(x)) => self.cumulative(&entered, &x, span),
+            (_, argument) => self
+                .member(&entered, method, Some(argument), span)
+                .and_then(|value| value.ok_or(Failure::Silent)?.scalar()),
+        };
         self.leave(&entered);
-        let value = result?.ok_or(Failure::Silent)?.scalar()?;
+        let value = result?;
         let holds = conditions
             .into_iter()
             .map(|condition| condition.holds)
@@ -660,7 +717,17 @@ impl<'a> Expander<'a> {
         match &call.distribution {
             DistributionRef::Item(id) => self.hir.distributions[id.0 as usize].draw.sizes.len(),
             DistributionRef::Flat(declared) => declared.sizes.len(),
+            DistributionRef::Mixture(mixture) => mixture.draw.sizes.len(),
         }
+    }
+
+    /// The values of all arguments of a law, those of its components too.
+    pub fn law_arguments(&mut self, call: &'a DistributionCall) -> Outcome<Vec<Value>> {
+        let slots = call.slots(&self.hir.distributions);
+        slots
+            .iter()
+            .map(|slot| self.value(slot.expression))
+            .collect()
     }
 
     /// log P(lower ≤ X ≤ upper) of the law that is entered; `lower` is −∞ or `upper` ∞ where a side is open.
@@ -713,7 +780,8 @@ impl<'a> Expander<'a> {
         zero && lower.as_number().is_some_and(|lower| lower <= 0.0)
     }
 
-    fn log_tail(
+    /// log P(X ≤ at) or log P(X > at), by whichever members the law has.
+    pub(super) fn log_tail(
         &mut self,
         entered: &Entered<'a>,
         name: &str,

@@ -31,7 +31,7 @@ impl<'a> Expander<'a> {
         }
         let arguments = match arguments {
             Some(arguments) => arguments,
-            None => self.values(&law.call.arguments)?,
+            None => self.law_arguments(&law.call)?,
         };
         let scalars: Vec<Scalar> = arguments
             .iter()

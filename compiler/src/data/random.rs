@@ -8,7 +8,7 @@ use super::expression::sizes;
 use super::interval::Interval;
 use super::loops::{ArrayId, ArrayKind, Binder, Random, Role, Scalar, Statement, Support};
 use super::pull::{Body, Pull, Value};
-use crate::check::hir::{self, Element, Law, RandomIndex, VariableId};
+use crate::check::hir::{Element, Law, RandomIndex, VariableId};
 use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
 
@@ -74,26 +74,19 @@ impl<'a> Expander<'a> {
         shape: &[usize],
         span: Span,
     ) -> Outcome<Vec<Value>> {
-        let item = match law.call.distribution {
-            hir::DistributionRef::Item(id) => &self.hir.distributions[id.0 as usize],
-            hir::DistributionRef::Flat(_) => return Ok(Vec::new()),
-        };
+        let slots = law.call.slots(&self.hir.distributions);
         let mut here = Vec::new();
-        for (position, (parameter, argument)) in item.parameters.iter().zip(arguments).enumerate() {
-            let scalar = parameter.declared.sizes.is_empty();
+        for (slot, argument) in slots.iter().zip(arguments) {
             here.push(match argument {
-                Value::Array(pull) if scalar => {
-                    if pull.shape != shape {
-                        let place = law
-                            .call
-                            .arguments
-                            .get(position)
-                            .map_or(span, |argument| argument.span);
+                Value::Array(pull) if slot.is_scalar => {
+                    let own = &pull.shape[usize::from(slot.is_indexed)..];
+                    if own != shape && !(slot.is_indexed && own.is_empty()) {
+                        let place = slot.expression.span;
                         let diagnostic = Diagnostic::error(
                             "E0411",
                             format!(
                                 "this argument has {}, and {} needed",
-                                sizes(&pull.shape),
+                                sizes(own),
                                 if shape.is_empty() {
                                     "one number is".to_string()
                                 } else {
@@ -101,13 +94,17 @@ impl<'a> Expander<'a> {
                                 }
                             ),
                         )
-                        .at(place, sizes(&pull.shape));
+                        .at(place, sizes(own));
                         let diagnostic = self.origins_note(diagnostic, &law.call.arguments);
                         return Err(diagnostic
                             .help("give each element its own number: make the lengths equal, or index the array")
                             .into());
                     }
-                    Value::Scalar(pull.at(&self.loops.arrays, at, span))
+                    if slot.is_indexed {
+                        self.component_elements(argument, at, span)
+                    } else {
+                        Value::Scalar(pull.at(&self.loops.arrays, at, span))
+                    }
                 }
                 other => other.clone(),
             });
@@ -128,7 +125,7 @@ impl<'a> Expander<'a> {
         {
             None
         } else {
-            Some(self.values(&law.call.arguments)?)
+            Some(self.law_arguments(&law.call)?)
         };
         let mut binders = Vec::new();
         let mut at = Vec::new();
@@ -182,7 +179,7 @@ impl<'a> Expander<'a> {
         self.nest(binders, defines, |expander, _| {
             let arguments = match arguments {
                 Some(arguments) => arguments,
-                None => expander.values(&law.call.arguments)?,
+                None => expander.law_arguments(&law.call)?,
             };
             let shape = expander.loops.array(array).shape[..at.len()].to_vec();
             let here = expander.arguments_at(law, &arguments, &at, &shape, span)?;
@@ -196,15 +193,13 @@ impl<'a> Expander<'a> {
 
     /// The arguments that stand for parameters that are numbers.
     pub(super) fn scalar_arguments(&self, law: &Law, arguments: &[Value]) -> Vec<Value> {
-        let hir::DistributionRef::Item(id) = law.call.distribution else {
-            return Vec::new();
-        };
-        let parameters = &self.hir.distributions[id.0 as usize].parameters;
-        parameters
+        let slots = law.call.slots(&self.hir.distributions);
+        let scalars = slots
             .iter()
             .zip(arguments)
-            .filter(|(parameter, _)| parameter.declared.sizes.is_empty())
-            .map(|(_, argument)| argument.clone())
+            .filter(|(slot, _)| slot.is_scalar);
+        scalars
+            .map(|(slot, argument)| self.without_component(argument, slot.is_indexed, law.span))
             .collect()
     }
 
@@ -300,7 +295,7 @@ impl<'a> Expander<'a> {
         if sample.is_none()
             && !observed
             && self.role(variable) == Role::Simulated
-            && entered.item.is_none()
+            && entered.is_flat()
         {
             return Err(Diagnostic::error(
                 "E0436",
@@ -476,7 +471,7 @@ impl<'a> Expander<'a> {
         let mut length = || -> Outcome<usize> {
             let values = match arguments {
                 Some(arguments) => arguments.to_vec(),
-                None => self.values(&law.call.arguments)?,
+                None => self.law_arguments(&law.call)?,
             };
             let entered = self.enter(&law.call, values)?;
             let support = self.support(&entered, &[], law.span);

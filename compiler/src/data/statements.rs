@@ -283,7 +283,7 @@ impl<'a> Expander<'a> {
         span: Span,
     ) -> Outcome<()> {
         let observed = self.value(value)?;
-        let arguments = self.values(&law.call.arguments)?;
+        let arguments = self.law_arguments(&law.call)?;
         let vector = self.draw_rank(&law.call) > 0;
         let shape = if vector {
             Vec::new()

@@ -594,25 +594,44 @@ impl Lowerer<'_> {
         })
     }
 
+    /// The same for a few values, without branches, so that loops around it can run in blocks: for two of them
+    /// b + log(1 + exp(a − b)) with b the larger, for more m + log Σ exp(x − m). Where all are −∞, 0 stands for the
+    /// difference or for m.
     fn log_sum_exp_of(&mut self, values: Vec<Value>) -> Lowered<Value> {
+        use Operation::*;
+        let zero = self.builder.real(0.0);
+        let nothing = self.builder.real(f64::NEG_INFINITY);
+        if let [a, b] = values[..] {
+            // Not `Minimum` and `Maximum`: of two equal values each must be one of the two, for the gradient.
+            let is_less = self.builder.scalar(Less, &[a, b]);
+            let small = self.builder.scalar(Select, &[is_less, a, b]);
+            let large = self.builder.scalar(Select, &[is_less, b, a]);
+            let is_nothing = self.builder.scalar(Equal, &[large, nothing]);
+            let gap = self.builder.scalar(Subtract, &[small, large]);
+            let gap = self.builder.scalar(Select, &[is_nothing, zero, gap]);
+            let rest = self.builder.scalar(LogOnePlusExp, &[gap]);
+            return Ok(self.builder.scalar(Add, &[large, rest]));
+        }
+        if values.len() == 1 {
+            return Ok(values[0]);
+        }
         let largest = values
             .iter()
             .copied()
-            .reduce(|a, b| self.builder.scalar(Operation::Maximum, &[a, b]));
+            .reduce(|a, b| self.builder.scalar(Maximum, &[a, b]));
         let Some(largest) = largest else {
-            return Ok(self.builder.real(f64::NEG_INFINITY));
+            return Ok(nothing);
         };
-        self.unless_nothing(largest, &mut |lowerer| {
-            let mut sum = lowerer.builder.real(0.0);
-            for &value in &values {
-                let below = lowerer
-                    .builder
-                    .scalar(Operation::Subtract, &[value, largest]);
-                let term = lowerer.builder.scalar(Operation::Exponential, &[below]);
-                sum = lowerer.builder.scalar(Operation::Add, &[sum, term]);
-            }
-            Ok(sum)
-        })
+        let is_nothing = self.builder.scalar(Equal, &[largest, nothing]);
+        let largest = self.builder.scalar(Select, &[is_nothing, zero, largest]);
+        let mut sum = zero;
+        for value in values {
+            let below = self.builder.scalar(Subtract, &[value, largest]);
+            let term = self.builder.scalar(Exponential, &[below]);
+            sum = self.builder.scalar(Add, &[sum, term]);
+        }
+        let log = self.builder.scalar(Logarithm, &[sum]);
+        Ok(self.builder.scalar(Add, &[largest, log]))
     }
 
     fn unless_nothing(
