@@ -1,6 +1,8 @@
 //! A point of parameter space given by name, as a data file gives data: nested arrays of constrained values. Everything
 //! is checked before anything is computed, and all complaints are made at once, since points are often written by hand.
 
+use std::collections::HashSet;
+
 use likelier_compiler::data::dataset::{Dataset, Entry};
 use likelier_compiler::source::suggest::nearest;
 use likelier_compiler::{Compiled, InferredVariable, PointDensity};
@@ -31,18 +33,17 @@ pub(crate) fn density(compiled: &Compiled, point: &Dataset) -> Result<PointDensi
 
 /// The values of all inferred variables at the places the compiler has for them.
 fn given_values(inferred: &[InferredVariable], point: &Dataset) -> Result<Vec<f64>, Error> {
-    let length = |variable: &InferredVariable| variable.shape.iter().product::<usize>();
     let total = inferred
         .iter()
-        .map(|v| v.given_offset + length(v))
+        .map(|v| v.given_offset + v.length())
         .max()
         .unwrap_or(0);
     let mut given = vec![f64::NAN; total];
     let mut complaints = Vec::new();
     for variable in inferred {
-        let place = variable.given_offset..variable.given_offset + length(variable);
+        let place = variable.given_offset..variable.given_offset + variable.length();
         match values_of(variable, point) {
-            Ok(values) => given[place].copy_from_slice(values),
+            Ok(values) => given[place].copy_from_slice(&values),
             Err(complaint) => complaints.push(complaint),
         }
     }
@@ -61,7 +62,7 @@ fn given_values(inferred: &[InferredVariable], point: &Dataset) -> Result<Vec<f6
     }
 }
 
-fn values_of<'a>(variable: &InferredVariable, point: &'a Dataset) -> Result<&'a [f64], String> {
+fn values_of(variable: &InferredVariable, point: &Dataset) -> Result<Vec<f64>, String> {
     let name = &variable.name;
     let wanted = shape_text(&variable.shape);
     let Some(entry) = point.get(name) else {
@@ -84,7 +85,20 @@ fn values_of<'a>(variable: &InferredVariable, point: &'a Dataset) -> Result<&'a 
             "give it the model's shape",
         );
     }
-    for (flat, value) in entry.values.iter().enumerate() {
+    if let Some(elements) = &variable.elements {
+        let unknown: HashSet<usize> = elements.iter().copied().collect();
+        let observed = |flat: &usize| !unknown.contains(flat) && !entry.is_missing(*flat);
+        if let Some(flat) = (0..entry.values.len()).find(observed) {
+            return complain(
+                format!("`{}` is not unknown", entry.element_name(flat)),
+                "write `null` for the elements that the data hold, or that are simulated",
+            );
+        }
+    }
+    let all: Vec<usize> = (0..entry.values.len()).collect();
+    let unknown = variable.elements.as_ref().unwrap_or(&all);
+    for &flat in unknown {
+        let value = entry.values[flat];
         if entry.is_missing(flat) || !value.is_finite() {
             let element = entry.element_name(flat);
             let found = if entry.is_missing(flat) {
@@ -98,7 +112,7 @@ fn values_of<'a>(variable: &InferredVariable, point: &'a Dataset) -> Result<&'a 
             );
         }
     }
-    Ok(&entry.values)
+    Ok(unknown.iter().map(|&flat| entry.values[flat]).collect())
 }
 
 fn superfluous(entry: &Entry, names: &[&str]) -> String {
@@ -140,6 +154,7 @@ mod tests {
         let variable = |name: &str, shape: &[usize], offset, range| InferredVariable {
             name: name.to_owned(),
             shape: shape.to_vec(),
+            elements: None,
             given_offset: offset,
             unconstrained: range,
         };

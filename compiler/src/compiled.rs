@@ -8,10 +8,11 @@ use likelier_runtime::target::{Parts, Target, Weights};
 use crate::Options;
 use crate::check::hir::{Hir, StatementKind, VariableId, VariableKind};
 use crate::check::walk::all_statements;
-use crate::data::BoundProgram;
+use crate::data::{BoundProgram, Split};
 use crate::data::dataset::Dataset;
-use crate::data::loops::{self, ArrayKind, Statement};
-use crate::forward::{self, OutputKind};
+use crate::data::coordinates::{Coordinate, Coordinates, coordinates};
+use crate::data::loops::{self, ArrayKind, Loops, Statement};
+use crate::forward::{self, OutputColumn, OutputKind};
 use crate::jit::{CompiledModel, Programs};
 use crate::source::{Diagnostic, Sources};
 use crate::{density, gradient};
@@ -63,10 +64,22 @@ pub struct InferredVariable {
     pub name: String,
     /// The length of each index position.
     pub shape: Vec<usize>,
+    /// The elements that are unknown, by flat index, when the data hold the others.
+    pub elements: Option<Vec<usize>>,
     /// Where its constrained values begin among those of all unknown variables.
     pub given_offset: usize,
     /// Its coordinates of the position.
     pub unconstrained: Range<usize>,
+}
+
+impl InferredVariable {
+    /// Number of unknown elements.
+    pub fn length(&self) -> usize {
+        match &self.elements {
+            Some(elements) => elements.len(),
+            None => self.shape.iter().product(),
+        }
+    }
 }
 
 /// What became of a variable.
@@ -148,33 +161,9 @@ pub(crate) fn finish(
     };
     let model = CompiledModel::compile(programs, options.cpu)
         .map_err(|error| vec![internal(error.to_string())])?;
-    let mut columns = Vec::new();
-    for column in output_columns {
-        let kind = match column.kind {
-            OutputKind::Inferred => ColumnKind::Inferred,
-            OutputKind::Report => ColumnKind::Report,
-            OutputKind::Simulated => ColumnKind::Simulated,
-        };
-        elements(
-            &column.name,
-            &loops.array(column.array).shape,
-            kind,
-            &mut columns,
-        );
-    }
-    let inferred = layout
-        .inferred
-        .iter()
-        .map(|variable| {
-            let array = loops.array(variable.array);
-            InferredVariable {
-                name: array.name.clone(),
-                shape: array.shape.clone(),
-                given_offset: variable.given_offset,
-                unconstrained: variable.unconstrained.clone(),
-            }
-        })
-        .collect();
+    let labels = coordinates(hir, &program.bound, dataset);
+    let columns = columns(loops, &output_columns, &labels);
+    let inferred = inferred(loops, &layout);
     warnings.extend(observed_ancestors(hir, &program));
     Ok(Compiled {
         model,
@@ -186,28 +175,81 @@ pub(crate) fn finish(
     })
 }
 
-/// The columns of an array, last index fastest.
-fn elements(name: &str, shape: &[usize], kind: ColumnKind, columns: &mut Vec<Column>) {
-    let count: usize = shape.iter().product();
-    for flat in 0..count {
-        let mut index = vec![0; shape.len()];
-        let mut rest = flat;
-        for (index, &length) in index.iter_mut().zip(shape).rev() {
-            *index = rest % length + 1;
-            rest /= length;
+/// The unknown variables as users see them.
+pub(crate) fn inferred(loops: &Loops, layout: &density::Layout) -> Vec<InferredVariable> {
+    let one = |variable: &density::InferredArray| {
+        let array = loops.array(variable.array);
+        let part = loops.parts.get(&variable.array);
+        InferredVariable {
+            name: array.name.clone(),
+            shape: part.map_or(&array.shape, |part| &part.shape).clone(),
+            elements: part.map(|part| part.elements.clone()),
+            given_offset: variable.given_offset,
+            unconstrained: variable.unconstrained.clone(),
         }
-        let shown: Vec<String> = index.iter().map(usize::to_string).collect();
-        let full = if shape.is_empty() {
-            name.to_string()
-        } else {
-            format!("{name}[{}]", shown.join(", "))
+    };
+    layout.inferred.iter().map(one).collect()
+}
+
+/// The numbers of a draw with their names.
+pub(crate) fn columns(
+    loops: &Loops,
+    outputs: &[OutputColumn],
+    coordinates: &Coordinates,
+) -> Vec<Column> {
+    let mut columns = Vec::new();
+    for output in outputs {
+        let kind = match output.kind {
+            OutputKind::Inferred => ColumnKind::Inferred,
+            OutputKind::Report => ColumnKind::Report,
+            OutputKind::Simulated => ColumnKind::Simulated,
         };
-        columns.push(Column {
-            name: full,
-            variable: name.to_string(),
-            index,
-            kind,
-        });
+        let array = loops.array(output.array);
+        let part = loops.parts.get(&output.array);
+        let shape = part.map_or(&array.shape, |part| &part.shape);
+        let axes = coordinates.get(&output.name).map_or(&[][..], Vec::as_slice);
+        let mut add = |flat| columns.push(element_column(&output.name, shape, flat, kind, axes));
+        match part {
+            Some(part) => part.elements.iter().copied().for_each(&mut add),
+            None => (0..array.length()).for_each(&mut add),
+        }
+    }
+    columns
+}
+
+/// One element of an array; its flat index has the last index fastest.
+pub(crate) fn element_column(
+    name: &str,
+    shape: &[usize],
+    flat: usize,
+    kind: ColumnKind,
+    axes: &[Option<Coordinate>],
+) -> Column {
+    let mut index = vec![0; shape.len()];
+    let mut rest = flat;
+    for (index, &length) in index.iter_mut().zip(shape).rev() {
+        *index = rest % length + 1;
+        rest /= length;
+    }
+    let shown = |(axis, &index): (usize, &usize)| {
+        let coordinate = axes.get(axis).and_then(Option::as_ref);
+        let fits = coordinate.filter(|coordinate| coordinate.labels.len() == shape[axis]);
+        match fits {
+            Some(coordinate) => format!("{}={}", coordinate.name, coordinate.labels[index - 1]),
+            None => index.to_string(),
+        }
+    };
+    let shown: Vec<String> = index.iter().enumerate().map(shown).collect();
+    let full = if shape.is_empty() {
+        name.to_string()
+    } else {
+        format!("{name}[{}]", shown.join(", "))
+    };
+    Column {
+        name: full,
+        variable: name.to_string(),
+        index,
+        kind,
     }
 }
 
@@ -249,6 +291,7 @@ fn observed_ancestors(hir: &Hir, program: &BoundProgram) -> Vec<Diagnostic> {
     let mut warnings = Vec::new();
     let is_observed = |id: &VariableId| {
         program.bound.keys.contains_key(id)
+            && !program.bound.partial.contains(id)
             && hir.variables[id.0 as usize].kind == VariableKind::Random
     };
     let mut said = std::collections::HashSet::new();
@@ -275,7 +318,7 @@ fn observed_ancestors(hir: &Hir, program: &BoundProgram) -> Vec<Diagnostic> {
     warnings
 }
 
-fn roles(hir: &Hir, sources: &Sources, dataset: &Dataset, program: &BoundProgram) -> Vec<RoleLine> {
+pub(crate) fn roles(hir: &Hir, sources: &Sources, dataset: &Dataset, program: &BoundProgram) -> Vec<RoleLine> {
     let mut lines: Vec<RoleLine> = Vec::new();
     let mut said = std::collections::HashSet::new();
     let oneline = |span| {
@@ -291,6 +334,12 @@ fn roles(hir: &Hir, sources: &Sources, dataset: &Dataset, program: &BoundProgram
         &mut |statement, _| match &statement.kind {
             StatementKind::Random { variable, law, .. } if said.insert(*variable) => {
                 let name = hir.variables[variable.0 as usize].name.clone();
+                if let Some(split) = program.splits.get(variable) {
+                    let distribution = oneline(law.span);
+                    let whole = program.loops.array(split.whole).length();
+                    lines.extend(split_lines(&name, split, whole, &distribution));
+                    return;
+                }
                 let array = program
                     .arrays
                     .get(variable)
@@ -331,6 +380,26 @@ fn roles(hir: &Hir, sources: &Sources, dataset: &Dataset, program: &BoundProgram
         },
     );
     lines
+}
+
+/// A line for each role that some elements of a variable have.
+fn split_lines(name: &str, split: &Split, length: usize, distribution: &str) -> Vec<RoleLine> {
+    let unit = length / split.roles.len().max(1);
+    let roles = [
+        (Role::Observed, None),
+        (Role::Inferred, Some(loops::Role::Inferred)),
+        (Role::Simulated, Some(loops::Role::Simulated)),
+    ];
+    let line = |(role, wanted): (Role, Option<loops::Role>)| {
+        let units = split.roles.iter().filter(|role| **role == wanted).count();
+        (units > 0).then(|| RoleLine {
+            name: name.to_string(),
+            role,
+            elements: units * unit,
+            distribution: Some(distribution.to_string()),
+        })
+    };
+    roles.into_iter().filter_map(line).collect()
 }
 
 impl Compiled {

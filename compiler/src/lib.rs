@@ -30,13 +30,16 @@ pub mod math;
 
 mod compiled;
 mod docs;
+mod simulation;
 
 pub use compiled::{Column, ColumnKind, Compiled, InferredVariable, PointDensity, Role, RoleLine};
 pub use docs::doc;
 pub use jit::CpuLevel;
+pub use simulation::{Prediction, Simulation, pointwise, predict, simulate};
 
 use check::hir::Hir;
 use data::BoundProgram;
+use data::bind::Purpose;
 use data::dataset::Dataset;
 use source::{Diagnostic, FileId, Sources};
 
@@ -90,7 +93,7 @@ pub fn compile(
     options: &Options,
 ) -> Result<Compiled, Vec<Diagnostic>> {
     let (hir, warnings) = front(sources, file)?;
-    let program = data::bind_program(&hir, sources, dataset)?;
+    let program = data::bind_program(&hir, sources, dataset, Purpose::Posterior)?;
     compiled::finish(&hir, sources, dataset, program, warnings, options)
 }
 
@@ -148,7 +151,7 @@ pub fn show(
     if stage == Stage::Hir {
         return Ok(check::print::print(&hir));
     }
-    let BoundProgram { loops, ranges, .. } = data::bind_program(&hir, sources, dataset)?;
+    let BoundProgram { loops, ranges, .. } = data::bind_program(&hir, sources, dataset, Purpose::Posterior)?;
     if stage == Stage::Loops {
         return Ok(data::print(&loops));
     }

@@ -17,6 +17,10 @@ pub enum Purpose {
     Output = 3,
     /// Tests of the program itself.
     Test = 4,
+    /// Draws of a whole model from its prior.
+    Prior = 5,
+    /// What draws predict.
+    Prediction = 6,
 }
 
 /// A stream of random numbers.

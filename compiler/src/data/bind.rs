@@ -22,10 +22,62 @@ pub struct Bound {
     pub keys: HashMap<VariableId, String>,
     /// Where each name's data come from, for messages.
     pub origins: HashMap<String, String>,
-    /// Of random variables that the data do not hold.
+    /// Of random variables that the data do not hold, and of the missing elements of the others.
     pub roles: HashMap<VariableId, Role>,
+    /// Random variables of which the data hold some elements and miss others.
+    pub partial: HashSet<VariableId>,
+    /// Of partially missing variables, the role of each element (`None`: observed), once it is known.
+    pub elements: HashMap<VariableId, Vec<Option<Role>>>,
+    /// What a draw holds, when draws are given: by name.
+    pub known: HashMap<String, Known>,
     /// Keys that the model does not use.
     pub unused: Vec<String>,
+}
+
+/// What a program is bound for.
+#[derive(Debug, Clone, Copy, Default)]
+pub enum Purpose<'a> {
+    /// To condition on the data.
+    #[default]
+    Posterior,
+    /// To draw every random variable forward; data of random variables tell sizes only.
+    Prior,
+    /// To draw forward whatever the given draws do not hold.
+    Prediction(&'a Draws),
+}
+
+/// What draws hold of the variables of a model.
+#[derive(Debug, Clone, Default)]
+pub struct Draws {
+    /// By the name of a variable.
+    pub known: HashMap<String, Known>,
+    /// Observed variables that keep the values of the data.
+    pub held: HashSet<String>,
+    /// The sizes that held for them, where the data at hand tell no others.
+    pub sizes: HashMap<String, i64>,
+}
+
+/// The elements of a variable that draws hold.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Known {
+    /// Its shape in the program that made the draws.
+    pub shape: Vec<usize>,
+    /// Whether draws hold an element, by flat index.
+    pub present: Vec<bool>,
+}
+
+impl Known {
+    /// Whether draws hold the element of these indices (from 0).
+    pub fn holds(&self, indices: &[usize]) -> bool {
+        let mut flat = 0;
+        for (&index, &length) in indices.iter().zip(&self.shape) {
+            if index >= length {
+                return false;
+            }
+            flat = flat * length + index;
+        }
+        indices.len() == self.shape.len() && self.present[flat]
+    }
 }
 
 impl Bound {
@@ -36,7 +88,7 @@ impl Bound {
 }
 
 /// Binds the names of a model.
-pub fn bind(hir: &Hir, dataset: &Dataset) -> (Bound, Vec<Diagnostic>) {
+pub fn bind(hir: &Hir, dataset: &Dataset, purpose: Purpose) -> (Bound, Vec<Diagnostic>) {
     let mut binder = Binder {
         hir,
         dataset,
@@ -45,9 +97,11 @@ pub fn bind(hir: &Hir, dataset: &Dataset) -> (Bound, Vec<Diagnostic>) {
         misshapen: HashSet::new(),
     };
     binder.keys();
-    binder.sizes();
-    binder.roles();
-    binder.unused();
+    binder.sizes(purpose);
+    let used: HashSet<String> = binder.bound.keys.values().cloned().collect();
+    binder.unobserved(purpose);
+    binder.roles(purpose);
+    binder.unused(&used);
     (binder.bound, binder.diagnostics)
 }
 
@@ -91,7 +145,7 @@ impl Binder<'_> {
     }
 
     /// Sizes: a key of that name, else the first array that mentions it, else a default.
-    fn sizes(&mut self) {
+    fn sizes(&mut self, purpose: Purpose) {
         for (i, variable) in self.hir.variables.iter().enumerate() {
             let id = VariableId(i as u32);
             let (VariableKind::Size, Some(key)) = (variable.kind, self.bound.keys.get(&id)) else {
@@ -125,24 +179,41 @@ impl Binder<'_> {
             }
         }
         let hir = self.hir;
-        all_statements(
-            &hir.statements,
-            0,
-            &mut |statement, _| match &statement.kind {
-                StatementKind::Given {
-                    variable,
-                    declared,
-                    default,
-                    ..
-                } => {
-                    self.size_of_given(*variable, declared, default.as_ref());
+        let mut learn = |givens: bool, randoms: bool| {
+            all_statements(
+                &hir.statements,
+                0,
+                &mut |statement, _| match &statement.kind {
+                    StatementKind::Given {
+                        variable,
+                        declared,
+                        default,
+                        ..
+                    } if givens => {
+                        self.size_of_given(*variable, declared, default.as_ref());
+                    }
+                    StatementKind::Random {
+                        variable, indices, ..
+                    } if randoms => self.sizes_of_random(*variable, indices),
+                    _ => {}
+                },
+            );
+        };
+        // What is to be predicted follows the covariates.
+        if let Purpose::Prediction(draws) = purpose {
+            learn(true, false);
+            learn(false, true);
+            for (i, variable) in hir.variables.iter().enumerate() {
+                if let (VariableKind::Size, Some(&size)) =
+                    (variable.kind, draws.sizes.get(&variable.name))
+                {
+                    let id = VariableId(i as u32);
+                    self.bound.sizes.entry(id).or_insert(size);
                 }
-                StatementKind::Random {
-                    variable, indices, ..
-                } => self.sizes_of_random(*variable, indices),
-                _ => {}
-            },
-        );
+            }
+        } else {
+            learn(true, true);
+        }
         for (i, variable) in hir.variables.iter().enumerate() {
             let id = VariableId(i as u32);
             if variable.kind == VariableKind::Size && !self.bound.sizes.contains_key(&id) {
@@ -287,8 +358,42 @@ impl Binder<'_> {
         }
     }
 
-    /// Inferred is what a conditioned statement depends on, through any number of definitions.
-    fn roles(&mut self) {
+    /// Of random variables that the data name, those that are missing, or not to be conditioned on, are unobserved all
+    /// the same: their data have told the sizes.
+    fn unobserved(&mut self, purpose: Purpose) {
+        for (i, variable) in self.hir.variables.iter().enumerate() {
+            let id = VariableId(i as u32);
+            if variable.kind != VariableKind::Random {
+                continue;
+            }
+            let Some(entry) = self
+                .bound
+                .keys
+                .get(&id)
+                .and_then(|key| self.dataset.get(key))
+            else {
+                continue;
+            };
+            let is_conditioned = match purpose {
+                Purpose::Posterior => true,
+                Purpose::Prior => false,
+                Purpose::Prediction(draws) => draws.held.contains(&variable.name),
+            };
+            let missing = entry.missing_count();
+            if !is_conditioned || missing > 0 && missing == entry.values.len() {
+                self.bound.keys.remove(&id);
+            } else if missing > 0 {
+                self.bound.partial.insert(id);
+            }
+        }
+        if let Purpose::Prediction(draws) = purpose {
+            self.bound.known.clone_from(&draws.known);
+        }
+    }
+
+    /// Inferred is what a conditioned statement depends on, through any number of definitions; without conditions,
+    /// what the draws hold.
+    fn roles(&mut self, purpose: Purpose) {
         let mut reads: HashMap<VariableId, HashSet<VariableId>> = HashMap::new();
         let mut wanted: Vec<VariableId> = Vec::new();
         self.gather(&self.hir.statements, &[], &mut reads, &mut wanted);
@@ -302,8 +407,14 @@ impl Binder<'_> {
         }
         for (i, variable) in self.hir.variables.iter().enumerate() {
             let id = VariableId(i as u32);
-            if variable.kind == VariableKind::Random && !self.bound.keys.contains_key(&id) {
-                let role = if reached.contains(&id) {
+            let is_unknown = !self.bound.keys.contains_key(&id) || self.bound.partial.contains(&id);
+            if variable.kind == VariableKind::Random && is_unknown {
+                let is_inferred = match purpose {
+                    Purpose::Posterior => reached.contains(&id),
+                    Purpose::Prior => false,
+                    Purpose::Prediction(draws) => draws.known.contains_key(&variable.name),
+                };
+                let role = if is_inferred {
                     Role::Inferred
                 } else {
                     Role::Simulated
@@ -336,6 +447,13 @@ impl Binder<'_> {
                 {
                     reads.entry(*variable).or_default().extend(names);
                 }
+                StatementKind::Random { variable, .. } if self.bound.partial.contains(variable) => {
+                    reads
+                        .entry(*variable)
+                        .or_default()
+                        .extend(names.iter().copied());
+                    wanted.extend(names);
+                }
                 StatementKind::Random { .. }
                 | StatementKind::Observe { .. }
                 | StatementKind::Factor { .. }
@@ -353,20 +471,20 @@ impl Binder<'_> {
     }
 
     /// Lists unused keys; one that is nearly the name of an unobserved variable is an error.
-    fn unused(&mut self) {
-        let used: HashSet<&str> = self.bound.keys.values().map(String::as_str).collect();
+    fn unused(&mut self, used: &HashSet<String>) {
         let unused: Vec<String> = self
             .dataset
             .entries()
             .iter()
             .map(|entry| entry.key.clone())
-            .filter(|key| !used.contains(key.as_str()))
+            .filter(|key| !used.contains(key))
             .collect();
         let unobserved: Vec<&str> = self
             .bound
             .roles
             .keys()
             .map(|id| self.hir.variables[id.0 as usize].name.as_str())
+            .filter(|name| !used.contains(*name))
             .collect();
         for key in &unused {
             let same_letters = unobserved

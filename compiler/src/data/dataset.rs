@@ -86,6 +86,26 @@ impl Dataset {
         Ok(())
     }
 
+    /// These data with those of `newer` in place of what they replace, and without the keys that `drop` names and `newer`
+    /// does not hold. Labelled categories keep their numbers; labels that are new follow them.
+    ///
+    /// # Errors
+    /// When one holds labels and the other numbers.
+    pub fn updated(&self, newer: &Dataset, drop: &dyn Fn(&str) -> bool) -> Result<Self, DataError> {
+        let kept = self
+            .entries
+            .iter()
+            .filter(|entry| newer.get(&entry.key).is_none() && !drop(&entry.key));
+        let mut entries: Vec<Entry> = kept.cloned().collect();
+        for entry in &newer.entries {
+            entries.push(match self.get(&entry.key) {
+                Some(older) => entry.relabelled(older)?,
+                None => entry.clone(),
+            });
+        }
+        Ok(Self { entries })
+    }
+
     /// Sets or replaces one value from the command line: a number, or any JSON value such as `[1, 2, 3]`.
     ///
     /// # Errors
@@ -105,6 +125,46 @@ impl Dataset {
 }
 
 impl Entry {
+    /// The same values with the categories of an older entry first.
+    fn relabelled(&self, older: &Entry) -> Result<Entry, DataError> {
+        let (own, before) = match (&self.labels, &older.labels) {
+            (Some(own), Some(before)) => (own, before),
+            (None, None) => return Ok(self.clone()),
+            _ if self.values.is_empty() || self.missing_count() == self.values.len() => {
+                return Ok(self.clone());
+            }
+            _ => {
+                return Err(DataError::new(
+                    format!("`{}` holds labels in one file and numbers in the other", self.key),
+                    &self.origin,
+                )
+                .and_at(&older.origin)
+                .help("write it alike in both"));
+            }
+        };
+        let mut labels = before.clone();
+        for label in own {
+            if !labels.contains(label) {
+                labels.push(label.clone());
+            }
+        }
+        let number = |label: &String| labels.iter().position(|other| other == label);
+        let numbers: Vec<f64> = own
+            .iter()
+            .map(|label| number(label).map_or(0.0, |position| position as f64 + 1.0))
+            .collect();
+        let renumbered = |(flat, &value): (usize, &f64)| match self.is_missing(flat) {
+            true => value,
+            false => numbers[value as usize - 1],
+        };
+        let values = self.values.iter().enumerate().map(renumbered).collect();
+        Ok(Entry {
+            values,
+            labels: Some(labels),
+            ..self.clone()
+        })
+    }
+
     /// Whether the element of this flat index is missing.
     pub fn is_missing(&self, flat: usize) -> bool {
         self.missing.get(flat).copied().unwrap_or(false)

@@ -71,16 +71,15 @@ impl<'a> Expander<'a> {
             .iter()
             .map(|&length| i64::try_from(length).unwrap_or(i64::MAX));
         self.check_size(lengths, declared.span)?;
-        let kind = match declared.kind {
-            VariableKind::Random => ArrayKind::Random(self.role(variable)),
-            _ => ArrayKind::Let,
-        };
         if shape.len() < declared.ty.rank() {
             let extra = self.vector_length(variable)?;
             shape.push(extra);
         }
-        let (name, element) = (declared.name.clone(), declared.ty.element);
-        let array = self.array(name, shape, kind, declared.span);
+        let element = declared.ty.element;
+        let array = match declared.kind {
+            VariableKind::Random => self.unknown_storage(variable, shape)?,
+            _ => self.array(declared.name.clone(), shape, ArrayKind::Let, declared.span),
+        };
         self.arrays_of.insert(variable, array);
         let value = self.stored_value(array, element, declared.span);
         self.frame().bind(variable, value);

@@ -132,6 +132,10 @@ pub struct Expander<'a> {
     pub levels: HashMap<ArrayId, usize>,
     /// Names of model variables that have a statement of their own in the loops.
     pub arrays_of: HashMap<VariableId, ArrayId>,
+    /// Variables whose elements differ in role.
+    pub splits: HashMap<VariableId, super::missing::Split>,
+    /// Whether the roles of missing elements are still being found out.
+    pub is_probing: bool,
     /// Arrays whose last index position holds probabilities that sum to one.
     pub simplexes: HashSet<ArrayId>,
     homes: Vec<usize>,
@@ -167,6 +171,8 @@ impl<'a> Expander<'a> {
             diagnostics: Vec::new(),
             levels: HashMap::new(),
             arrays_of: HashMap::new(),
+            splits: HashMap::new(),
+            is_probing: false,
             simplexes: HashSet::new(),
             homes: Vec::new(),
             stored: HashMap::new(),

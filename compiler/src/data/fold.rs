@@ -219,6 +219,11 @@ impl<'a> Interpreter<'a> {
         self.indices[index.0 as usize]
     }
 
+    /// Sets a loop index.
+    pub fn set_index(&mut self, index: IndexId, value: i64) {
+        self.indices[index.0 as usize] = value;
+    }
+
     fn gather(
         &mut self,
         binders: &[Binder],

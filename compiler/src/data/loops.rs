@@ -24,6 +24,28 @@ pub struct Loops {
     pub reports: Vec<Report>,
     /// Warnings found on the way.
     pub descriptions: Vec<String>,
+    /// What is observed, as the pointwise log likelihood names it.
+    pub observations: Vec<Observation>,
+    /// Random arrays that hold some elements of a variable whose elements have different roles.
+    pub parts: std::collections::HashMap<ArrayId, PartOf>,
+}
+
+/// An observed variable, or an `observe` statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Observation {
+    /// The variable; `None` for a statement.
+    pub name: Option<String>,
+    /// The lengths of the index positions that number its draws.
+    pub shape: Vec<usize>,
+}
+
+/// Which elements of a variable a random array holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PartOf {
+    /// The shape of the variable.
+    pub shape: Vec<usize>,
+    /// The elements, by their flat index from 0, in the order in which the array holds them.
+    pub elements: Vec<usize>,
 }
 
 /// An array of [`Loops`].
@@ -219,6 +241,8 @@ pub struct Term {
     pub value: Scalar,
     /// Whether it is a hard constraint, which belongs to the prior.
     pub is_require: bool,
+    /// Of an observed value: an index of [`Loops::observations`], and which of its draws.
+    pub observation: Option<(u32, Vec<Scalar>)>,
     /// An index of [`Loops::descriptions`].
     pub description: u32,
     /// The statement of the model.
@@ -491,6 +515,9 @@ pub fn walk_term(term: &Term, visit: &mut dyn FnMut(&Scalar)) {
     walk_statements(&term.statements, visit);
     for condition in &term.domain {
         visit(&condition.holds);
+    }
+    if let Some((_, indices)) = &term.observation {
+        indices.iter().for_each(&mut *visit);
     }
     visit(&term.value);
 }

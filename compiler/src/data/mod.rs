@@ -3,8 +3,10 @@
 
 pub mod bind;
 mod collect;
+pub mod coordinates;
 mod csv;
 pub mod dataset;
+mod dependence;
 mod draws;
 mod elements;
 pub mod expand;
@@ -17,6 +19,7 @@ mod json;
 mod laws;
 mod linear;
 pub mod loops;
+mod missing;
 mod mixture;
 mod ordered;
 mod print;
@@ -27,15 +30,17 @@ mod tabulate;
 mod verify;
 mod whole;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::check::hir::{Element, Hir, StatementKind, Support, Type, VariableId, VariableKind};
 use crate::source::{Diagnostic, Sources};
-use bind::Bound;
+use bind::{Bound, Purpose};
 use dataset::{Dataset, Entry};
 use expand::Expander;
 use interval::Ranges;
 use loops::{ArrayId, ArrayKind, Loops, Scalar};
+pub use missing::Split;
 use pull::Value;
 
 pub use print::print;
@@ -49,7 +54,9 @@ pub struct BoundProgram {
     /// What the data said of the names.
     pub bound: Bound,
     /// The array of each model variable that has one.
-    pub arrays: std::collections::HashMap<VariableId, ArrayId>,
+    pub arrays: HashMap<VariableId, ArrayId>,
+    /// Variables whose elements differ in role.
+    pub splits: HashMap<VariableId, Split>,
 }
 
 /// Binds a checked program to data.
@@ -60,12 +67,51 @@ pub fn bind_program(
     hir: &Hir,
     sources: &Sources,
     dataset: &Dataset,
+    purpose: Purpose,
 ) -> Result<BoundProgram, Vec<Diagnostic>> {
-    let (bound, diagnostics) = bind::bind(hir, dataset);
+    let (mut bound, diagnostics) = bind::bind(hir, dataset, purpose);
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
-    let mut expander = Expander::new(hir, sources, &bound);
+    let inferred = |id: &VariableId| bound.roles.get(id) == Some(&loops::Role::Inferred);
+    if matches!(purpose, Purpose::Posterior) && bound.partial.iter().any(inferred) {
+        // Which missing elements anything depends on shows once the program is expanded.
+        let probe = expand_program(hir, sources, dataset, &bound, true)?;
+        bound.elements = dependence::roles(&probe.loops, &probe.splits);
+    }
+    let Expanded {
+        mut loops,
+        ranges,
+        arrays,
+        splits,
+    } = expand_program(hir, sources, dataset, &bound, false)?;
+    tabulate::tabulate(&mut loops);
+    Ok(BoundProgram {
+        loops,
+        ranges,
+        bound,
+        arrays,
+        splits,
+    })
+}
+
+/// A program that is expanded and verified.
+struct Expanded {
+    loops: Loops,
+    ranges: Ranges,
+    arrays: HashMap<VariableId, ArrayId>,
+    splits: HashMap<VariableId, Split>,
+}
+
+fn expand_program(
+    hir: &Hir,
+    sources: &Sources,
+    dataset: &Dataset,
+    bound: &Bound,
+    is_probing: bool,
+) -> Result<Expanded, Vec<Diagnostic>> {
+    let mut expander = Expander::new(hir, sources, bound);
+    expander.is_probing = is_probing;
     expander.data_keys = dataset
         .entries()
         .iter()
@@ -79,20 +125,19 @@ pub fn bind_program(
     }
     let mut diagnostics = std::mem::take(&mut expander.diagnostics);
     let statements = expander.close();
-    let (mut loops, ranges, arrays) = (expander.loops, expander.ranges, expander.arrays_of);
+    let (mut loops, ranges) = (expander.loops, expander.ranges);
     loops.statements = statements;
     if diagnostics.is_empty() {
-        diagnostics = verify::verify(&loops, &ranges, &bound);
+        diagnostics = verify::verify(&loops, &ranges, bound);
     }
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
-    tabulate::tabulate(&mut loops);
-    Ok(BoundProgram {
+    Ok(Expanded {
         loops,
         ranges,
-        bound,
-        arrays,
+        arrays: expander.arrays_of,
+        splits: expander.splits,
     })
 }
 
@@ -129,8 +174,10 @@ fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
         } else {
             entry.shape.clone()
         };
+        let is_partial = expander.bound.partial.contains(&id);
+        let whole = is_partial.then(|| missing::filled(entry));
         match array_of(
-            entry,
+            whole.as_ref().unwrap_or(entry),
             &variable.name,
             &variable.ty,
             variable.span,
@@ -138,6 +185,15 @@ fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
             variable.kind == VariableKind::Given,
         ) {
             Err(diagnostic) => expander.diagnostics.push(diagnostic),
+            Ok(kind) if is_partial => match expander.load_partial(id, entry, shape, kind) {
+                Ok(array) => {
+                    expander.arrays_of.insert(id, array);
+                    let value = expander.stored_value(array, variable.ty.element, variable.span);
+                    expander.frame().bind(id, value);
+                }
+                Err(expand::Failure::Said(diagnostic)) => expander.diagnostics.push(*diagnostic),
+                Err(expand::Failure::Silent) => {}
+            },
             Ok(kind) => {
                 let array =
                     expander.array(variable.name.clone(), shape.clone(), kind, variable.span);
@@ -202,7 +258,10 @@ fn array_of(
         )
         .at(span, "every element is needed")
         .note(origin)
-        .help("missing values are not part of this version: remove these rows"));
+        .help(match given {
+            true => format!("give it a distribution, `{name}[i in 1..…] ~ …` instead of `given`, so that missing values are inferred; or remove these rows"),
+            false => "give a value, or remove the key".to_string(),
+        }));
     }
     if let Some(labels) = &entry.labels
         && !is_factor

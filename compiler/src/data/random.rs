@@ -6,11 +6,24 @@ use std::collections::HashSet;
 use super::expand::{BlockKind, Expander, Outcome};
 use super::expression::sizes;
 use super::interval::Interval;
-use super::loops::{ArrayId, ArrayKind, Binder, Random, Role, Scalar, Statement, Support};
+use super::loops::{ArrayId, Binder, Place, Random, Role, Scalar, Statement, Support};
+use super::missing::Target;
 use super::pull::{Body, Pull, Value};
 use crate::check::hir::{Element, Law, RandomIndex, VariableId};
 use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
+
+/// A draw: of what, where it is kept, and what is done about it.
+pub(super) struct Drawn<'b> {
+    /// The variable.
+    pub variable: VariableId,
+    /// Its element, or the first indices of a vector, in the array that holds it.
+    pub place: Place,
+    /// Which element of the variable it is.
+    pub at: &'b [Scalar],
+    /// Its role; `None` if it is observed.
+    pub role: Option<Role>,
+}
 
 impl<'a> Expander<'a> {
     pub(super) fn role(&self, variable: VariableId) -> Role {
@@ -129,6 +142,7 @@ impl<'a> Expander<'a> {
         };
         let mut binders = Vec::new();
         let mut at = Vec::new();
+        let mut names = Vec::new();
         for index in indices {
             match index {
                 RandomIndex::At(index) => at.push(self.scalar(index)?),
@@ -149,6 +163,7 @@ impl<'a> Expander<'a> {
                     let id = self.index(name, lower.clone(), upper.clone());
                     self.frame()
                         .bind(*variable, Value::Scalar(Scalar::index(id)));
+                    names.push((*variable, at.len()));
                     binders.push(Binder {
                         index: id,
                         lower,
@@ -168,13 +183,21 @@ impl<'a> Expander<'a> {
                 binders.push(binder);
             }
         }
+        if self.splits.contains_key(&variable) {
+            let target = Target {
+                variable,
+                at,
+                names,
+            };
+            return self.random_split(target, binders, arguments, law, span);
+        }
         if law.ordered {
             return self.ordered(variable, array, binders, arguments, law, span);
         }
-        let defines = if self.observed(variable) {
-            HashSet::new()
-        } else {
-            HashSet::from([array])
+        let role = self.role_of(array);
+        let defines = match role {
+            None => HashSet::new(),
+            Some(_) => HashSet::from([array]),
         };
         self.nest(binders, defines, |expander, _| {
             let arguments = match arguments {
@@ -184,7 +207,16 @@ impl<'a> Expander<'a> {
             let shape = expander.loops.array(array).shape[..at.len()].to_vec();
             let here = expander.arguments_at(law, &arguments, &at, &shape, span)?;
             let entered = expander.enter(&law.call, here)?;
-            let random = expander.random_element(variable, array, &at, &entered, law, span);
+            let drawn = Drawn {
+                variable,
+                place: Place {
+                    array,
+                    prefix: at.clone(),
+                },
+                at: &at,
+                role,
+            };
+            let random = expander.random_element(drawn, &entered, law, span);
             expander.leave(&entered);
             expander.emit(Statement::Random(Box::new(random?)));
             Ok(())
@@ -207,36 +239,50 @@ impl<'a> Expander<'a> {
         self.bound.keys.contains_key(&variable)
     }
 
+    /// Whether unknowns are to be sampled; otherwise draws are at hand, or their roles are still being found out.
+    fn conditions_on_data(&self) -> bool {
+        !self.is_probing && self.bound.known.is_empty()
+    }
+
+    /// The role of what an array of a random variable holds; `None` for data.
+    pub(super) fn role_of(&self, array: ArrayId) -> Option<Role> {
+        match self.loops.array(array).kind {
+            super::loops::ArrayKind::Random(role) => Some(role),
+            _ => None,
+        }
+    }
+
     pub(super) fn random_element(
         &mut self,
-        variable: VariableId,
-        array: ArrayId,
-        at: &[Scalar],
+        drawn: Drawn,
         entered: &super::laws::Entered<'a>,
         law: &'a Law,
         span: Span,
     ) -> Outcome<Random> {
-        let observed = self.observed(variable);
+        let Drawn {
+            variable,
+            place,
+            at,
+            role,
+        } = drawn;
+        let observed = role.is_none();
+        let array = place.array;
         let declared = &self.hir.variables[variable.0 as usize];
         let element = declared.ty.element;
         let mut support = self.support(entered, at, law.span)?;
         let vector = self.draw_rank(&law.call) > 0;
         let x = if vector {
             let shape = vec![support.size()];
-            let place = super::loops::Place {
-                array,
-                prefix: at.to_vec(),
-            };
             Value::Array(Pull {
                 element,
                 shape,
-                body: Body::Stored(place),
+                body: Body::Stored(place.clone()),
             })
         } else {
             Value::Scalar(super::pull::element(
                 &self.loops.arrays,
                 array,
-                at.to_vec(),
+                place.prefix.clone(),
                 span,
             ))
         };
@@ -255,7 +301,8 @@ impl<'a> Expander<'a> {
         }
         if !observed {
             if let Support::Interval { int: true, .. } = support
-                && self.role(variable) == Role::Inferred
+                && role == Some(Role::Inferred)
+                && self.conditions_on_data()
             {
                 return Err(Diagnostic::error("E0435", format!("`{}` is unknown and whole-numbered", declared.name))
                     .at(declared.span, "something observed depends on it")
@@ -269,8 +316,13 @@ impl<'a> Expander<'a> {
         }
         let what = format!("`{}`", declared.name);
         let density = if observed {
-            self.law_term(entered, law, x, &what, true, span)?
-        } else if self.role(variable) == Role::Simulated {
+            let shape = self.loops.array(array).shape[..at.len()].to_vec();
+            let observation = self.observation(Some(&declared.name), &shape);
+            super::loops::Term {
+                observation: Some((observation, at.to_vec())),
+                ..self.law_term(entered, law, x, &what, true, span)?
+            }
+        } else if role == Some(Role::Simulated) {
             self.term(Scalar::real(0.0), Vec::new(), false, span)
         } else {
             // What reads the variable can only run once it has its value.
@@ -290,11 +342,11 @@ impl<'a> Expander<'a> {
         let sample = if observed {
             None
         } else {
-            self.sample(array, at, entered, law, &support, span)?
+            self.sample(array, &place.prefix, entered, law, &support, span)?
         };
         if sample.is_none()
             && !observed
-            && self.role(variable) == Role::Simulated
+            && role == Some(Role::Simulated)
             && entered.is_flat()
         {
             return Err(Diagnostic::error(
@@ -310,7 +362,7 @@ impl<'a> Expander<'a> {
         }
         Ok(Random {
             variable: array,
-            indices: at.to_vec(),
+            indices: place.prefix,
             observed,
             support,
             density,
@@ -448,9 +500,8 @@ impl<'a> Expander<'a> {
             }
             Some(array) => Ok(array),
             None => {
-                let (name, element) = (declared.name.clone(), declared.ty.element);
-                let kind = ArrayKind::Random(self.role(variable));
-                let array = self.array(name, shape, kind, declared.span);
+                let element = declared.ty.element;
+                let array = self.unknown_storage(variable, shape)?;
                 self.arrays_of.insert(variable, array);
                 let value = self.stored_value(array, element, declared.span);
                 self.frame().bind(variable, value);

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 
 use super::expand::{Binding, BlockKind, Expander, Failure, Outcome};
 use super::expression::sizes;
-use super::loops::{ArrayKind, Binder, Condition, Report, Scalar, Statement, Term};
+use super::loops::{
+    ArrayKind, Binder, Condition, Observation, Report, Scalar, Statement, Term,
+};
 use super::pull::{Body, Pull, Value};
 use crate::check::hir::{self, Element, ExpressionKind, Law, StatementKind, VariableId};
 use crate::check::walk::all_statements;
@@ -152,6 +154,9 @@ impl<'a> Expander<'a> {
             if !self.bound.keys.contains_key(&variable) {
                 arrays.insert(self.element_storage(variable)?);
             }
+            if let Some(split) = self.splits.get(&variable) {
+                arrays.extend(split.defined());
+            }
         }
         self.open(BlockKind::Over(vec![id]));
         self.blocks.last_mut().expect("the loop").defines = arrays;
@@ -271,6 +276,7 @@ impl<'a> Expander<'a> {
             domain,
             value,
             is_require,
+            observation: None,
             description,
             span,
         }
@@ -290,6 +296,7 @@ impl<'a> Expander<'a> {
         } else {
             observed.shape().to_vec()
         };
+        let observation = self.observation(None, &shape);
         self.plate(&shape, |expander, at| {
             let here = expander.arguments_at(law, &arguments, at, &shape, span)?;
             let x = if vector {
@@ -300,9 +307,28 @@ impl<'a> Expander<'a> {
             let entered = expander.enter(&law.call, here)?;
             let term = expander.law_term(&entered, law, x, "the observed value", true, span);
             expander.leave(&entered);
-            expander.emit(Statement::Term(Box::new(term?)));
+            let term = Term {
+                observation: Some((observation, at.to_vec())),
+                ..term?
+            };
+            expander.emit(Statement::Term(Box::new(term)));
             Ok(())
         })
+    }
+
+    /// The number of an observation.
+    pub(super) fn observation(&mut self, name: Option<&str>, shape: &[usize]) -> u32 {
+        let observations = &mut self.loops.observations;
+        let known = observations
+            .iter()
+            .position(|other| name.is_some() && other.name.as_deref() == name);
+        known.unwrap_or_else(|| {
+            observations.push(Observation {
+                name: name.map(str::to_string),
+                shape: shape.to_vec(),
+            });
+            observations.len() - 1
+        }) as u32
     }
 
     pub(super) fn given(

@@ -493,9 +493,11 @@ impl<'a> Verifier<'a> {
         incomplete.sort();
         for (array, flat) in incomplete {
             let entry = self.loops.array(array);
-            let mut rest = flat;
+            let part = self.loops.parts.get(&array);
+            let shape = part.map_or(&entry.shape, |part| &part.shape);
+            let mut rest = part.map_or(flat, |part| part.elements[flat]);
             let mut indices = Vec::new();
-            for &length in entry.shape.iter().rev() {
+            for &length in shape.iter().rev() {
                 indices.push((rest % length + 1).to_string());
                 rest /= length;
             }

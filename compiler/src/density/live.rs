@@ -23,7 +23,7 @@ pub(super) fn wanted(loops: &Loops, random: &Random, mode: Mode) -> Option<Wante
         ArrayKind::Random(Role::Inferred)
     );
     match mode {
-        Mode::Density if random.observed => Some(Wanted {
+        Mode::Density | Mode::Pointwise if random.observed => Some(Wanted {
             density: true,
             sample: false,
             support: false,
@@ -43,7 +43,7 @@ pub(super) fn wanted(loops: &Loops, random: &Random, mode: Mode) -> Option<Wante
             sample: false,
             support: true,
         }),
-        Mode::Outputs if !random.observed => Some(Wanted {
+        Mode::Outputs | Mode::Predict if !random.observed && !inferred => Some(Wanted {
             density: false,
             sample: true,
             support: false,
@@ -60,7 +60,7 @@ pub(super) fn wanted(loops: &Loops, random: &Random, mode: Mode) -> Option<Wante
 /// The arrays that a graph reads, directly or through others.
 pub(super) fn live(loops: &Loops, mode: Mode) -> HashSet<ArrayId> {
     let mut live = HashSet::new();
-    if mode == Mode::Outputs {
+    if matches!(mode, Mode::Outputs | Mode::Predict) {
         live.extend(loops.reports.iter().map(|report| report.array));
     }
     loop {
@@ -90,7 +90,9 @@ pub(super) fn is_live(
         Statement::Store { array, .. } => live.contains(array),
         Statement::Dense { output, .. } => live.contains(&output.array),
         Statement::Random(random) => wanted(loops, random, mode).is_some(),
-        Statement::Term(_) => mode == Mode::Density,
+        Statement::Term(term) => {
+            mode == Mode::Density || mode == Mode::Pointwise && term.observation.is_some()
+        }
     }
 }
 

@@ -27,6 +27,17 @@ pub(crate) enum Mode {
     Outputs,
     /// Constrained values → position.
     Unconstrain,
+    /// Constrained values and random numbers → what is simulated from them.
+    Predict,
+    /// Constrained values → the log density of each observed value.
+    Pointwise,
+}
+
+impl Mode {
+    /// Whether the unknowns are given by their constrained values.
+    pub(crate) fn has_given(self) -> bool {
+        matches!(self, Mode::Unconstrain | Mode::Predict | Mode::Pointwise)
+    }
 }
 
 /// Loops with constant bounds and at most so many rounds are written out when they stand inside another loop.
@@ -56,6 +67,8 @@ pub(crate) struct Lowerer<'a> {
     pub(super) filling: HashSet<ArrayId>,
     /// Statement numbers of descriptions.
     described: HashMap<u32, u32>,
+    /// Where the draws of each observation begin in the output.
+    pub(super) observation_offsets: Vec<usize>,
 }
 
 /// What is known in one open block of the graph.
@@ -77,11 +90,14 @@ impl<'a> Lowerer<'a> {
         mode: Mode,
     ) -> Self {
         let mut builder = Builder::new();
-        builder.set_sizes(layout.dimension, 0);
+        let runs_forward = matches!(mode, Mode::Predict | Mode::Pointwise);
+        let dimension = if runs_forward { 0 } else { layout.dimension };
+        builder.set_sizes(dimension, 0);
         let needs_position = matches!(mode, Mode::Density | Mode::Outputs);
         let position = needs_position
             .then(|| builder.buffer("position", layout.dimension, BufferKind::Position));
-        let given = (mode == Mode::Unconstrain)
+        let given = mode
+            .has_given()
             .then(|| builder.buffer("given", layout.given_length, BufferKind::Given));
         Lowerer {
             loops,
@@ -101,6 +117,7 @@ impl<'a> Lowerer<'a> {
             guarded: false,
             filling: HashSet::new(),
             described: HashMap::new(),
+            observation_offsets: Vec::new(),
         }
     }
 
@@ -122,6 +139,16 @@ impl<'a> Lowerer<'a> {
         let graph = self.builder.finish();
         verify::check(&graph, name);
         graph
+    }
+
+    /// Declares an output with a place for each draw that is observed.
+    pub(crate) fn declare_pointwise(&mut self) {
+        let mut length = 0;
+        for observation in &self.loops.observations {
+            self.observation_offsets.push(length);
+            length += observation.shape.iter().product::<usize>();
+        }
+        self.declare_output(length);
     }
 
     /// Declares the output of a given length.
@@ -266,6 +293,7 @@ impl<'a> Lowerer<'a> {
                 output,
             } => self.dense(*operation, inputs, output),
             Statement::Random(random) => self.random(random),
+            Statement::Term(term) if self.mode == Mode::Pointwise => self.pointwise(term),
             Statement::Term(term) => {
                 let part = if term.is_require {
                     Part::Prior
@@ -386,7 +414,12 @@ impl<'a> Lowerer<'a> {
 
     /// Flat index from 0 of an element (or of the first element behind a prefix, in units of what follows).
     pub(super) fn flat(&mut self, id: ArrayId, indices: &[Scalar]) -> Lowered<Value> {
-        let shape = &self.loops.array(id).shape;
+        let loops = self.loops;
+        self.flat_in(&loops.array(id).shape, indices)
+    }
+
+    /// Flat index from 0 of indices in a shape.
+    pub(super) fn flat_in(&mut self, shape: &[usize], indices: &[Scalar]) -> Lowered<Value> {
         let mut position = self.builder.int(0);
         let mut shift = 0;
         for (axis, index) in indices.iter().enumerate() {

@@ -4,6 +4,7 @@
 
 mod live;
 pub(crate) mod lower;
+mod pointwise;
 mod random;
 mod scalars;
 mod unconstrain;

@@ -22,7 +22,7 @@ impl Lowerer<'_> {
                         inferred.unconstrained.start,
                     );
                 }
-                Mode::Unconstrain => {
+                mode if mode.has_given() => {
                     return (
                         self.given.expect("this graph has given values"),
                         inferred.given_offset,
@@ -46,7 +46,7 @@ impl Lowerer<'_> {
     pub(super) fn is_aliased(&self, id: ArrayId) -> bool {
         self.layout.of(id).is_some_and(|inferred| match self.mode {
             Mode::Density | Mode::Outputs => inferred.is_identity,
-            Mode::Unconstrain => true,
+            Mode::Unconstrain | Mode::Predict | Mode::Pointwise => true,
             Mode::Start => false,
         })
     }
@@ -66,7 +66,10 @@ impl Lowerer<'_> {
             return Ok(());
         };
         if random.observed {
-            return self.term(&random.density, Part::Likelihood);
+            return match self.mode {
+                Mode::Pointwise => self.pointwise(&random.density),
+                _ => self.term(&random.density, Part::Likelihood),
+            };
         }
         let array = self.loops.array(random.variable);
         if matches!(array.kind, ArrayKind::Random(Role::Simulated)) {
@@ -84,6 +87,7 @@ impl Lowerer<'_> {
             Mode::Density | Mode::Outputs => self.transform(random)?,
             Mode::Start => self.draw(random)?,
             Mode::Unconstrain => self.invert(random)?,
+            Mode::Predict | Mode::Pointwise => {}
         }
         if wanted.density {
             self.term(&random.density, Part::Prior)?;

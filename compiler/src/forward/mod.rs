@@ -56,20 +56,56 @@ pub fn outputs(
     ranges: &Ranges,
     layout: &Layout,
 ) -> Result<(Graph, Vec<OutputColumn>), Diagnostic> {
+    let mut columns = Vec::new();
+    for inferred in &layout.inferred {
+        let name = loops.array(inferred.array).name.clone();
+        columns.push(OutputColumn {
+            array: inferred.array,
+            name,
+            kind: OutputKind::Inferred,
+        });
+    }
+    results(loops, ranges, layout, Mode::Outputs, columns)
+}
+
+/// Constrained values of the unknowns and random numbers → reports and what is simulated, with what that is. Without
+/// unknowns, this draws from the prior.
+///
+/// # Errors
+/// As [`outputs`].
+pub fn predict(
+    loops: &Loops,
+    ranges: &Ranges,
+    layout: &Layout,
+) -> Result<(Graph, Vec<OutputColumn>), Diagnostic> {
+    results(loops, ranges, layout, Mode::Predict, Vec::new())
+}
+
+/// Constrained values of the unknowns → the log density of each draw of each of [`Loops::observations`].
+///
+/// # Errors
+/// As [`crate::density::log_density`].
+pub fn pointwise(loops: &Loops, ranges: &Ranges, layout: &Layout) -> Result<Graph, Diagnostic> {
+    let mut lowerer = Lowerer::new(loops, ranges, layout, Mode::Pointwise);
+    lowerer.declare_pointwise();
+    lowerer.program()?;
+    Ok(lowerer.finish("pointwise"))
+}
+
+/// The given columns, reports and simulated variables.
+fn results(
+    loops: &Loops,
+    ranges: &Ranges,
+    layout: &Layout,
+    mode: Mode,
+    mut columns: Vec<OutputColumn>,
+) -> Result<(Graph, Vec<OutputColumn>), Diagnostic> {
     let column = |array: ArrayId, name: &str, kind| OutputColumn {
         array,
         name: name.to_string(),
         kind,
     };
     let named = |array: ArrayId| loops.array(array).name.clone();
-    let mut columns: Vec<OutputColumn> = Vec::new();
-    for inferred in &layout.inferred {
-        columns.push(column(
-            inferred.array,
-            &named(inferred.array),
-            OutputKind::Inferred,
-        ));
-    }
     for report in &loops.reports {
         columns.push(column(report.array, &report.name, OutputKind::Report));
     }
@@ -82,7 +118,7 @@ pub fn outputs(
         .iter()
         .map(|column| loops.array(column.array).length())
         .sum();
-    let mut lowerer = Lowerer::new(loops, ranges, layout, Mode::Outputs);
+    let mut lowerer = Lowerer::new(loops, ranges, layout, mode);
     lowerer.declare_output(length);
     lowerer.program()?;
     let mut offset = 0;

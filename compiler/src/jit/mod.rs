@@ -12,6 +12,7 @@ mod blocks;
 mod context;
 mod cpu;
 mod emit;
+mod forward;
 mod kernels;
 mod layout;
 mod model;
@@ -20,6 +21,7 @@ mod operations;
 mod symbols;
 
 pub use cpu::CpuLevel;
+pub use forward::{ForwardModel, ForwardRunner};
 pub use model::{CompiledModel, Programs};
 pub use native::{Arguments, JitError, Native, Scratch, assembly, clif};
 

@@ -1,0 +1,345 @@
+//! Programs that run forwards only: draws from the prior, predictions from draws of a posterior, and the log density of
+//! each observed value. They share one shape: the values of some variables go in, named numbers come out.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::check::hir::{Hir, StatementKind, VariableId, VariableKind};
+use crate::check::walk::all_statements;
+use crate::compiled::{
+    Column, ColumnKind, InferredVariable, RoleLine, columns, element_column, inferred, internal,
+    roles,
+};
+use crate::data::bind::{Draws, Known, Purpose};
+use crate::data::coordinates::coordinates;
+use crate::data::dataset::Dataset;
+use crate::data::loops::Statement;
+use crate::data::{BoundProgram, bind_program};
+use crate::jit::ForwardModel;
+use crate::source::{Diagnostic, FileId, Sources};
+use crate::{Options, density, forward};
+
+/// A compiled forward program.
+pub struct Simulation {
+    /// Native code: given values and random numbers to results.
+    pub program: ForwardModel,
+    /// What each given value is.
+    pub given: Vec<Column>,
+    /// What the results are.
+    pub columns: Vec<Column>,
+    /// Where each of [`Simulation::columns`] stands among the results of the program.
+    pub places: Vec<usize>,
+    /// What became of every variable.
+    pub roles: Vec<RoleLine>,
+    /// Keys of the data that the model does not use.
+    pub unused_keys: Vec<String>,
+    /// Conditions of the model that a draw from its prior does not heed, by their statements.
+    pub unheeded: Vec<String>,
+    /// Random variables on which no other random variable depends: what one would call data.
+    pub leaves: Vec<String>,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// What to predict.
+#[derive(Debug, Clone, Default)]
+pub struct Prediction {
+    /// Data that replace some of those of the fit.
+    pub new_data: Option<Dataset>,
+    /// Observed variables that keep the values of the data instead of being replicated.
+    pub held: Vec<String>,
+    /// Unknown variables that are drawn from their distribution instead of being taken from the draws.
+    pub redrawn: Vec<String>,
+}
+
+/// A program that draws all random variables from the prior; of their data only the sizes count.
+///
+/// # Errors
+/// As [`crate::compile`], and for variables that cannot be drawn.
+pub fn simulate(
+    sources: &mut Sources,
+    file: FileId,
+    dataset: &Dataset,
+    options: &Options,
+) -> Result<Simulation, Vec<Diagnostic>> {
+    let (hir, warnings) = crate::front(sources, file)?;
+    let program = bind_program(&hir, sources, dataset, Purpose::Prior)?;
+    finish(&hir, sources, dataset, &program, warnings, options)
+}
+
+/// A program that takes a draw of the posterior given `dataset` to replicates of what was observed.
+///
+/// # Errors
+/// As [`simulate`], and when new data do not go together with the draws.
+pub fn predict(
+    sources: &mut Sources,
+    file: FileId,
+    dataset: &Dataset,
+    prediction: &Prediction,
+    options: &Options,
+) -> Result<Simulation, Vec<Diagnostic>> {
+    let (hir, warnings) = crate::front(sources, file)?;
+    let fit = bind_program(&hir, sources, dataset, Purpose::Posterior)?;
+    let layout = density::layout(&fit.loops);
+    let unknown = inferred(&fit.loops, &layout);
+    check_names(&hir, &fit, &unknown, prediction)?;
+    let held: HashSet<String> = prediction.held.iter().cloned().collect();
+    let is_known = |variable: &&InferredVariable| match &variable.elements {
+        _ if prediction.redrawn.contains(&variable.name) => false,
+        // Missing elements of what is replicated are replicated too.
+        Some(_) => held.contains(&variable.name) && prediction.new_data.is_none(),
+        None => true,
+    };
+    let known = unknown
+        .iter()
+        .filter(is_known)
+        .map(|variable| (variable.name.clone(), known_elements(variable)));
+    let sizes = fit.bound.sizes.iter();
+    let draws = Draws {
+        known: known.collect(),
+        held,
+        sizes: sizes
+            .map(|(id, &size)| (hir.variables[id.0 as usize].name.clone(), size))
+            .collect(),
+    };
+    let merged = match &prediction.new_data {
+        Some(newer) => dataset
+            .updated(newer, &|key| is_superseded(&hir, &fit, &draws, key))
+            .map_err(|error| vec![Diagnostic::error("E0473", error.to_string())])?,
+        None => dataset.clone(),
+    };
+    let program = bind_program(&hir, sources, &merged, Purpose::Prediction(&draws))?;
+    finish(&hir, sources, &merged, &program, warnings, options)
+}
+
+/// A program that takes a draw of the posterior to the log density of each observed value.
+///
+/// # Errors
+/// As [`crate::compile`].
+pub fn pointwise(
+    sources: &mut Sources,
+    file: FileId,
+    dataset: &Dataset,
+    options: &Options,
+) -> Result<Simulation, Vec<Diagnostic>> {
+    let (hir, warnings) = crate::front(sources, file)?;
+    let program = bind_program(&hir, sources, dataset, Purpose::Posterior)?;
+    let loops = &program.loops;
+    let layout = density::layout(loops);
+    let graph = forward::pointwise(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
+    let mut named = Vec::new();
+    let mut places = Vec::new();
+    let mut first = 0;
+    for (number, observation) in loops.observations.iter().enumerate() {
+        let name = match (&observation.name, loops.observations.len()) {
+            (_, 1) => "log_lik".to_string(),
+            (Some(name), _) => format!("log_lik_{name}"),
+            (None, _) => format!("log_lik_observe{}", number + 1),
+        };
+        let split = observation.name.as_ref().and_then(|name| {
+            let mut splits = program.splits.iter();
+            splits.find(|(id, _)| hir.variables[id.0 as usize].name == *name)
+        });
+        let length: usize = observation.shape.iter().product();
+        let units = (0..length).filter(|&unit| split.is_none_or(|s| s.1.roles[unit].is_none()));
+        let units: Vec<usize> = units.collect();
+        // The observed ones among others are counted through.
+        let shape = match split {
+            Some(_) => vec![units.len()],
+            None => observation.shape.clone(),
+        };
+        for (rank, unit) in units.into_iter().enumerate() {
+            let flat = if split.is_some() { rank } else { unit };
+            named.push(element_column(&name, &shape, flat, ColumnKind::Simulated, &[]));
+            places.push(first + unit);
+        }
+        first += length;
+    }
+    let given = given_columns(&inferred(loops, &layout));
+    let program_code = ForwardModel::compile("pointwise", &graph, options.cpu)
+        .map_err(|error| vec![internal(error.to_string())])?;
+    Ok(Simulation {
+        program: program_code,
+        given,
+        columns: named,
+        places,
+        roles: roles(&hir, sources, dataset, &program),
+        unused_keys: program.bound.unused.clone(),
+        unheeded: Vec::new(),
+        leaves: Vec::new(),
+        warnings,
+    })
+}
+
+/// Compiles a program that is bound to run forwards.
+fn finish(
+    hir: &Hir,
+    sources: &Sources,
+    dataset: &Dataset,
+    program: &BoundProgram,
+    warnings: Vec<Diagnostic>,
+    options: &Options,
+) -> Result<Simulation, Vec<Diagnostic>> {
+    let loops = &program.loops;
+    let layout = density::layout(loops);
+    let (graph, outputs) =
+        forward::predict(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
+    let code = ForwardModel::compile("predict", &graph, options.cpu)
+        .map_err(|error| vec![internal(error.to_string())])?;
+    let labels = coordinates(hir, &program.bound, dataset);
+    let columns = columns(loops, &outputs, &labels);
+    let mut unheeded = Vec::new();
+    conditions(&loops.statements, &mut |description| {
+        let text = &loops.descriptions[description as usize];
+        if !unheeded.contains(text) {
+            unheeded.push(text.clone());
+        }
+    });
+    Ok(Simulation {
+        program: code,
+        given: given_columns(&inferred(loops, &layout)),
+        places: (0..columns.len()).collect(),
+        columns,
+        roles: roles(hir, sources, dataset, program),
+        unused_keys: program.bound.unused.clone(),
+        unheeded,
+        leaves: leaves(hir),
+        warnings,
+    })
+}
+
+/// The names of given values, in their order.
+fn given_columns(unknown: &[InferredVariable]) -> Vec<Column> {
+    let of = |variable: &InferredVariable| {
+        let elements = match &variable.elements {
+            Some(elements) => elements.clone(),
+            None => (0..variable.length()).collect(),
+        };
+        let (name, shape) = (variable.name.clone(), variable.shape.clone());
+        let column = move |flat| element_column(&name, &shape, flat, ColumnKind::Inferred, &[]);
+        elements.into_iter().map(column).collect::<Vec<_>>()
+    };
+    unknown.iter().flat_map(of).collect()
+}
+
+fn known_elements(variable: &InferredVariable) -> Known {
+    let length = variable.shape.iter().product();
+    let mut present = vec![variable.elements.is_none(); length];
+    for &flat in variable.elements.iter().flatten() {
+        present[flat] = true;
+    }
+    Known {
+        shape: variable.shape.clone(),
+        present,
+    }
+}
+
+/// Whether new data make a key of the old ones void: sizes, and what is predicted.
+fn is_superseded(hir: &Hir, fit: &BoundProgram, draws: &Draws, key: &str) -> bool {
+    let is_given = |id: VariableId| {
+        hir.statements.iter().any(
+            |s| matches!(&s.kind, StatementKind::Given { variable, .. } if *variable == id),
+        )
+    };
+    hir.variables.iter().enumerate().any(|(i, variable)| {
+        let id = VariableId(i as u32);
+        let is_key = fit.bound.keys.get(&id).is_some_and(|own| own == key) || variable.name == key;
+        is_key
+            && match variable.kind {
+                VariableKind::Size => !is_given(id),
+                VariableKind::Random => !draws.held.contains(&variable.name),
+                _ => false,
+            }
+    })
+}
+
+/// Names that the command line gives must be of the sort that it means.
+fn check_names(
+    hir: &Hir,
+    fit: &BoundProgram,
+    unknown: &[InferredVariable],
+    prediction: &Prediction,
+) -> Result<(), Vec<Diagnostic>> {
+    let observed: Vec<&str> = hir
+        .variables
+        .iter()
+        .enumerate()
+        .filter(|(i, variable)| {
+            variable.kind == VariableKind::Random
+                && fit.bound.keys.contains_key(&VariableId(*i as u32))
+        })
+        .map(|(_, variable)| variable.name.as_str())
+        .collect();
+    let inferred: Vec<&str> = unknown.iter().map(|v| v.name.as_str()).collect();
+    let complain = |name: &str, what: &str, names: &[&str]| {
+        let help = match names {
+            [] => format!("nothing in this model is {what}"),
+            names => format!("{what} are {}", names.join(", ")),
+        };
+        vec![Diagnostic::error("E0474", format!("`{name}` is not {what} in this model")).help(help)]
+    };
+    for name in &prediction.held {
+        if !observed.contains(&name.as_str()) {
+            return Err(complain(name, "observed", &observed));
+        }
+    }
+    for name in &prediction.redrawn {
+        if !inferred.contains(&name.as_str()) {
+            return Err(complain(name, "inferred", &inferred));
+        }
+    }
+    Ok(())
+}
+
+/// Calls `visit` with the description of every condition that is no random variable.
+fn conditions(statements: &[Statement], visit: &mut dyn FnMut(u32)) {
+    for statement in statements {
+        match statement {
+            Statement::For { body, .. } => conditions(body, visit),
+            Statement::If {
+                then, otherwise, ..
+            } => {
+                conditions(then, visit);
+                conditions(otherwise, visit);
+            }
+            Statement::Term(term) => visit(term.description),
+            _ => {}
+        }
+    }
+}
+
+/// The random variables that no other random variable's distribution reads.
+fn leaves(hir: &Hir) -> Vec<String> {
+    let is_random = |id: &VariableId| hir.variables[id.0 as usize].kind == VariableKind::Random;
+    let mut reads: HashMap<VariableId, HashSet<VariableId>> = HashMap::new();
+    all_statements(&hir.statements, 0, &mut |statement, _| {
+        if let StatementKind::Let { variable, .. } | StatementKind::Random { variable, .. } =
+            &statement.kind
+        {
+            let own = reads.entry(*variable).or_default();
+            statement.expressions(&mut |expression| {
+                expression.variables(0, &mut |id, _| {
+                    own.insert(id);
+                });
+            });
+        }
+    });
+    let mut parents: HashSet<VariableId> = HashSet::new();
+    for (&child, direct) in reads.iter().filter(|(id, _)| is_random(id)) {
+        let mut wanted: Vec<VariableId> = direct.iter().copied().collect();
+        let mut seen = HashSet::new();
+        while let Some(id) = wanted.pop() {
+            if !seen.insert(id) || id == child {
+                continue;
+            }
+            if is_random(&id) {
+                parents.insert(id);
+            } else {
+                wanted.extend(reads.get(&id).into_iter().flatten());
+            }
+        }
+    }
+    let ids = (0..hir.variables.len()).map(|i| VariableId(i as u32));
+    ids.filter(|id| is_random(id) && !parents.contains(id))
+        .map(|id| hir.variables[id.0 as usize].name.clone())
+        .collect()
+}
