@@ -22,17 +22,19 @@ pub mod output;
 pub mod point;
 pub mod posterior;
 pub mod sampling;
+pub mod simulation;
 
 use std::time::{Duration, Instant};
 
 pub use error::Error;
 pub use likelier_compiler::data::dataset::{DataError, Dataset};
 pub use likelier_compiler::{
-    Column, ColumnKind, Compiled, CpuLevel, InferredVariable, Options, PointDensity, Role,
-    RoleLine, Stage,
+    Column, ColumnKind, Compiled, CpuLevel, InferredVariable, Options, PointDensity, Prediction,
+    Role, RoleLine, Stage,
 };
 pub use posterior::{Chain, DrawStatistics, Extreme, Health, Posterior, SummaryRow};
 pub use sampling::{ChainProgress, Control, Schedule, Settings};
+pub use simulation::Simulator;
 
 use likelier_compiler::source::{Diagnostic, Sources, render::render};
 

@@ -22,6 +22,8 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Run(commands::run::Options),
+    Simulate(commands::simulate::Options),
+    Predict(commands::predict::Options),
     Density(commands::density::Options),
     Check(commands::check::Options),
     Show(commands::show::Options),
@@ -31,6 +33,8 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(options) => commands::run::execute(&options),
+        Command::Simulate(options) => commands::simulate::execute(&options),
+        Command::Predict(options) => commands::predict::execute(&options),
         Command::Density(options) => commands::density::execute(&options),
         Command::Check(options) => commands::check::execute(&options),
         Command::Show(options) => commands::show::execute(&options),

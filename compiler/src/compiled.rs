@@ -8,10 +8,10 @@ use likelier_runtime::target::{Parts, Target, Weights};
 use crate::Options;
 use crate::check::hir::{Hir, StatementKind, VariableId, VariableKind};
 use crate::check::walk::all_statements;
-use crate::data::{BoundProgram, Split};
-use crate::data::dataset::Dataset;
 use crate::data::coordinates::{Coordinate, Coordinates, coordinates};
+use crate::data::dataset::Dataset;
 use crate::data::loops::{self, ArrayKind, Loops, Statement};
+use crate::data::{BoundProgram, Split};
 use crate::forward::{self, OutputColumn, OutputKind};
 use crate::jit::{CompiledModel, Programs};
 use crate::source::{Diagnostic, Sources};
@@ -318,7 +318,12 @@ fn observed_ancestors(hir: &Hir, program: &BoundProgram) -> Vec<Diagnostic> {
     warnings
 }
 
-pub(crate) fn roles(hir: &Hir, sources: &Sources, dataset: &Dataset, program: &BoundProgram) -> Vec<RoleLine> {
+pub(crate) fn roles(
+    hir: &Hir,
+    sources: &Sources,
+    dataset: &Dataset,
+    program: &BoundProgram,
+) -> Vec<RoleLine> {
     let mut lines: Vec<RoleLine> = Vec::new();
     let mut said = std::collections::HashSet::new();
     let oneline = |span| {

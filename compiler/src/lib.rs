@@ -151,7 +151,8 @@ pub fn show(
     if stage == Stage::Hir {
         return Ok(check::print::print(&hir));
     }
-    let BoundProgram { loops, ranges, .. } = data::bind_program(&hir, sources, dataset, Purpose::Posterior)?;
+    let BoundProgram { loops, ranges, .. } =
+        data::bind_program(&hir, sources, dataset, Purpose::Posterior)?;
     if stage == Stage::Loops {
         return Ok(data::print(&loops));
     }

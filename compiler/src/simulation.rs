@@ -149,7 +149,13 @@ pub fn pointwise(
         };
         for (rank, unit) in units.into_iter().enumerate() {
             let flat = if split.is_some() { rank } else { unit };
-            named.push(element_column(&name, &shape, flat, ColumnKind::Simulated, &[]));
+            named.push(element_column(
+                &name,
+                &shape,
+                flat,
+                ColumnKind::Simulated,
+                &[],
+            ));
             places.push(first + unit);
         }
         first += length;
@@ -236,9 +242,9 @@ fn known_elements(variable: &InferredVariable) -> Known {
 /// Whether new data make a key of the old ones void: sizes, and what is predicted.
 fn is_superseded(hir: &Hir, fit: &BoundProgram, draws: &Draws, key: &str) -> bool {
     let is_given = |id: VariableId| {
-        hir.statements.iter().any(
-            |s| matches!(&s.kind, StatementKind::Given { variable, .. } if *variable == id),
-        )
+        hir.statements
+            .iter()
+            .any(|s| matches!(&s.kind, StatementKind::Given { variable, .. } if *variable == id))
     };
     hir.variables.iter().enumerate().any(|(i, variable)| {
         let id = VariableId(i as u32);

@@ -3,8 +3,10 @@
 pub mod check;
 pub mod density;
 pub mod doc;
+pub mod predict;
 pub mod run;
 pub mod show;
+pub mod simulate;
 
 use std::path::PathBuf;
 

@@ -7,7 +7,10 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use likelier::output::{RunInfo, digits, roles, stan_csv, summary, table};
-use likelier::{Control, Error, Health, Model, Posterior, Schedule, Settings};
+use likelier::simulation::Rows;
+use likelier::{
+    Control, Error, Health, Model, Posterior, Prediction, Schedule, Settings, Simulator,
+};
 
 use super::ModelAndData;
 use crate::terminal::{self, Printer};
@@ -48,6 +51,12 @@ pub struct Options {
     /// Write the draws in CmdStan's CSV layout, one file per chain: FILE draws.csv gives draws_1.csv, …
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write replicates of what was observed with the draws, as `y_rep`
+    #[arg(long, requires = "output")]
+    replicate: bool,
+    /// Write the log likelihood of each observation with the draws, as `log_lik`
+    #[arg(long, requires = "output")]
+    log_likelihood: bool,
     /// Write the summary as JSON
     #[arg(long, value_name = "FILE")]
     summary_json: Option<PathBuf>,
@@ -90,8 +99,9 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     }
     let info = options.info(&model);
     printer.print(&header(&info, &settings, &model))?;
+    let simulators = simulators(options, &model)?;
     let posterior = sample(options, &model, &settings)?;
-    let written = write_files(options, &info, &posterior)?;
+    let written = write_files(options, &info, &posterior, &simulators)?;
     printer.print(&report(options, &info, &posterior, &written))?;
     if options.quiet && !posterior.health.ok {
         terminal::error(&health_text(&posterior.health));
@@ -101,6 +111,29 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// The programs that add columns to the draws.
+fn simulators(options: &Options, model: &Model) -> Result<Vec<Simulator>, Error> {
+    let mut simulators = Vec::new();
+    if !options.replicate && !options.log_likelihood {
+        return Ok(simulators);
+    }
+    let text = files::read_text(&options.input.model)?;
+    let data = options.input.read_data()?;
+    let name = options.input.model.display().to_string();
+    let compile_options = options.input.options();
+    if options.replicate {
+        let prediction = Prediction::default();
+        let mut simulator =
+            Simulator::prediction(&name, &text, &data, &prediction, &compile_options)?;
+        simulator.keep_replicates(&model.compiled.roles);
+        simulators.push(simulator);
+    }
+    if options.log_likelihood {
+        simulators.push(Simulator::pointwise(&name, &text, &data, &compile_options)?);
+    }
+    Ok(simulators)
 }
 
 impl Options {
@@ -254,13 +287,18 @@ fn write_files(
     options: &Options,
     info: &RunInfo,
     posterior: &Posterior,
+    simulators: &[Simulator],
 ) -> Result<Vec<String>, Error> {
     let mut written = Vec::new();
     if let Some(path) = &options.output {
         let mut paths = Vec::new();
         for chain in &posterior.chains {
             let path = files::chain_path(path, chain.number);
-            files::write_whole(&path, |out| stan_csv::write(out, info, posterior, chain))?;
+            let along = |simulator: &Simulator| simulator.along_chain(posterior, chain);
+            let extras: Vec<Rows> = simulators.iter().map(along).collect();
+            files::write_whole(&path, |out| {
+                stan_csv::write(out, info, posterior, chain, &extras)
+            })?;
             paths.push(path.display().to_string());
         }
         match paths.as_slice() {

@@ -5,6 +5,7 @@
 pub mod density;
 pub mod digits;
 pub mod roles;
+pub mod simulation;
 pub mod stan_csv;
 pub mod summary;
 pub mod table;

@@ -6,6 +6,27 @@ use likelier_compiler::{Role, RoleLine};
 
 /// The list, one variable a line. Ends in a line break.
 pub fn roles_text(roles: &[RoleLine], unused_keys: &[String]) -> String {
+    let titles = [
+        (Role::Observed, "Observed"),
+        (Role::Inferred, "Inferred"),
+        (Role::Simulated, "Simulated"),
+        (Role::Given, "Given"),
+    ];
+    list(roles, unused_keys, &titles)
+}
+
+/// The list for a prediction, where what was inferred comes from draws.
+pub fn prediction_text(roles: &[RoleLine], unused_keys: &[String]) -> String {
+    let titles = [
+        (Role::Inferred, "From draws"),
+        (Role::Observed, "Held"),
+        (Role::Simulated, "Simulated"),
+        (Role::Given, "Given"),
+    ];
+    list(roles, unused_keys, &titles)
+}
+
+fn list(roles: &[RoleLine], unused_keys: &[String], titles: &[(Role, &str)]) -> String {
     let width = roles
         .iter()
         .map(|line| line.name.chars().count())
@@ -18,12 +39,7 @@ pub fn roles_text(roles: &[RoleLine], unused_keys: &[String]) -> String {
         .max()
         .unwrap_or(0);
     let mut text = String::new();
-    for (role, title) in [
-        (Role::Observed, "Observed"),
-        (Role::Inferred, "Inferred"),
-        (Role::Simulated, "Simulated"),
-        (Role::Given, "Given"),
-    ] {
+    for &(role, title) in titles {
         let mut title = title;
         for (line, count) in roles
             .iter()

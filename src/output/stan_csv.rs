@@ -9,8 +9,9 @@ use likelier_compiler::Column;
 use super::{RunInfo, VERSION};
 use crate::posterior::{Chain, Posterior};
 use crate::sampling::Schedule;
+use crate::simulation::Rows;
 
-/// Writes one chain.
+/// Writes one chain; `extras` are further columns, a row of each for every draw.
 ///
 /// # Errors
 /// Those of `out`.
@@ -19,6 +20,7 @@ pub fn write(
     info: &RunInfo,
     posterior: &Posterior,
     chain: &Chain,
+    extras: &[Rows],
 ) -> io::Result<()> {
     write_settings(out, info, posterior, chain)?;
     let order = stan_order(&posterior.columns);
@@ -28,6 +30,12 @@ pub fn write(
     )?;
     for &column in &order {
         write!(out, ",{}", stan_name(&posterior.columns[column]))?;
+    }
+    let extra_orders: Vec<Vec<usize>> = extras.iter().map(|e| stan_order(&e.columns)).collect();
+    for (extra, order) in extras.iter().zip(&extra_orders) {
+        for &column in order {
+            write!(out, ",{}", stan_name(&extra.columns[column]))?;
+        }
     }
     writeln!(out)?;
     write_adaptation(out, chain)?;
@@ -48,6 +56,13 @@ pub fn write(
         for &column in &order {
             out.write_all(b",")?;
             write_number(out, values[column])?;
+        }
+        for (extra, order) in extras.iter().zip(&extra_orders) {
+            let values = &extra.values[draw * extra.columns.len()..];
+            for &column in order {
+                out.write_all(b",")?;
+                write_number(out, values[column])?;
+            }
         }
         out.write_all(b"\n")?;
     }
@@ -121,7 +136,7 @@ fn write_times(out: &mut dyn Write, chain: &Chain) -> io::Result<()> {
 }
 
 /// The columns with the first index running fastest within each variable.
-fn stan_order(columns: &[Column]) -> Vec<usize> {
+pub(crate) fn stan_order(columns: &[Column]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..columns.len()).collect();
     for group in order.chunk_by_mut(|&a, &b| columns[a].variable == columns[b].variable) {
         group.sort_by(|&a, &b| {
@@ -136,7 +151,7 @@ fn stan_order(columns: &[Column]) -> Vec<usize> {
 }
 
 /// `theta.1.2`; points separate indices, so one inside a name gives way.
-fn stan_name(column: &Column) -> String {
+pub(crate) fn stan_name(column: &Column) -> String {
     let mut name = column.variable.replace('.', "_");
     for index in &column.index {
         name.push_str(&format!(".{index}"));
@@ -144,7 +159,7 @@ fn stan_name(column: &Column) -> String {
     name
 }
 
-fn write_number(out: &mut dyn Write, value: f64) -> io::Result<()> {
+pub(super) fn write_number(out: &mut dyn Write, value: f64) -> io::Result<()> {
     match value {
         v if v.is_nan() => write!(out, "nan"),
         v if v == v.trunc() && v.abs() < 1e15 => write!(out, "{v}"),
@@ -201,17 +216,33 @@ mod tests {
             posterior.columns[column + 1].index = index.to_vec();
         }
         let mut text = Vec::new();
-        write(&mut text, &info(), &posterior, &posterior.chains[1]).unwrap();
+        let extra = Rows {
+            columns: vec![Column {
+                name: "log_lik".to_owned(),
+                variable: "log_lik".to_owned(),
+                index: vec![1],
+                kind: ColumnKind::Simulated,
+            }],
+            values: vec![-1.0, -2.5, -3.0],
+        };
+        write(
+            &mut text,
+            &info(),
+            &posterior,
+            &posterior.chains[1],
+            &[extra],
+        )
+        .unwrap();
         let text = String::from_utf8(text).unwrap();
         let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
         assert!(
-            lines[0].ends_with("energy__,mu,X.1.1,X.2.1,X.1.2,X.2.2"),
+            lines[0].ends_with("energy__,mu,X.1.1,X.2.1,X.1.2,X.2.2,log_lik.1"),
             "{}",
             lines[0]
         );
         assert_eq!(
             lines[2],
-            "-12.25,0.875,0.5,3,7,0,17.5,1.5,11.5,31.5,21.5,41.5"
+            "-12.25,0.875,0.5,3,7,0,17.5,1.5,11.5,31.5,21.5,41.5,-2.5"
         );
         assert!(text.contains("\n# id = 2\n") && text.contains("\n# 1, 0.25\n"));
     }

@@ -17,6 +17,11 @@ const HEADINGS: [&str; 9] = [
     "mean", "sd", "MCSE", "5 %", "50 %", "95 %", "R-hat", "ESS bulk", "ESS tail",
 ];
 
+/// The figures of a posterior, as positions among [`HEADINGS`].
+const POSTERIOR: [usize; 9] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+/// Those of simulated rows, which are independent.
+const FORWARD: [usize; 5] = [0, 1, 3, 4, 5];
+
 /// The summary table, with `all` rows or at most about thirty. Ends in a line break unless empty.
 pub fn table(posterior: &Posterior, all: bool) -> String {
     let rows: Vec<(&Column, &SummaryRow)> = rows(posterior).collect();
@@ -25,7 +30,22 @@ pub fn table(posterior: &Posterior, all: bool) -> String {
     }
     let limit = if all { usize::MAX } else { ROW_LIMIT };
     let (lines, shortened) = select(&rows, limit);
-    let mut text = draw(&lines);
+    let mut text = draw(&lines, &POSTERIOR);
+    if shortened {
+        text.push_str("\nShortened to the first and last elements; --all shows every row.\n");
+    }
+    text
+}
+
+/// The table of simulated rows: their means, spread and quantiles.
+pub fn simulation_table(columns: &[Column], summary: &[SummaryRow], all: bool) -> String {
+    let rows: Vec<(&Column, &SummaryRow)> = columns.iter().zip(summary).collect();
+    if rows.is_empty() {
+        return String::new();
+    }
+    let limit = if all { usize::MAX } else { ROW_LIMIT };
+    let (lines, shortened) = select(&rows, limit);
+    let mut text = draw(&lines, &FORWARD);
     if shortened {
         text.push_str("\nShortened to the first and last elements; --all shows every row.\n");
     }
@@ -66,7 +86,7 @@ fn select<'a>(rows: &[(&'a Column, &'a SummaryRow)], limit: usize) -> (Vec<Line<
             .expect("a shortened group has more rows than its head");
         lines.extend(head.iter().map(|(_, row)| Line::Row(row)));
         lines.push(Line::Hidden(format!(
-            "{} more: {}",
+            "{} more{}",
             hidden.len(),
             verdict(hidden)
         )));
@@ -86,7 +106,7 @@ fn hidden_variables(groups: &[&[(&Column, &SummaryRow)]]) -> String {
         "variables"
     };
     format!(
-        "{} more {variables} ({} rows): {}",
+        "{} more {variables} ({} rows){}",
         groups.len(),
         rows.len(),
         verdict(&rows)
@@ -103,21 +123,26 @@ fn verdict(hidden: &[(&Column, &SummaryRow)]) -> String {
         .map(|(_, row)| row.ess_bulk.min(row.ess_tail))
         .fold(f64::NAN, f64::min);
     if worst.is_nan() {
-        return "constant".to_owned();
+        // Simulated rows, and constants.
+        return String::new();
     }
-    format!("R-hat at most {}, ESS at least {}", rhat(worst), count(ess))
+    format!(
+        ": R-hat at most {}, ESS at least {}",
+        rhat(worst),
+        count(ess)
+    )
 }
 
-fn draw(lines: &[Line<'_>]) -> String {
-    let mut cells: Vec<Vec<String>> = vec![
-        std::iter::once("")
-            .chain(HEADINGS)
-            .map(str::to_owned)
-            .collect(),
-    ];
+fn draw(lines: &[Line<'_>], shown: &[usize]) -> String {
+    let select = |name: String, figures: &[String]| -> Vec<String> {
+        let figures = shown.iter().map(|&figure| figures[figure].clone());
+        std::iter::once(name).chain(figures).collect()
+    };
+    let headings = HEADINGS.map(str::to_owned);
+    let mut cells: Vec<Vec<String>> = vec![select(String::new(), &headings)];
     for line in lines {
         if let Line::Row(row) = line {
-            cells.push(figures(row));
+            cells.push(select(row.name.clone(), &figures(row)));
         }
     }
     let width = |column: usize| {
@@ -127,7 +152,7 @@ fn draw(lines: &[Line<'_>]) -> String {
             .max()
             .unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..=HEADINGS.len()).map(width).collect();
+    let widths: Vec<usize> = (0..=shown.len()).map(width).collect();
     let mut drawn = cells.iter().map(|row| align(row, &widths));
     let mut text = drawn.next().unwrap_or_default();
     for line in lines {
@@ -156,7 +181,6 @@ fn figures(row: &SummaryRow) -> Vec<String> {
         .filter(|v| v.is_finite());
     let style = Style::new(row.mcse_mean, finite.map(f64::abs).fold(0.0, f64::max));
     vec![
-        row.name.clone(),
         style.format(row.mean),
         style.format(row.sd),
         style.finer(1).format(row.mcse_mean),

@@ -43,7 +43,9 @@ pub fn coordinates(hir: &Hir, bound: &Bound, dataset: &Dataset) -> Coordinates {
             .and_then(|key| dataset.get(key)?.labels.clone());
         if let (Support::Factor, Some(labels)) = (&declared.support, labels) {
             let name = hir.variables[variable.0 as usize].name.clone();
-            finder.factors.insert(*variable, Coordinate { name, labels });
+            finder
+                .factors
+                .insert(*variable, Coordinate { name, labels });
         }
     }
     let mut named = Coordinates::new();

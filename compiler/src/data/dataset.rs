@@ -135,7 +135,10 @@ impl Entry {
             }
             _ => {
                 return Err(DataError::new(
-                    format!("`{}` holds labels in one file and numbers in the other", self.key),
+                    format!(
+                        "`{}` holds labels in one file and numbers in the other",
+                        self.key
+                    ),
                     &self.origin,
                 )
                 .and_at(&older.origin)

@@ -298,9 +298,7 @@ impl Backward<'_> {
 
     fn nest(&mut self, binders: &[Binder], body: &Scalar) -> Done {
         match binders.split_first() {
-            Some((first, rest)) => {
-                self.rounds(first, &mut |backward| backward.nest(rest, body))
-            }
+            Some((first, rest)) => self.rounds(first, &mut |backward| backward.nest(rest, body)),
             None => self.read(body),
         }
     }

@@ -108,7 +108,10 @@ impl<'a> Expander<'a> {
                     super::expression::sizes(shape)
                 ),
             )
-            .at(declared.span, "it is drawn as a whole, so none of it can be kept")
+            .at(
+                declared.span,
+                "it is drawn as a whole, so none of it can be kept",
+            )
             .help(format!(
                 "use data of the same sizes, or draw it anew with `--redraw {}`",
                 declared.name
@@ -117,9 +120,8 @@ impl<'a> Expander<'a> {
         }
         let length: usize = shape[rank..].iter().product();
         let count: usize = shape[..rank].iter().product();
-        let holds = |unit: usize| {
-            (0..length).all(|inner| known_at(known, shape, unit * length + inner))
-        };
+        let holds =
+            |unit: usize| (0..length).all(|inner| known_at(known, shape, unit * length + inner));
         let roles: Vec<Option<Role>> = (0..count)
             .map(|unit| match holds(unit) {
                 true => Some(Role::Inferred),
@@ -274,7 +276,15 @@ impl<'a> Expander<'a> {
         let units: Vec<usize> = split.units_of(None, |_| true);
         let (binder, at) = self.rows(&split.units, &units);
         self.open(BlockKind::Over(vec![binder.index]));
-        self.copy_unit(&split, Place { array: data, prefix: at.clone() }, &at, span);
+        self.copy_unit(
+            &split,
+            Place {
+                array: data,
+                prefix: at.clone(),
+            },
+            &at,
+            span,
+        );
         let body = self.close();
         self.emit(Statement::For { binder, body });
     }
@@ -348,11 +358,9 @@ impl<'a> Expander<'a> {
     }
 
     fn int_array(&mut self, name: &str, shape: Vec<usize>, values: Vec<i64>) -> ArrayId {
-        let (low, high) = values
-            .iter()
-            .fold((i64::MAX, i64::MIN), |(low, high), &v| {
-                (low.min(v), high.max(v))
-            });
+        let (low, high) = values.iter().fold((i64::MAX, i64::MIN), |(low, high), &v| {
+            (low.min(v), high.max(v))
+        });
         let array = self.array(name, shape, ArrayKind::Int(values.into()), Span::default());
         let range = super::interval::Interval::closed(low as f64, high as f64);
         self.ranges.arrays.insert(array, range);
@@ -575,11 +583,15 @@ impl Split {
     /// Whether a unit lies within ranges of its indices.
     fn is_inside(&self, unit: usize, bounds: &[(i64, i64)]) -> bool {
         let mut rest = unit;
-        bounds.iter().zip(&self.units).rev().all(|(bound, &length)| {
-            let index = (rest % length) as i64 + 1;
-            rest /= length;
-            (bound.0..=bound.1).contains(&index)
-        })
+        bounds
+            .iter()
+            .zip(&self.units)
+            .rev()
+            .all(|(bound, &length)| {
+                let index = (rest % length) as i64 + 1;
+                rest /= length;
+                (bound.0..=bound.1).contains(&index)
+            })
     }
 }
 

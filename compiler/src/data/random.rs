@@ -344,11 +344,7 @@ impl<'a> Expander<'a> {
         } else {
             self.sample(array, &place.prefix, entered, law, &support, span)?
         };
-        if sample.is_none()
-            && !observed
-            && role == Some(Role::Simulated)
-            && entered.is_flat()
-        {
+        if sample.is_none() && !observed && role == Some(Role::Simulated) && entered.is_flat() {
             return Err(Diagnostic::error(
                 "E0436",
                 format!(

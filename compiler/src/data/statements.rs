@@ -5,9 +5,7 @@ use std::collections::HashSet;
 
 use super::expand::{Binding, BlockKind, Expander, Failure, Outcome};
 use super::expression::sizes;
-use super::loops::{
-    ArrayKind, Binder, Condition, Observation, Report, Scalar, Statement, Term,
-};
+use super::loops::{ArrayKind, Binder, Condition, Observation, Report, Scalar, Statement, Term};
 use super::pull::{Body, Pull, Value};
 use crate::check::hir::{self, Element, ExpressionKind, Law, StatementKind, VariableId};
 use crate::check::walk::all_statements;

@@ -1,0 +1,102 @@
+//! `likelier predict`: what the draws of a run say of data that could be observed: the same observations once more, or,
+//! with new data, other rows and other groups.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use likelier::output::{roles, simulation};
+use likelier::simulation::DrawTable;
+use likelier::{Error, Prediction, Simulator};
+
+use super::ModelAndData;
+use super::simulate::{check_output, report, show_warnings, write_rows};
+use crate::files;
+use crate::terminal::Printer;
+
+/// Predict from the draws that `run -o` wrote: replicates of what was observed, or of new rows and groups
+#[derive(Args)]
+pub struct Options {
+    #[command(flatten)]
+    input: ModelAndData,
+    /// The files of draws; may be repeated
+    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    draws: Vec<PathBuf>,
+    /// Data that replace those of the run: covariates, groups, sizes
+    #[arg(long = "new", value_name = "DATA2", num_args = 1..)]
+    new: Vec<PathBuf>,
+    /// Keep this observed variable at the values of the data; what is missing of it is simulated from them
+    #[arg(long, value_name = "NAME")]
+    hold: Vec<String>,
+    /// Draw this inferred variable from its distribution instead of taking it from the draws
+    #[arg(long, value_name = "NAME")]
+    redraw: Vec<String>,
+    /// Seed of all random numbers
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Write the predictions: .csv or .json
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Show every row of the table, however long
+    #[arg(long)]
+    all: bool,
+    /// Print nothing but errors and warnings
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Runs the command.
+pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+    options
+        .output
+        .iter()
+        .try_for_each(|path| check_output(path))?;
+    let text = files::read_text(&options.input.model)?;
+    let data = options.input.read_data()?;
+    let new_data = match options.new.is_empty() {
+        true => None,
+        false => Some(files::read_data(&options.new, &[])?),
+    };
+    let prediction = Prediction {
+        new_data,
+        held: options.hold.clone(),
+        redrawn: options.redraw.clone(),
+    };
+    let name = options.input.model.display().to_string();
+    let simulator =
+        Simulator::prediction(&name, &text, &data, &prediction, &options.input.options())?;
+    show_warnings(&simulator);
+    let tables = options
+        .draws
+        .iter()
+        .map(|path| {
+            simulation::read_draws(&path.display().to_string(), &files::read_text(path)?)
+                .map_err(Error::Settings)
+        })
+        .collect::<Result<Vec<DrawTable>, Error>>()?;
+    let rows = simulator.along(&tables, options.seed)?;
+    let mut printer = Printer::new(options.quiet);
+    let files: Vec<String> = options
+        .draws
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect();
+    printer.print(&format!(
+        "Model      {name}\nDraws      {} of {}, seed {}\n\n{}\n",
+        rows.count(),
+        files.join(", "),
+        options.seed,
+        roles::prediction_text(
+            &simulator.simulation.roles,
+            &simulator.simulation.unused_keys
+        )
+    ))?;
+    if let Some(path) = &options.output {
+        write_rows(path, &rows)?;
+    }
+    printer.print(&report(&simulator, &rows, options.all))?;
+    if let Some(path) = &options.output {
+        printer.print(&format!("Written    {}\n", path.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}

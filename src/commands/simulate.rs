@@ -1,0 +1,162 @@
+//! `likelier simulate`: draws of the whole model before any data are looked at. Whether the prior says sensible things
+//! shows here, and a single draw is a data set with a known truth.
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use likelier::output::{roles, simulation, table};
+use likelier::simulation::Rows;
+use likelier::{Dataset, Error, Simulator};
+
+use super::ModelAndData;
+use crate::files;
+use crate::terminal::{self, Printer};
+
+/// Draw from the prior: every random variable, whatever the data say of it; their sizes still count
+#[derive(Args)]
+pub struct Options {
+    #[command(flatten)]
+    input: ModelAndData,
+    /// Number of draws
+    #[arg(short = 'n', long, default_value_t = 1000, value_name = "K")]
+    draws: usize,
+    /// Seed of all random numbers; the same seed gives the same draws
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Write the draws: a .csv file, or a .json file, which is a data file when K is 1
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Which variables a data file gets; may be repeated [default: those that the data hold, else those on which no
+    /// other depends]
+    #[arg(long = "only", value_name = "NAME")]
+    only: Vec<String>,
+    /// Show every row of the table, however long
+    #[arg(long)]
+    all: bool,
+    /// Print nothing but errors and warnings
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Runs the command.
+pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+    if options.draws == 0 {
+        return Err(Error::Settings(
+            "the number of draws must be at least 1".to_owned(),
+        ));
+    }
+    options
+        .output
+        .iter()
+        .try_for_each(|path| check_output(path))?;
+    let text = files::read_text(&options.input.model)?;
+    let data = options.input.read_data()?;
+    let name = options.input.model.display().to_string();
+    let simulator = Simulator::prior(&name, &text, &data, &options.input.options())?;
+    show_warnings(&simulator);
+    let mut printer = Printer::new(options.quiet);
+    printer.print(&format!(
+        "Model      {name}\nDraws      {} from the prior, seed {}\n\n{}\n",
+        options.draws,
+        options.seed,
+        roles::roles_text(
+            &simulator.simulation.roles,
+            &simulator.simulation.unused_keys
+        )
+    ))?;
+    let rows = simulator.draw(options.seed, options.draws);
+    let written = match &options.output {
+        Some(path) => {
+            write(path, &rows, &data, &names(options, &simulator, &data)?)?;
+            format!("Written    {}\n", path.display())
+        }
+        None => String::new(),
+    };
+    printer.print(&report(&simulator, &rows, options.all))?;
+    printer.print(&written)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses before the work what could not be written after it.
+pub(super) fn check_output(path: &Path) -> Result<(), Error> {
+    files::check_writable(path)?;
+    match extension(path).as_str() {
+        "csv" | "json" => Ok(()),
+        _ => Err(files::failure(
+            "write",
+            path,
+            "files of simulations end in .csv or .json",
+        )),
+    }
+}
+
+fn extension(path: &Path) -> String {
+    let extension = path.extension().unwrap_or_default();
+    extension.to_string_lossy().to_ascii_lowercase()
+}
+
+pub(super) fn show_warnings(simulator: &Simulator) {
+    let warnings = simulator.warnings(terminal::is_color());
+    if !warnings.is_empty() {
+        terminal::error(&warnings);
+    }
+}
+
+/// The table, and what a reader must know beside it.
+pub(super) fn report(simulator: &Simulator, rows: &Rows, all: bool) -> String {
+    let mut text = table::simulation_table(&rows.columns, &rows.summary(), all);
+    let mut notes = Vec::new();
+    for condition in &simulator.simulation.unheeded {
+        notes.push(format!("Not heeded, for it conditions: {condition}"));
+    }
+    if rows.failures() > 0 {
+        notes.push(format!(
+            "{} of {} draws hold something that is no number: a parameter of a distribution left its domain.",
+            rows.failures(),
+            rows.count()
+        ));
+    }
+    for note in notes {
+        text.push_str(&format!("\nNote       {note}\n"));
+    }
+    text
+}
+
+/// The variables that a data file gets.
+fn names(options: &Options, simulator: &Simulator, data: &Dataset) -> Result<Vec<String>, Error> {
+    let columns = &simulator.simulation.columns;
+    let is_random = |name: &str| columns.iter().any(|column| column.variable == name);
+    if let Some(unknown) = options.only.iter().find(|name| !is_random(name)) {
+        return Err(Error::Settings(format!(
+            "`{unknown}` is no random variable of this model\n  help: `--only` takes {}",
+            simulator.simulation.leaves.join(", ")
+        )));
+    }
+    if !options.only.is_empty() {
+        return Ok(options.only.clone());
+    }
+    let keys = data.entries().iter().map(|entry| entry.key.clone());
+    let held: Vec<String> = keys.filter(|key| is_random(key)).collect();
+    Ok(match held.is_empty() {
+        true => simulator.simulation.leaves.clone(),
+        false => held,
+    })
+}
+
+fn write(path: &Path, rows: &Rows, data: &Dataset, names: &[String]) -> Result<(), Error> {
+    if extension(path) == "json" && rows.count() == 1 {
+        return files::write_whole(path, |out| {
+            out.write_all(simulation::data_json(rows, data, names).as_bytes())
+        });
+    }
+    write_rows(path, rows)
+}
+
+/// Writes all draws.
+pub(super) fn write_rows(path: &Path, rows: &Rows) -> Result<(), Error> {
+    files::write_whole(path, |out| match extension(path).as_str() {
+        "json" => out.write_all(simulation::draws_json(rows).as_bytes()),
+        _ => simulation::write_csv(out, rows),
+    })
+}

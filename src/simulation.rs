@@ -1,0 +1,317 @@
+//! Models run forwards: draws from the prior, and what draws of a posterior predict. [`Simulator`] is the counterpart of
+//! [`Model`](crate::Model) for this; the rows that come out have named columns like the draws of a posterior.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use likelier_compiler::data::dataset::Dataset;
+use likelier_compiler::source::{Diagnostic, FileId, Sources};
+use likelier_compiler::{Column, Options, Prediction, Role, RoleLine, Simulation};
+use likelier_runtime::random::{Purpose, Stream};
+
+use crate::posterior::{Chain, Posterior, SummaryRow};
+use crate::{Error, error};
+
+/// A model compiled to run forwards.
+pub struct Simulator {
+    /// What the compiler made.
+    pub simulation: Simulation,
+    /// From text and data to native code.
+    pub compile_time: Duration,
+    sources: Sources,
+}
+
+/// Rows of named numbers.
+#[derive(Debug, Clone, Default)]
+pub struct Rows {
+    /// What each number of a row is.
+    pub columns: Vec<Column>,
+    /// Rows × columns values, row after row.
+    pub values: Vec<f64>,
+}
+
+/// Draws by the names of their columns, as they are read from files.
+#[derive(Debug, Clone, Default)]
+pub struct DrawTable {
+    /// What messages call it.
+    pub name: String,
+    /// The names of the columns, `theta.1`.
+    pub names: Vec<String>,
+    /// Rows × columns values, row after row.
+    pub values: Vec<f64>,
+}
+
+impl Rows {
+    /// Number of rows.
+    pub fn count(&self) -> usize {
+        self.values
+            .len()
+            .checked_div(self.columns.len())
+            .unwrap_or(0)
+    }
+
+    /// Each row.
+    pub fn rows(&self) -> impl Iterator<Item = &[f64]> {
+        self.values.chunks(self.columns.len().max(1))
+    }
+
+    /// Mean, spread and quantiles of each column. What needs chains is NaN.
+    pub fn summary(&self) -> Vec<SummaryRow> {
+        let of = |(place, column): (usize, &Column)| {
+            let mut values: Vec<f64> = self.rows().map(|row| row[place]).collect();
+            summarise(&column.name, &mut values)
+        };
+        self.columns.iter().enumerate().map(of).collect()
+    }
+
+    /// Number of rows that hold something that is no number.
+    pub fn failures(&self) -> usize {
+        self.rows()
+            .filter(|row| row.iter().any(|value| value.is_nan()))
+            .count()
+    }
+}
+
+fn summarise(name: &str, values: &mut [f64]) -> SummaryRow {
+    values.sort_by(f64::total_cmp);
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
+    let sd = (squares / (count - 1.0)).sqrt();
+    let quantile = |p: f64| {
+        if values.iter().any(|value| value.is_nan()) || values.is_empty() {
+            return f64::NAN;
+        }
+        let place = p * (count - 1.0);
+        let (below, above) = (
+            values[place.floor() as usize],
+            values[place.ceil() as usize],
+        );
+        match place.fract() {
+            0.0 => below,
+            rest => below + rest * (above - below),
+        }
+    };
+    SummaryRow {
+        name: name.to_owned(),
+        mean,
+        sd,
+        mcse_mean: sd / count.sqrt(),
+        mcse_sd: f64::NAN,
+        q5: quantile(0.05),
+        q50: quantile(0.5),
+        q95: quantile(0.95),
+        rhat: f64::NAN,
+        ess_bulk: f64::NAN,
+        ess_tail: f64::NAN,
+    }
+}
+
+/// What a compiler function makes of a text.
+type Compiler<'a> = dyn FnOnce(&mut Sources, FileId) -> Result<Simulation, Vec<Diagnostic>> + 'a;
+
+impl Simulator {
+    fn compile(name: &str, text: &str, compiler: Box<Compiler<'_>>) -> Result<Self, Error> {
+        let start = Instant::now();
+        let mut sources = Sources::default();
+        let file = sources.add(name, text);
+        match compiler(&mut sources, file) {
+            Ok(simulation) => Ok(Self {
+                simulation,
+                compile_time: start.elapsed(),
+                sources,
+            }),
+            Err(diagnostics) => Err(Error::Model(error::ModelErrors {
+                sources,
+                diagnostics,
+            })),
+        }
+    }
+
+    /// A program that draws from the prior. Of the data of random variables only the sizes count.
+    ///
+    /// # Errors
+    /// [`Error::Model`] with everything the compiler has to say.
+    pub fn prior(name: &str, text: &str, data: &Dataset, options: &Options) -> Result<Self, Error> {
+        Self::compile(
+            name,
+            text,
+            Box::new(|sources, file| likelier_compiler::simulate(sources, file, data, options)),
+        )
+    }
+
+    /// A program that takes draws of the posterior given `data` to replicates of what was observed.
+    ///
+    /// # Errors
+    /// As [`Simulator::prior`].
+    pub fn prediction(
+        name: &str,
+        text: &str,
+        data: &Dataset,
+        prediction: &Prediction,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        Self::compile(
+            name,
+            text,
+            Box::new(|sources, file| {
+                likelier_compiler::predict(sources, file, data, prediction, options)
+            }),
+        )
+    }
+
+    /// A program that takes draws of the posterior to the log density of each observed value.
+    ///
+    /// # Errors
+    /// As [`Simulator::prior`].
+    pub fn pointwise(
+        name: &str,
+        text: &str,
+        data: &Dataset,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        Self::compile(
+            name,
+            text,
+            Box::new(|sources, file| likelier_compiler::pointwise(sources, file, data, options)),
+        )
+    }
+
+    /// Restricts the results to what was observed in a run with these roles, under the names `y_rep`.
+    pub fn keep_replicates(&mut self, roles: &[RoleLine]) {
+        let simulation = &mut self.simulation;
+        let was_observed = |column: &Column| {
+            let is_own = |line: &&RoleLine| line.name == column.variable;
+            roles
+                .iter()
+                .filter(is_own)
+                .any(|line| line.role == Role::Observed)
+        };
+        let columns = std::mem::take(&mut simulation.columns);
+        let places = std::mem::take(&mut simulation.places);
+        for (mut column, place) in columns.into_iter().zip(places) {
+            if was_observed(&column) {
+                let variable = format!("{}_rep", column.variable);
+                column.name = column.name.replacen(&column.variable, &variable, 1);
+                column.variable = variable;
+                simulation.columns.push(column);
+                simulation.places.push(place);
+            }
+        }
+    }
+
+    /// What the compiler warns of, drawn as text.
+    pub fn warnings(&self, color: bool) -> String {
+        crate::draw(&self.sources, &self.simulation.warnings, color)
+    }
+
+    /// Draws from the prior, `count` times.
+    pub fn draw(&self, seed: u64, count: usize) -> Rows {
+        let mut stream = Stream::new(seed, Purpose::Prior, 0);
+        let mut runner = self.runner();
+        for draw in 0..count {
+            stream.at(draw as u64);
+            runner.run(&[], &mut stream);
+        }
+        runner.finish()
+    }
+
+    /// A prediction for each draw of the tables, in their order.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] when a table lacks a column.
+    pub fn along(&self, tables: &[DrawTable], seed: u64) -> Result<Rows, Error> {
+        let mut runner = self.runner();
+        let mut given = vec![0.0; self.simulation.given.len()];
+        for (chain, table) in tables.iter().enumerate() {
+            let places = self.places(table)?;
+            let mut stream = Stream::new(seed, Purpose::Prediction, chain as u32);
+            let rows = table.values.chunks(table.names.len().max(1));
+            for (draw, row) in rows.enumerate() {
+                for (value, &place) in given.iter_mut().zip(&places) {
+                    *value = row[place];
+                }
+                stream.at(draw as u64);
+                runner.run(&given, &mut stream);
+            }
+        }
+        Ok(runner.finish())
+    }
+
+    /// What this program makes of the draws of one chain.
+    pub fn along_chain(&self, posterior: &Posterior, chain: &Chain) -> Rows {
+        let by_name: HashMap<(&str, &[usize]), usize> = posterior
+            .columns
+            .iter()
+            .enumerate()
+            .map(|(place, column)| ((column.variable.as_str(), column.index.as_slice()), place))
+            .rev()
+            .collect();
+        let place = |column: &Column| by_name[&(column.variable.as_str(), column.index.as_slice())];
+        let places: Vec<usize> = self.simulation.given.iter().map(place).collect();
+        let mut runner = self.runner();
+        let number = chain.number as u32 - 1;
+        let mut stream = Stream::new(posterior.settings.seed, Purpose::Prediction, number);
+        let mut given = vec![0.0; places.len()];
+        let rows = chain.values.chunks(posterior.columns.len().max(1));
+        for (draw, row) in rows.enumerate() {
+            for (value, &place) in given.iter_mut().zip(&places) {
+                *value = row[place];
+            }
+            stream.at(draw as u64);
+            runner.run(&given, &mut stream);
+        }
+        runner.finish()
+    }
+
+    /// The columns of a table that hold the given values.
+    fn places(&self, table: &DrawTable) -> Result<Vec<usize>, Error> {
+        let by_name: HashMap<&str, usize> = table
+            .names
+            .iter()
+            .enumerate()
+            .map(|(place, name)| (name.as_str(), place))
+            .collect();
+        let find = |column: &Column| {
+            let name = crate::output::stan_csv::stan_name(column);
+            by_name.get(name.as_str()).copied().ok_or_else(|| {
+                Error::Settings(format!(
+                    "{} has no column `{name}`, which the model infers\n  help: give the draws that `run -o` wrote for this model and these data",
+                    table.name
+                ))
+            })
+        };
+        self.simulation.given.iter().map(find).collect()
+    }
+
+    fn runner(&self) -> Runner<'_> {
+        Runner {
+            simulation: &self.simulation,
+            native: self.simulation.program.runner(),
+            row: vec![0.0; self.simulation.program.output_count()],
+            values: Vec::new(),
+        }
+    }
+}
+
+struct Runner<'a> {
+    simulation: &'a Simulation,
+    native: likelier_compiler::jit::ForwardRunner<'a>,
+    row: Vec<f64>,
+    values: Vec<f64>,
+}
+
+impl Runner<'_> {
+    fn run(&mut self, given: &[f64], stream: &mut Stream) {
+        self.native.run(given, Some(stream), &mut self.row);
+        let places = self.simulation.places.iter();
+        self.values.extend(places.map(|&place| self.row[place]));
+    }
+
+    fn finish(self) -> Rows {
+        Rows {
+            columns: self.simulation.columns.clone(),
+            values: self.values,
+        }
+    }
+}
