@@ -252,6 +252,7 @@ fn numbers(value: &Value) -> Vec<String> {
             .enumerate()
             .flat_map(|(i, v)| below(i.to_string(), v))
             .collect(),
+        Value::Null => Vec::new(),
         _ => vec![String::new()],
     }
 }

@@ -1,0 +1,321 @@
+//! One text in every role: with missing elements, simulated from its prior, predicting from draws. Where there is a
+//! closed form, the figures are compared with it; draws within 4.5 standard errors.
+
+use likelier::simulation::{DrawTable, Rows};
+use likelier::{
+    ColumnKind, CpuLevel, Dataset, Model, Options, Posterior, Prediction, Role, Settings, Simulator,
+};
+
+fn options() -> Options {
+    Options {
+        cpu: CpuLevel::Portable,
+        ..Options::default()
+    }
+}
+
+fn data(json: &str) -> Dataset {
+    Dataset::from_json("data.json", json).expect("data")
+}
+
+fn model(text: &str, json: &str) -> Model {
+    Model::compile("m.ppl", text, &data(json), &options()).unwrap_or_else(|e| panic!("{e}"))
+}
+
+fn sampled(text: &str, json: &str) -> Posterior {
+    let settings = Settings {
+        draws: 2000,
+        threads: Some(1),
+        ..Settings::default()
+    };
+    model(text, json)
+        .sample(&settings)
+        .unwrap_or_else(|e| panic!("{e}"))
+}
+
+/// The mean and standard deviation of a column are these.
+fn assert_moments(posterior: &Posterior, name: &str, mean: f64, sd: f64) {
+    let row = posterior
+        .summary_of(name)
+        .unwrap_or_else(|| panic!("no {name}"));
+    assert!(
+        (row.mean - mean).abs() < 4.5 * row.mcse_mean,
+        "{name}: mean {} and not {mean}",
+        row.mean
+    );
+    assert!(
+        (row.sd - sd).abs() < 4.5 * row.mcse_sd,
+        "{name}: sd {} and not {sd}",
+        row.sd
+    );
+}
+
+fn assert_drawn(rows: &Rows, name: &str, mean: f64, sd: f64) {
+    let summary = rows.summary();
+    let row = summary
+        .iter()
+        .find(|row| row.name == name)
+        .unwrap_or_else(|| panic!("no {name}"));
+    let count = (rows.count() as f64).sqrt();
+    assert!(
+        (row.mean - mean).abs() < 4.5 * sd / count,
+        "{name}: mean {} and not {mean}",
+        row.mean
+    );
+    assert!(
+        (row.sd / sd - 1.0).abs() < 4.5 / count,
+        "{name}: sd {} and not {sd}",
+        row.sd
+    );
+}
+
+/// The names of the columns of a kind.
+fn names(posterior: &Posterior, kind: ColumnKind) -> Vec<&str> {
+    let of_kind = posterior.columns.iter().filter(|c| c.kind == kind);
+    of_kind.map(|column| column.name.as_str()).collect()
+}
+
+#[test]
+fn missing_observations_are_predicted_from_the_others() {
+    let text = "mu ~ normal(0, 10)\ny[1..N] ~ normal(mu, 1)\n";
+    let posterior = sampled(text, r#"{"y": [1.2, null, 0.7, 1.9, 1.4]}"#);
+    // Precision 4 + 1/100, mean 5.2 / 4.01.
+    let (mean, variance) = (5.2 / 4.01, 1.0 / 4.01f64);
+    assert_moments(&posterior, "mu", mean, variance.sqrt());
+    assert_moments(&posterior, "y[2]", mean, (1.0 + variance).sqrt());
+    assert_eq!(names(&posterior, ColumnKind::Simulated), ["y[2]"]);
+}
+
+#[test]
+fn a_missing_covariate_is_inferred_from_what_depends_on_it() {
+    let text = "x[1..N] ~ normal(0, 1)\ny[i in 1..N] ~ normal(x[i], 1)\n";
+    let posterior = sampled(text, r#"{"x": [0.5, null, null], "y": [1, 3, null]}"#);
+    // x[2] given y[2] = 3 is normal(3/2, √½); x[3] is left to its prior.
+    assert_moments(&posterior, "x[2]", 1.5, 0.5f64.sqrt());
+    assert_moments(&posterior, "x[3]", 0.0, 1.0);
+    assert_moments(&posterior, "y[3]", 0.0, 2f64.sqrt());
+    assert_eq!(names(&posterior, ColumnKind::Inferred), ["x[2]"]);
+    assert_eq!(names(&posterior, ColumnKind::Simulated), ["x[3]", "y[3]"]);
+}
+
+#[test]
+fn a_gap_in_a_sequence_is_bridged_and_its_end_forecast() {
+    let text = "given T: int\ny[1] ~ normal(0, 1)\nfor t in 2..T { y[t] ~ normal(y[t - 1], 1) }\n";
+    let posterior = sampled(text, r#"{"T": 5, "y": [1, null, 4, null, null]}"#);
+    // A random walk: the middle of 1 and 4 with variance ½; then steps of variance 1.
+    assert_moments(&posterior, "y[2]", 2.5, 0.5f64.sqrt());
+    assert_moments(&posterior, "y[4]", 4.0, 1.0);
+    assert_moments(&posterior, "y[5]", 4.0, 2f64.sqrt());
+    assert_eq!(names(&posterior, ColumnKind::Inferred), ["y[2]"]);
+}
+
+#[test]
+fn roles_are_counted() {
+    let text = "mu ~ normal(0, 1)\nx[1..N] ~ normal(mu, 1)\ny[i in 1..N] ~ normal(x[i], 1)\n";
+    let model = model(text, r#"{"x": [0.5, null, 2, null], "y": [1, 3, 4, null]}"#);
+    let lines = &model.compiled.roles;
+    let count = |name: &str, role: Role| {
+        let mut of = lines.iter().filter(|l| l.name == name && l.role == role);
+        of.next().map_or(0, |line| line.elements)
+    };
+    assert_eq!(count("x", Role::Observed), 2);
+    assert_eq!(count("x", Role::Inferred), 1);
+    assert_eq!(count("x", Role::Simulated), 1);
+    assert_eq!(count("y", Role::Observed), 3);
+    assert_eq!(count("y", Role::Simulated), 1);
+    assert_eq!(model.warnings(false), "");
+}
+
+#[test]
+fn nothing_everything_and_one_of_a_column_is_missing() {
+    let text = "mu ~ normal(1, 2)\nx[1..N] ~ normal(mu, 1)\nz[1..N] ~ normal(mu, 3)\n";
+    let all = sampled(text, r#"{"x": [2.0], "z": [null]}"#);
+    // Prior precision ¼, one observation of precision 1.
+    let (mean, variance) = ((0.25 + 2.0) / 1.25, 1.0 / 1.25f64);
+    assert_moments(&all, "mu", mean, variance.sqrt());
+    assert_moments(&all, "z[1]", mean, (variance + 9.0).sqrt());
+    let none = sampled(text, r#"{"x": [2.0], "z": [5.0]}"#);
+    let precision = 0.25 + 1.0 + 1.0 / 9.0;
+    let mean = (0.25 + 2.0 + 5.0 / 9.0) / precision;
+    assert_moments(&none, "mu", mean, (1.0 / precision as f64).sqrt());
+    assert!(names(&none, ColumnKind::Simulated).is_empty());
+    let empty = sampled(text, r#"{"x": [], "z": []}"#);
+    assert_moments(&empty, "mu", 1.0, 2.0);
+}
+
+#[test]
+fn groups_without_rows_keep_their_prior() {
+    let text = "given g: int[N]\ngiven J: int\na[1..J] ~ normal(0, 2)\ny[i in 1..N] ~ normal(a[g[i]], 1)\n";
+    let posterior = sampled(text, r#"{"J": 3, "g": [1, 1, 3], "y": [1.0, 2.0, -1.0]}"#);
+    assert_moments(&posterior, "a[1]", 3.0 / 2.25, (1.0 / 2.25f64).sqrt());
+    assert_moments(&posterior, "a[2]", 0.0, 2.0);
+    assert_moments(&posterior, "a[3]", -1.0 / 1.25, (1.0 / 1.25f64).sqrt());
+}
+
+const REGRESSION: &str = "
+    given x: real[N]
+    b ~ normal(1, 2)
+    y[i in 1..N] ~ normal(b * x[i], 1)
+";
+
+#[test]
+fn the_prior_is_drawn_whatever_the_data_say() {
+    let json = r#"{"x": [1, 3], "y": [100, 100]}"#;
+    let simulator = Simulator::prior("m.ppl", REGRESSION, &data(json), &options()).unwrap();
+    assert_eq!(simulator.simulation.leaves, ["y"]);
+    let rows = simulator.draw(1, 20_000);
+    assert_drawn(&rows, "b", 1.0, 2.0);
+    assert_drawn(&rows, "y[1]", 1.0, 5f64.sqrt());
+    assert_drawn(&rows, "y[2]", 3.0, 37f64.sqrt());
+    assert_eq!(rows.values, simulator.draw(1, 20_000).values);
+    assert_ne!(rows.values, simulator.draw(2, 20_000).values);
+}
+
+/// Draws of named columns.
+fn table(names: &[&str], values: &[f64]) -> DrawTable {
+    DrawTable {
+        name: "draws.csv".into(),
+        names: names.iter().map(|name| (*name).to_string()).collect(),
+        values: values.to_vec(),
+    }
+}
+
+#[test]
+fn predictions_follow_the_draws() {
+    let json = r#"{"x": [1, 3], "y": [100, 100]}"#;
+    let prediction = Prediction::default();
+    let simulator =
+        Simulator::prediction("m.ppl", REGRESSION, &data(json), &prediction, &options()).unwrap();
+    let draws = table(&["lp__", "b"], &[0.0, 2.0].repeat(20_000));
+    let rows = simulator.along(&[draws], 1).unwrap();
+    assert_drawn(&rows, "y[1]", 2.0, 1.0);
+    assert_drawn(&rows, "y[2]", 6.0, 1.0);
+    let without = simulator.along(&[table(&["c"], &[0.0])], 1).unwrap_err();
+    assert!(without.to_string().contains("`b`"), "{without}");
+}
+
+#[test]
+fn new_rows_and_new_groups_are_predicted() {
+    let text = "
+        given g: factor[N]
+        m ~ normal(0, 1)
+        a[1..levels(g)] ~ normal(m, 2)
+        y[i in 1..N] ~ normal(a[g[i]], 1)
+    ";
+    let old = data(r#"{"N": 2, "g": ["north", "south"], "y": [1, 2]}"#);
+    let new = data(r#"{"g": ["south", "east", "north"]}"#);
+    let prediction = Prediction {
+        new_data: Some(new),
+        ..Prediction::default()
+    };
+    let simulator = Simulator::prediction("m.ppl", text, &old, &prediction, &options()).unwrap();
+    // Labels, not numbers, say which group is which: `east` would be the first of the new ones.
+    let draws = table(&["m", "a.1", "a.2"], &[5.0, 10.0, 20.0].repeat(20_000));
+    let rows = simulator.along(&[draws], 1).unwrap();
+    assert_drawn(&rows, "y[1]", 20.0, 1.0);
+    assert_drawn(&rows, "y[3]", 10.0, 1.0);
+    assert_drawn(&rows, "a[g=east]", 5.0, 2.0);
+    assert_drawn(&rows, "y[2]", 5.0, 5f64.sqrt());
+    assert!(!rows.columns.iter().any(|c| c.name == "a[g=north]"));
+}
+
+#[test]
+fn a_held_series_is_forecast_from_its_values() {
+    let text = "given T: int\na ~ normal(0, 1)\ny[1] ~ normal(0, 1)\nfor t in 2..T { y[t] ~ normal(a * y[t - 1], 1) }\n";
+    let old = data(r#"{"T": 3, "y": [1, 2, 3]}"#);
+    let prediction = Prediction {
+        new_data: Some(data(r#"{"T": 5, "y": [1, 2, 10, null, null]}"#)),
+        held: vec!["y".into()],
+        ..Prediction::default()
+    };
+    let simulator = Simulator::prediction("m.ppl", text, &old, &prediction, &options()).unwrap();
+    let draws = table(&["a"], &[0.5].repeat(20_000));
+    let rows = simulator.along(&[draws], 3).unwrap();
+    assert_drawn(&rows, "y[4]", 5.0, 1.0);
+    assert_drawn(&rows, "y[5]", 2.5, 1.25f64.sqrt());
+    assert_eq!(rows.columns.len(), 2);
+}
+
+#[test]
+fn pointwise_terms_add_up_to_the_likelihood() {
+    let text = "
+        given x: real[N]
+        b ~ normal(1, 2)
+        y[i in 1..N] ~ normal(b * x[i], 1)
+        observe b * 2 ~ normal(1, 3)
+        w[1..2, 1..2] ~ poisson(2.0 + b)
+    ";
+    let json = r#"{"x": [1, 3, 2], "y": [0.5, null, 4], "w": [[1, 2], [3, null]]}"#;
+    let simulator = Simulator::pointwise("m.ppl", text, &data(json), &options()).unwrap();
+    let names: Vec<String> = simulator
+        .simulation
+        .columns
+        .iter()
+        .map(|column| column.name.clone())
+        .collect();
+    assert_eq!(
+        names,
+        [
+            "log_lik_y[1]",
+            "log_lik_y[2]",
+            "log_lik_observe2",
+            "log_lik_w[1]",
+            "log_lik_w[2]",
+            "log_lik_w[3]"
+        ]
+    );
+    let rows = simulator.along(&[table(&["b"], &[0.7])], 1).unwrap();
+    let normal = |x: f64, mean: f64, sd: f64| {
+        -0.5 * ((x - mean) / sd).powi(2) - sd.ln() - 0.5 * (2.0 * std::f64::consts::PI).ln()
+    };
+    let expected = [
+        normal(0.5, 0.7, 1.0),
+        normal(4.0, 1.4, 1.0),
+        normal(1.4, 1.0, 3.0),
+    ];
+    for (found, expected) in rows.values.iter().zip(expected) {
+        assert!(
+            (found - expected).abs() < 1e-12,
+            "{found} and not {expected}"
+        );
+    }
+    let density = model(text, json)
+        .density_at(&data(r#"{"b": 0.7}"#))
+        .unwrap();
+    let sum: f64 = rows.values.iter().sum();
+    assert!((sum - density.likelihood).abs() < 1e-10 * sum.abs());
+}
+
+#[test]
+fn names_that_are_of_another_sort_are_refused() {
+    let json = data(r#"{"x": [1, 3], "y": [100, 100]}"#);
+    for (held, redrawn, expected) in [
+        ("b", "b", "`b` is not observed"),
+        ("y", "y", "`y` is not inferred"),
+    ] {
+        let prediction = Prediction {
+            held: vec![held.into()],
+            redrawn: vec![redrawn.into()],
+            ..Prediction::default()
+        };
+        let error = Simulator::prediction("m.ppl", REGRESSION, &json, &prediction, &options());
+        let text = error.err().expect("refused").to_string();
+        assert!(text.contains(expected), "{text}");
+    }
+}
+
+#[test]
+fn vectors_that_change_their_length_are_refused_or_drawn_anew() {
+    let text = "given K: int\nw ~ dirichlet([1.0 for k in 1..K])\ny[1..N] ~ categorical(w)\n";
+    let old = data(r#"{"K": 2, "y": [1, 2]}"#);
+    let mut prediction = Prediction {
+        new_data: Some(data(r#"{"K": 3}"#)),
+        ..Prediction::default()
+    };
+    let error = Simulator::prediction("m.ppl", text, &old, &prediction, &options());
+    let message = error.err().expect("refused").to_string();
+    assert!(message.contains("--redraw w"), "{message}");
+    prediction.redrawn = vec!["w".into()];
+    let simulator = Simulator::prediction("m.ppl", text, &old, &prediction, &options()).unwrap();
+    let rows = simulator.along(&[table(&["w.1", "w.2"], &[0.5, 0.5].repeat(5000))], 1);
+    assert_drawn(&rows.unwrap(), "w[3]", 1.0 / 3.0, (1.0f64 / 18.0).sqrt());
+}
