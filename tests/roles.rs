@@ -134,9 +134,9 @@ fn nothing_everything_and_one_of_a_column_is_missing() {
     assert_moments(&all, "mu", mean, variance.sqrt());
     assert_moments(&all, "z[1]", mean, (variance + 9.0).sqrt());
     let none = sampled(text, r#"{"x": [2.0], "z": [5.0]}"#);
-    let precision = 0.25 + 1.0 + 1.0 / 9.0;
+    let precision: f64 = 0.25 + 1.0 + 1.0 / 9.0;
     let mean = (0.25 + 2.0 + 5.0 / 9.0) / precision;
-    assert_moments(&none, "mu", mean, (1.0 / precision as f64).sqrt());
+    assert_moments(&none, "mu", mean, (1.0 / precision).sqrt());
     assert!(names(&none, ColumnKind::Simulated).is_empty());
     let empty = sampled(text, r#"{"x": [], "z": []}"#);
     assert_moments(&empty, "mu", 1.0, 2.0);

@@ -87,6 +87,7 @@ impl Model {
             domain: Vec::new(),
             value,
             is_require: false,
+            observation: None,
             description,
             span: Span::default(),
         }
