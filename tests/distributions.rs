@@ -237,7 +237,7 @@ fn distribution_functions() {
             .into_iter()
             .filter(|method| case.head.has(method))
             .collect();
-        let asked = asked_with(case, case.live_but_shapes());
+        let asked = asked_with(case, case.live());
         let constants = asked.live.values.len();
         if case.head.is_int() {
             for (row, cdf) in case.rows.iter().filter_map(|row| Some((row, row.cdf?))) {
@@ -406,7 +406,7 @@ fn gradients_are_those_of_differences() {
             let asked = if is_density {
                 asked(&case)
             } else {
-                asked_with(&case, case.live_but_shapes())
+                asked_with(&case, case.live())
             };
             let Some(model) = asked.model(&mut complaints, &[method]) else {
                 continue;

@@ -295,23 +295,9 @@ pub struct Live {
     pub places: Vec<std::ops::Range<usize>>,
 }
 
-/// Parameters that a distribution function needs known: the derivative of an incomplete gamma or beta function with
-/// respect to its shape is not part of this version (E0465).
-const SHAPES: [&str; 5] = ["df", "shape", "a", "b", "concentration"];
-
 impl Case {
     /// All real parameters unknown.
     pub fn live(&self) -> Live {
-        self.live_except(&[])
-    }
-
-    /// All real parameters unknown but the shapes.
-    pub fn live_but_shapes(&self) -> Live {
-        let has_closed_form = self.head.law == "weibull";
-        self.live_except(if has_closed_form { &[] } else { &SHAPES })
-    }
-
-    fn live_except(&self, known: &[&str]) -> Live {
         let mut live = Live {
             declarations: String::new(),
             call: String::new(),
@@ -323,11 +309,7 @@ impl Case {
             self.head.parameters.iter().zip(&self.arguments).enumerate()
         {
             let start = live.values.len();
-            let text = if known.contains(&parameter.name.as_str()) {
-                argument.to_string()
-            } else {
-                live_argument(parameter, argument, i, &mut live)
-            };
+            let text = live_argument(parameter, argument, i, &mut live);
             live.places.push(start..live.values.len());
             shown.push(if i < self.head.positional {
                 text

@@ -105,7 +105,7 @@ fn truncated_discrete_laws_are_shares_of_the_rest() {
         let Some(masses) = probabilities(&mut complaints, case, false) else {
             continue;
         };
-        let live = case.live_but_shapes();
+        let live = case.live();
         for (low, high) in bounds(case).into_iter().take(8) {
             let (from, to) = (
                 low.map_or(0, |x| x as usize),
@@ -173,7 +173,7 @@ fn truncation_with_unknown_parameters() {
         .iter()
         .filter(|case| case.head.is_continuous_scalar() && case.head.has("cdf"))
     {
-        let live = case.live_but_shapes();
+        let live = case.live();
         for (low, high) in bounds(case) {
             let x = match (low, high) {
                 (Some(low), Some(high)) => low + 0.3 * (high - low),

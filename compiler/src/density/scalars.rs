@@ -196,7 +196,7 @@ impl Lowerer<'_> {
 
     fn operation(&mut self, operation: Operation, arguments: &[Scalar]) -> Lowered<Value> {
         use Operation::*;
-        self.check_shapes(operation, arguments)?;
+        self.check_order(operation, arguments)?;
         let entry = operation.entry();
         let mut values = Vec::new();
         for (argument, &ty) in arguments.iter().zip(entry.arguments) {
@@ -257,34 +257,32 @@ impl Lowerer<'_> {
         Ok(self.builder.scalar(real, &reals))
     }
 
-    /// Incomplete gamma and beta functions have no derivative in their shapes, so a density may not need one.
-    fn check_shapes(&self, operation: Operation, arguments: &[Scalar]) -> Lowered<()> {
-        let shapes = match operation {
-            Operation::GammaP | Operation::GammaQ => 1,
-            Operation::BetaIncomplete => 2,
+    /// Bessel functions have no derivative in their order, so a density may not need one.
+    fn check_order(&self, operation: Operation, arguments: &[Scalar]) -> Lowered<()> {
+        use Operation::*;
+        let order = match operation {
+            BesselI | LogBesselI | BesselK | LogBesselK => &arguments[0],
             _ => return Ok(()),
         };
-        let unknown = arguments[..shapes]
-            .iter()
-            .find(|shape| !crate::data::fold::is_data_only(&self.loops.arrays, shape));
-        let Some(shape) = unknown.filter(|_| self.mode == Mode::Density) else {
+        if self.mode != Mode::Density || crate::data::fold::is_data_only(&self.loops.arrays, order)
+        {
             return Ok(());
-        };
+        }
         let mut span = Span::default();
-        shape.walk(&mut |node| {
+        order.walk(&mut |node| {
             if let Node::Element { array, .. } = &*node.0 {
                 span = self.loops.array(*array).span;
             }
         });
-        Err(Diagnostic::error(
-            "E0465",
-            "the cumulative distribution here needs its shape parameters known",
+        let name = operation.entry().name;
+        Err(
+            Diagnostic::error("E0466", format!("`{name}` needs its order known"))
+                .at(
+                    span,
+                    "this is unknown, and the function has no derivative in its order",
+                )
+                .help("make the order a number or part of the data"),
         )
-        .at(
-            span,
-            "this is unknown, and the distribution function has no derivative in it",
-        )
-        .help("truncate distributions of known shape only, or leave the truncation out"))
     }
 
     fn choice(&mut self, condition: &Scalar, then: &Scalar, otherwise: &Scalar) -> Lowered<Value> {

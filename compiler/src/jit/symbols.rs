@@ -64,6 +64,18 @@ elementary! {
     GammaP likelier_gamma_p(a, x) = special::gamma_p(a, x);
     GammaQ likelier_gamma_q(a, x) = special::gamma_q(a, x);
     BetaIncomplete likelier_beta_inc(a, b, x) = special::beta_inc(a, b, x);
+    GammaShapeSlope likelier_gamma_p_shape_slope(a, x) = special::gamma_p_shape_slope(a, x);
+    BetaFirstSlope likelier_beta_inc_a_slope(a, b, x) = special::beta_inc_a_slope(a, b, x);
+    BetaSecondSlope likelier_beta_inc_b_slope(a, b, x) = special::beta_inc_b_slope(a, b, x);
+    BesselI likelier_bessel_i(v, x) = special::bessel_i(v, x);
+    BesselISlope likelier_bessel_i_slope(v, x) = special::bessel_i_slope(v, x);
+    LogBesselI likelier_log_bessel_i(v, x) = special::log_bessel_i(v, x);
+    LogBesselISlope likelier_log_bessel_i_slope(v, x) = special::log_bessel_i_slope(v, x);
+    BesselK likelier_bessel_k(v, x) = special::bessel_k(v, x);
+    BesselKSlope likelier_bessel_k_slope(v, x) = special::bessel_k_slope(v, x);
+    LogBesselK likelier_log_bessel_k(v, x) = special::log_bessel_k(v, x);
+    LogBesselKSlope likelier_log_bessel_k_slope(v, x) = special::log_bessel_k_slope(v, x);
+    OwensT likelier_owens_t(h, a) = special::owens_t(h, a);
 }
 
 macro_rules! draws {

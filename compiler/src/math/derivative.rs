@@ -19,7 +19,7 @@ pub trait Primal {
 
 /// The adjoint that an operation passes to its argument at `position`, given that of its result; `None` where the
 /// derivative is zero everywhere (rounding, comparisons, conditions). Derivatives that the table says do not exist
-/// (`trigamma`, shapes of incomplete gamma and beta functions) are NaN: no density is better than a wrong gradient.
+/// (`trigamma` and other slopes, orders of Bessel functions) are NaN: no density is better than a wrong gradient.
 pub fn adjoint(
     primal: &mut impl Primal,
     operation: Operation,
@@ -63,7 +63,12 @@ pub fn adjoint(
         }
         Minimum | Maximum | Absolute | Select => return rule.choice(operation, position, adjoint),
         Floor | Ceiling | Round | IntToReal => return None,
-        Trigamma => rule.real(f64::NAN),
+        _ if operation.is_slope() => rule.real(f64::NAN),
+        BesselI => rule.bessel(BesselISlope, position, adjoint),
+        LogBesselI => rule.bessel(LogBesselISlope, position, adjoint),
+        BesselK => rule.bessel(BesselKSlope, position, adjoint),
+        LogBesselK => rule.bessel(LogBesselKSlope, position, adjoint),
+        OwensT => rule.owens_t(position, adjoint),
         GammaP | GammaQ | BetaIncomplete => rule.incomplete(operation, position, adjoint),
         _ if operation as usize >= Less as usize => return None,
         _ => rule.elementary(operation, adjoint),
@@ -324,12 +329,26 @@ impl<P: Primal> Rule<'_, P> {
         self.select(is_far, tail, direct)
     }
 
-    /// Incomplete gamma and beta functions: their integrands at the upper limit.
+    /// Incomplete gamma and beta functions: their integrands at the upper limit, and the slopes in their shapes.
     fn incomplete(&mut self, operation: Operation, position: usize, adjoint: Value) -> Value {
         use Operation::*;
         let beta = operation == BetaIncomplete;
-        if position != if beta { 2 } else { 1 } {
-            return self.real(f64::NAN);
+        let shape_slope = match (operation, position) {
+            (GammaP | GammaQ, 0) => Some(GammaShapeSlope),
+            (BetaIncomplete, 0) => Some(BetaFirstSlope),
+            (BetaIncomplete, 1) => Some(BetaSecondSlope),
+            _ => None,
+        };
+        if let Some(slope) = shape_slope {
+            let count = operation.entry().arguments.len();
+            let arguments: Vec<Value> = (0..count).map(|i| self.argument(i)).collect();
+            let slope = self.scalar(slope, &arguments);
+            let product = self.multiply(adjoint, slope);
+            return if operation == GammaQ {
+                self.negate(product)
+            } else {
+                product
+            };
         }
         let a = self.argument(0);
         let x = self.argument(position);
@@ -354,6 +373,41 @@ impl<P: Primal> Rule<'_, P> {
         }
     }
 
+    /// Bessel functions by their slope in x; there is none in the order.
+    fn bessel(&mut self, slope: Operation, position: usize, adjoint: Value) -> Value {
+        if position == 0 {
+            return self.real(f64::NAN);
+        }
+        let (order, x) = (self.argument(0), self.argument(1));
+        let slope = self.scalar(slope, &[order, x]);
+        self.multiply(adjoint, slope)
+    }
+
+    /// ∂T/∂h = −exp(−½h²) erf(ah/√2) / √8π, ∂T/∂a = exp(−½h²(1 + a²)) / (2π (1 + a²))
+    fn owens_t(&mut self, position: usize, adjoint: Value) -> Value {
+        use std::f64::consts::{FRAC_1_SQRT_2, PI};
+        let (one, h, a) = (self.real(1.0), self.argument(0), self.argument(1));
+        let square = self.multiply(h, h);
+        let slope = if position == 0 {
+            let product = self.multiply(a, h);
+            let scaled = self.scale(FRAC_1_SQRT_2, product);
+            let erf = self.scalar(Operation::ErrorFunction, &[scaled]);
+            let exponent = self.scale(-0.5, square);
+            let bell = self.exp(exponent);
+            let share = self.multiply(bell, erf);
+            self.scale(-1.0 / (8.0 * PI).sqrt(), share)
+        } else {
+            let a_square = self.multiply(a, a);
+            let sum = self.add(one, a_square);
+            let product = self.multiply(square, sum);
+            let exponent = self.scale(-0.5, product);
+            let bell = self.exp(exponent);
+            let quotient = self.divide(bell, sum);
+            self.scale(0.5 / PI, quotient)
+        };
+        self.multiply(adjoint, slope)
+    }
+
     /// (a − 1) log x, or (a − 1) log(1 − x); 0 for a = 1, also where the logarithm is −∞.
     fn log_power(&mut self, a: Value, x: Value, complement: bool) -> Value {
         let (zero, one) = (self.real(0.0), self.real(1.0));
@@ -371,7 +425,7 @@ impl<P: Primal> Rule<'_, P> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use likelier_runtime::target::Weights;
 
     use super::super::builder::Builder;
@@ -401,7 +455,11 @@ mod tests {
     }
 
     /// The partial derivative by the rule; `None` if the rule says that there is none.
-    fn rule(operation: Operation, arguments: &[f64], position: usize) -> Option<f64> {
+    pub(in super::super) fn rule(
+        operation: Operation,
+        arguments: &[f64],
+        position: usize,
+    ) -> Option<f64> {
         let mut builder = Builder::new();
         builder.set_sizes(3, 0);
         let inputs = builder.buffer("position", 3, BufferKind::Position);
@@ -480,6 +538,14 @@ mod tests {
                 vec![1.0, 15.0],
             ],
             GammaP | GammaQ => vec![vec![0.8, 0.5], vec![1.0, 2.0], vec![4.5, 3.0]],
+            BesselI | LogBesselI | BesselK | LogBesselK => {
+                vec![
+                    vec![0.0, 0.4],
+                    vec![1.0, 2.5],
+                    vec![7.5, 3.0],
+                    vec![30.0, 40.0],
+                ]
+            }
             BetaIncomplete => vec![
                 vec![0.8, 1.7, 0.3],
                 vec![1.0, 2.0, 0.6],
@@ -498,10 +564,11 @@ mod tests {
 
     #[test]
     fn every_rule_agrees_with_differences() {
+        use Operation::*;
         for entry in TABLE {
             let operation = entry.operation;
             let real = |position: usize| entry.arguments[position] == Type::Real;
-            let skipped = [Operation::Trigamma, Operation::IntToReal].contains(&operation);
+            let skipped = operation == IntToReal || operation.is_slope();
             if entry.result != Type::Real || skipped {
                 continue;
             }
@@ -510,7 +577,10 @@ mod tests {
             {
                 let undefined = matches!(
                     (operation, position),
-                    (Operation::GammaP | Operation::GammaQ, 0) | (Operation::BetaIncomplete, 0 | 1)
+                    (
+                        GammaP | GammaQ | BesselI | LogBesselI | BesselK | LogBesselK,
+                        0
+                    ) | (BetaIncomplete, 0 | 1)
                 );
                 let expected = if !real(position) {
                     0.0

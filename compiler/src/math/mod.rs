@@ -7,3 +7,6 @@ pub mod interpret;
 pub mod primitive;
 pub mod print;
 pub mod verify;
+
+#[cfg(test)]
+mod reference;

@@ -51,6 +51,18 @@ pub enum Operation {
     GammaP,
     GammaQ,
     BetaIncomplete,
+    GammaShapeSlope,
+    BetaFirstSlope,
+    BetaSecondSlope,
+    BesselI,
+    BesselISlope,
+    LogBesselI,
+    LogBesselISlope,
+    BesselK,
+    BesselKSlope,
+    LogBesselK,
+    LogBesselKSlope,
+    OwensT,
     Less,
     LessEqual,
     Equal,
@@ -154,9 +166,21 @@ table! {
     NormalCdf "normal_cdf" true R1 -> Real, |a| special::normal_cdf(a[0]), "P(Z <= x) for a standard normal Z.";
     LogNormalCdf "log_normal_cdf" true R1 -> Real, |a| special::log_normal_cdf(a[0]), "log P(Z <= x) for a standard normal Z, accurate in the far tail.";
     NormalQuantile "normal_quantile" true R1 -> Real, |a| special::normal_quantile(a[0]), "The inverse of normal_cdf.";
-    GammaP "gamma_p" true R2 -> Real, |a| special::gamma_p(a[0], a[1]), "The regularised lower incomplete gamma function P(a, x); differentiable in x only.";
-    GammaQ "gamma_q" true R2 -> Real, |a| special::gamma_q(a[0], a[1]), "1 - gamma_p(a, x); differentiable in x only.";
-    BetaIncomplete "beta_inc" true R3 -> Real, |a| special::beta_inc(a[0], a[1], a[2]), "The regularised incomplete beta function I_x(a, b), arguments (a, b, x); differentiable in x only.";
+    GammaP "gamma_p" true R2 -> Real, |a| special::gamma_p(a[0], a[1]), "The regularised lower incomplete gamma function P(a, x).";
+    GammaQ "gamma_q" true R2 -> Real, |a| special::gamma_q(a[0], a[1]), "1 - gamma_p(a, x), accurate far out.";
+    BetaIncomplete "beta_inc" true R3 -> Real, |a| special::beta_inc(a[0], a[1], a[2]), "The regularised incomplete beta function I_x(a, b), arguments (a, b, x).";
+    GammaShapeSlope "gamma_p_shape_slope" false R2 -> Real, |a| special::gamma_p_shape_slope(a[0], a[1]), "d/da gamma_p(a, x)";
+    BetaFirstSlope "beta_inc_a_slope" false R3 -> Real, |a| special::beta_inc_a_slope(a[0], a[1], a[2]), "d/da beta_inc(a, b, x)";
+    BetaSecondSlope "beta_inc_b_slope" false R3 -> Real, |a| special::beta_inc_b_slope(a[0], a[1], a[2]), "d/db beta_inc(a, b, x)";
+    BesselI "bessel_i" true R2 -> Real, |a| special::bessel_i(a[0], a[1]), "The modified Bessel function of the first kind I_v(x), arguments (v, x), for order v >= 0; negative x needs a whole order. Differentiable in x.";
+    BesselISlope "bessel_i_slope" false R2 -> Real, |a| special::bessel_i_slope(a[0], a[1]), "d/dx bessel_i(v, x)";
+    LogBesselI "log_bessel_i" true R2 -> Real, |a| special::log_bessel_i(a[0], a[1]), "log I_v(x) for v >= 0 and x >= 0, arguments (v, x), without overflow; absolute accuracy where I_v(x) is near 1. Differentiable in x.";
+    LogBesselISlope "log_bessel_i_slope" false R2 -> Real, |a| special::log_bessel_i_slope(a[0], a[1]), "d/dx log_bessel_i(v, x)";
+    BesselK "bessel_k" true R2 -> Real, |a| special::bessel_k(a[0], a[1]), "The modified Bessel function of the second kind K_v(x) for x > 0, arguments (v, x). Differentiable in x.";
+    BesselKSlope "bessel_k_slope" false R2 -> Real, |a| special::bessel_k_slope(a[0], a[1]), "d/dx bessel_k(v, x)";
+    LogBesselK "log_bessel_k" true R2 -> Real, |a| special::log_bessel_k(a[0], a[1]), "log K_v(x) for x > 0, arguments (v, x), without overflow; absolute accuracy where K_v(x) is near 1. Differentiable in x.";
+    LogBesselKSlope "log_bessel_k_slope" false R2 -> Real, |a| special::log_bessel_k_slope(a[0], a[1]), "d/dx log_bessel_k(v, x)";
+    OwensT "owens_t" true R2 -> Real, |a| special::owens_t(a[0], a[1]), "Owen's T(h, a): the probability of X > h and 0 < Y < a X for independent standard normal X and Y.";
     Less "lt" false R2 -> Bool, |a| truth(a[0] < a[1]), "a < b";
     LessEqual "le" false R2 -> Bool, |a| truth(a[0] <= a[1]), "a <= b";
     Equal "eq" false R2 -> Bool, |a| truth(a[0] == a[1]), "a == b";
@@ -191,6 +215,22 @@ impl Operation {
             .iter()
             .find(|entry| entry.callable && entry.name == name)
             .map(|entry| entry.operation)
+    }
+
+    /// Whether it is a derivative of another operation that has no derivative itself.
+    pub fn is_slope(self) -> bool {
+        use Operation::*;
+        matches!(
+            self,
+            Trigamma
+                | GammaShapeSlope
+                | BetaFirstSlope
+                | BetaSecondSlope
+                | BesselISlope
+                | LogBesselISlope
+                | BesselKSlope
+                | LogBesselKSlope
+        )
     }
 
     /// Whether a call costs about as much as a division or less: such operations are recomputed, not kept.
