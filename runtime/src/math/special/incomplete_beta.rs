@@ -28,6 +28,9 @@ pub fn log_beta(a: f64, b: f64) -> f64 {
     if q == f64::INFINITY {
         return f64::NEG_INFINITY;
     }
+    if p < 1.0 {
+        return log_scaled_beta(p, q) - libm::log(p);
+    }
     let share = p / (p + q);
     if p >= 10.0 {
         let rest = stirling_rest(p) + stirling_rest(q) - stirling_rest(p + q);
@@ -38,11 +41,25 @@ pub fn log_beta(a: f64, b: f64) -> f64 {
             + (p - 0.5) * libm::log(share)
             + q * libm::log1p(-share);
     }
-    if q >= 10.0 {
-        let rest = stirling_rest(q) - stirling_rest(p + q);
-        return lgamma(p) + rest + p - p * libm::log(p + q) + (q - 0.5) * libm::log1p(-share);
+    lgamma(p) + log_gamma_ratio(p, q)
+}
+
+/// log Γ(q) − log Γ(p + q) for p < 10.
+fn log_gamma_ratio(p: f64, q: f64) -> f64 {
+    if q < 10.0 {
+        return lgamma(q) - lgamma(p + q);
     }
-    lgamma(p) + (lgamma(q) - lgamma(p + q))
+    let rest = stirling_rest(q) - stirling_rest(p + q);
+    rest + p - p * libm::log(p + q) + (q - 0.5) * libm::log1p(-p / (p + q))
+}
+
+/// log(p B(p, q)) for p < 1 and q ≥ p, which is moderate where B is huge.
+fn log_scaled_beta(p: f64, q: f64) -> f64 {
+    if q < 1.0 {
+        libm::log1p(p / q) + lgamma(1.0 + p) + lgamma(1.0 + q) - lgamma(1.0 + p + q)
+    } else {
+        lgamma(1.0 + p) + log_gamma_ratio(p, q)
+    }
 }
 
 /// The regularised incomplete beta function I_x(a, b).
@@ -150,7 +167,11 @@ impl Side {
     /// x^a y^b / B(a, b)
     fn factor(self) -> f64 {
         let Side { a, b, lambda, .. } = self;
-        if a < 10.0 || b < 10.0 {
+        let (p, q) = if a < b { (a, b) } else { (b, a) };
+        if p < 1.0 {
+            return p * libm::exp(a * self.log_x + b * self.log_y - log_scaled_beta(p, q));
+        }
+        if p < 10.0 {
             return libm::exp(a * self.log_x + b * self.log_y - log_beta(a, b));
         }
         // a log(x (a + b) / a) + b log(y (a + b) / b); of λ the linear terms cancel.

@@ -88,7 +88,8 @@ fn lower(a: f64, x: f64) -> f64 {
         term *= x / (a + n);
         sum += term;
     }
-    factor(a, x) * sum
+    // Rounding may lead beyond 1.
+    (factor(a, x) * sum).min(1.0)
 }
 
 fn upper(a: f64, x: f64) -> f64 {
@@ -167,6 +168,9 @@ fn factor(a: f64, x: f64) -> f64 {
         };
         let exponent = saddle - stirling_rest(a);
         return libm::exp(exponent) / (2.0 * PI * a).sqrt();
+    }
+    if x > 1500.0 {
+        return 0.0;
     }
     // In two halves: e⁻ˣ alone may vanish where the product does not.
     let half = libm::exp(-0.5 * x);
