@@ -70,12 +70,13 @@ pub fn beta_inc(a: f64, b: f64, x: f64) -> f64 {
     if x == 0.0 || x == 1.0 {
         return x;
     }
+    // Rounding may lead beyond 1.
     if side.converges() {
-        return side.value();
+        return side.value().min(1.0);
     }
     let rest = side.mirrored().value();
     if rest > 0.9 {
-        side.integral(|_, _| 1.0)
+        side.integral(|_, _| 1.0).min(1.0)
     } else {
         1.0 - rest
     }

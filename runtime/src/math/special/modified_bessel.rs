@@ -107,8 +107,8 @@ pub fn log_bessel_k_slope(order: f64, x: f64) -> f64 {
 
 /// An even or odd function for whole orders; NaN outside the domain.
 pub(super) fn by_parity(order: f64, x: f64, at_positive: impl Fn(f64) -> f64) -> f64 {
-    if !(order >= 0.0) || order == f64::INFINITY || x.is_nan() || (x < 0.0 && order.fract() != 0.0)
-    {
+    let has_value = (0.0..f64::INFINITY).contains(&order) && (x >= 0.0 || order.fract() == 0.0);
+    if !has_value || x.is_nan() {
         return f64::NAN;
     }
     let value = at_positive(x.abs());
@@ -187,7 +187,7 @@ fn hankel(order: f64, x: f64) -> f64 {
 /// K_v(x); NaN outside x > 0.
 fn second_kind(order: f64, x: f64) -> Split {
     let order = order.abs();
-    if !(x > 0.0) || !order.is_finite() {
+    if x.is_nan() || x <= 0.0 || !order.is_finite() {
         return Split {
             factor: if x == 0.0 { f64::INFINITY } else { f64::NAN },
             exponent: 0.0,

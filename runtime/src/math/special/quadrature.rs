@@ -41,7 +41,7 @@ pub fn integrate_decaying(
         let stretch = integrate(end, 2.0 * end, integrand);
         sum += stretch;
         end *= 2.0;
-        if !(stretch.abs() > 1e-17 * sum.abs()) {
+        if stretch.is_nan() || stretch.abs() <= 1e-17 * sum.abs() {
             break;
         }
     }
