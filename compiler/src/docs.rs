@@ -7,7 +7,7 @@ use crate::math::primitive::{DRAWS, TABLE};
 use crate::source::{FileId, suggest};
 
 /// Functions of the language itself that take whole arrays.
-const WHOLES: [(&str, &str); 28] = [
+const WHOLES: &[(&str, &str)] = &[
     (
         "sum",
         "sum(x), sum(e for i in 1..N): the sum of all elements; 0 for none.",
@@ -73,6 +73,52 @@ const WHOLES: [(&str, &str); 28] = [
     (
         "multi_normal_log_density",
         "multi_normal_log_density(r, cov): the log density of r under a normal with mean 0 and this covariance.",
+    ),
+    (
+        "solve",
+        "solve(A, b): the x with A @ x = b, for a vector or a matrix b; impossible (log density -inf) if A is singular.",
+    ),
+    (
+        "solve_spd",
+        "solve_spd(A, b): the same for symmetric positive definite A, of which the lower triangle is read.",
+    ),
+    (
+        "inverse",
+        "inverse(A): the inverse; rather use `solve` where it is multiplied.",
+    ),
+    (
+        "inverse_spd",
+        "inverse_spd(A): the inverse of a symmetric positive definite matrix.",
+    ),
+    (
+        "log_det",
+        "log_det(A): the logarithm of the absolute value of the determinant; -inf if A is singular.",
+    ),
+    (
+        "log_det_spd",
+        "log_det_spd(A): the log determinant of a symmetric positive definite matrix.",
+    ),
+    ("determinant", "determinant(A): the determinant."),
+    (
+        "eigenvalues_sym",
+        "eigenvalues_sym(A): the eigenvalues of a symmetric matrix (the lower triangle is read), in increasing order.",
+    ),
+    (
+        "eigenvectors_sym",
+        "eigenvectors_sym(A): the eigenvectors of a symmetric matrix, of length 1, as columns in the order of the eigenvalues. In\neach, the first entry with at least half the largest magnitude is positive. No gradient where eigenvalues are equal.",
+    ),
+    (
+        "qr_q",
+        "qr_q(A): the thin orthogonal factor of A = Q @ R, with as many columns as A.",
+    ),
+    (
+        "qr_r",
+        "qr_r(A): the upper triangular factor of A = Q @ R, with a positive diagonal.",
+    ),
+    ("sort", "sort(x): the numbers in increasing order."),
+    (
+        "segment_sum",
+        "segment_sum(x, group, K): for each of the groups 1..K the sum of the x[i] with group[i] of that number; 0 for none.",
     ),
     (
         "flat",

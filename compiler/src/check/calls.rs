@@ -11,8 +11,8 @@ use crate::math::graph;
 use crate::math::primitive::{DRAWS, Operation, TABLE};
 use crate::source::{Diagnostic, Span, suggest};
 
-/// Primitives on whole arrays: name, function, ranks of the arguments ("1", "2", "a" array, "s" int, "n" number or array).
-const WHOLES: [(&str, Whole, &str); 19] = [
+/// Primitives on whole arrays: name, function, ranks of the arguments ("1", "2", "a" array, "s" int, "n" number or array, "i" int array).
+const WHOLES: &[(&str, Whole, &str)] = &[
     ("cholesky", Whole::Cholesky, "2"),
     ("solve_lower", Whole::SolveLower, "2a"),
     ("solve_lower_transposed", Whole::SolveLowerTransposed, "2a"),
@@ -32,6 +32,19 @@ const WHOLES: [(&str, Whole, &str); 19] = [
     ("levels", Whole::Levels, "1"),
     ("variance", Whole::Variance, "a"),
     ("sd", Whole::StandardDeviation, "a"),
+    ("solve", Whole::Solve, "2a"),
+    ("solve_spd", Whole::SolvePositive, "2a"),
+    ("inverse", Whole::Inverse, "2"),
+    ("inverse_spd", Whole::InversePositive, "2"),
+    ("log_det", Whole::LogDeterminant, "2"),
+    ("log_det_spd", Whole::LogDeterminantPositive, "2"),
+    ("determinant", Whole::Determinant, "2"),
+    ("eigenvalues_sym", Whole::Eigenvalues, "2"),
+    ("eigenvectors_sym", Whole::Eigenvectors, "2"),
+    ("qr_q", Whole::QrOrthogonal, "2"),
+    ("qr_r", Whole::QrTriangular, "2"),
+    ("sort", Whole::Sort, "1"),
+    ("segment_sum", Whole::SegmentSum, "1is"),
 ];
 
 /// Whether the language itself has a function of this name.
@@ -240,6 +253,10 @@ impl Checker<'_> {
                 b'2' => (rank == 2, "a matrix"),
                 b's' => (rank == 0 && argument.ty.element == Element::Int, "an int"),
                 b'a' => (rank >= 1, "an array"),
+                b'i' => (
+                    rank == 1 && argument.ty.element == Element::Int,
+                    "an int array of rank 1",
+                ),
                 _ => (rank <= 1, "numbers and arrays of rank 1"),
             };
             if !fits {
@@ -249,7 +266,7 @@ impl Checker<'_> {
                     "see `likelier doc` for its arguments",
                 );
             }
-            let keeps = wanted == b's'
+            let keeps = matches!(wanted, b's' | b'i')
                 || matches!(
                     function,
                     Whole::Length | Whole::Rows | Whole::Columns | Whole::Levels
@@ -288,7 +305,13 @@ impl Checker<'_> {
                 });
                 real(vec![total])
             }
-            Whole::CumulativeSum => real(vec![size(0, 0)]),
+            Whole::CumulativeSum | Whole::Sort | Whole::Eigenvalues => real(vec![size(0, 0)]),
+            Whole::Solve | Whole::SolvePositive => real(arguments[1].ty.sizes.clone()),
+            Whole::Inverse | Whole::InversePositive | Whole::Eigenvectors | Whole::QrOrthogonal => {
+                real(vec![size(0, 0), size(0, 1)])
+            }
+            Whole::QrTriangular => real(vec![size(0, 1), size(0, 1)]),
+            Whole::SegmentSum => real(vec![number(2)]),
             _ => Type::REAL,
         }
     }

@@ -537,6 +537,32 @@ pub enum Whole {
     Variance,
     /// `sd(x)`: its root.
     StandardDeviation,
+    /// `solve(A, b)`: A⁻¹ b for a vector or matrix b.
+    Solve,
+    /// `solve_spd(A, b)`: the same for symmetric positive definite A.
+    SolvePositive,
+    /// `inverse(A)`
+    Inverse,
+    /// `inverse_spd(A)`
+    InversePositive,
+    /// `log_det(A)`: log |det A|.
+    LogDeterminant,
+    /// `log_det_spd(A)`
+    LogDeterminantPositive,
+    /// `determinant(A)`
+    Determinant,
+    /// `eigenvalues_sym(A)`
+    Eigenvalues,
+    /// `eigenvectors_sym(A)`: as columns.
+    Eigenvectors,
+    /// `qr_q(A)`
+    QrOrthogonal,
+    /// `qr_r(A)`
+    QrTriangular,
+    /// `sort(x)`
+    Sort,
+    /// `segment_sum(x, group, K)`: sums by group.
+    SegmentSum,
 }
 
 /// A function of the language.

@@ -12,6 +12,7 @@ use super::loops::{
     walk_statements,
 };
 use crate::check::hir::Reducer;
+use crate::math::interpret::dense::evaluate;
 
 /// Values of the arrays that are being computed, and of the indices of the open loops.
 pub struct Interpreter<'a> {
@@ -339,6 +340,7 @@ impl DenseKind {
                 vec![size * size, size * columns]
             }
             DenseKind::MultiNormal { size } => vec![size, size * size],
+            DenseKind::Packed(operation) => operation.lengths().0,
         }
     }
 
@@ -350,6 +352,7 @@ impl DenseKind {
             DenseKind::SolveLower { size, columns }
             | DenseKind::SolveLowerTransposed { size, columns } => size * columns,
             DenseKind::MultiNormal { size } => 1 + size + size * size,
+            DenseKind::Packed(operation) => operation.lengths().1.iter().sum(),
         }
     }
 }
@@ -568,6 +571,12 @@ pub fn evaluate_dense(operation: DenseKind, inputs: &[Vec<f64>]) -> Vec<f64> {
                 result -= 0.5 * z[i] * z[i] + factor[i * size + i].ln();
             }
             output[0] = result;
+        }
+        DenseKind::Packed(operation) => {
+            let lengths = operation.lengths().1;
+            let mut outputs: Vec<Vec<f64>> = lengths.iter().map(|&n| vec![0.0; n]).collect();
+            evaluate(operation, inputs, &mut outputs);
+            output = outputs.concat();
         }
     }
     output

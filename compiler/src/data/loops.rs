@@ -8,7 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use crate::check::hir::Reducer;
-use crate::math::primitive::{Draw, Operation};
+use crate::math::primitive::{Dense, Draw, Operation};
 use crate::source::Span;
 
 /// A bound program.
@@ -179,6 +179,8 @@ pub enum DenseKind {
     SolveLowerTransposed { size: usize, columns: usize },
     /// log density of a vector under normal(0, K): output has 1 + size + size² elements, the first is the result.
     MultiNormal { size: usize },
+    /// Any other operation that stores; its outputs stand one after the other in one array.
+    Packed(Dense),
 }
 
 /// A statement.

@@ -1,6 +1,7 @@
 //! HIR + DATA → LOOPS: everything that can be known with data. Sizes become numbers, each variable gets a role, calls are
 //! inlined, array expressions become loops over scalars, and what depends on data alone is computed once.
 
+mod algebra;
 pub mod bind;
 mod collect;
 pub mod coordinates;

@@ -128,6 +128,7 @@ impl Printer<'_> {
                         DenseKind::SolveLower { .. } => "solve_lower",
                         DenseKind::SolveLowerTransposed { .. } => "solve_lower_transposed",
                         DenseKind::MultiNormal { .. } => "multi_normal",
+                        DenseKind::Packed(operation) => operation.name(),
                     };
                     let line = format!("{} = {name}({})", self.place(output), inputs.join(", "));
                     self.line(&line);

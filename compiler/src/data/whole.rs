@@ -96,10 +96,11 @@ impl<'a> Expander<'a> {
             Whole::CumulativeSum => self.cumulative_sum(arguments, span),
             Whole::Levels => self.levels_of(&arguments[0]),
             Whole::Variance | Whole::StandardDeviation => self.variance(function, arguments, span),
+            _ => self.algebra(function, arguments, span),
         }
     }
 
-    fn size(&mut self, argument: &'a hir::Expression) -> Outcome<usize> {
+    pub(super) fn size(&mut self, argument: &'a hir::Expression) -> Outcome<usize> {
         let size = self.int(argument, "a size")?;
         usize::try_from(size)
             .ok()
@@ -112,7 +113,7 @@ impl<'a> Expander<'a> {
             })
     }
 
-    fn square(&mut self, argument: &'a hir::Expression) -> Outcome<Pull> {
+    pub(super) fn square(&mut self, argument: &'a hir::Expression) -> Outcome<Pull> {
         let pull = self.pull(argument)?;
         if pull.shape[0] != pull.shape[1] {
             let diagnostic = Diagnostic::error("E0418", "this matrix must be square")
@@ -149,7 +150,7 @@ impl<'a> Expander<'a> {
     }
 
     /// Dense algebra into a new array.
-    fn dense(
+    pub(super) fn dense(
         &mut self,
         operation: DenseKind,
         inputs: Vec<Place>,

@@ -525,6 +525,19 @@ impl<'a> Lowerer<'a> {
                 ];
                 (Dense::MultiNormal { size }, outputs)
             }
+            DenseKind::Packed(dense) => {
+                let mut start = 0;
+                let mut outputs = Vec::new();
+                for length in dense.lengths().1 {
+                    outputs.push(Region {
+                        buffer: whole.buffer,
+                        offset: self.plus(whole.offset, start),
+                        length,
+                    });
+                    start += length as i64;
+                }
+                (dense, outputs)
+            }
         };
         if regions.iter().any(|region| region.length == 0) {
             return self.dense_of_nothing(operation, outputs);

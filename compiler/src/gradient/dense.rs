@@ -1,7 +1,7 @@
 //! Dense algebra backwards, in terms of the dense operations themselves. With Ā for the adjoint of A:
 //! C = A B gives Ā += C̄ Bᵀ and B̄ += Aᵀ C̄; X = L⁻¹ B gives B̄ += L⁻ᵀ X̄ and L̄ −= tril(L⁻ᵀ X̄ Xᵀ); the Cholesky factor and
 //! the multivariate normal density bring their own adjoints (Murray 2016, arXiv:1602.07527; Rasmussen & Williams 2006,
-//! eq. 5.9). Operations that add to their output are differentiated too, so that the set is closed.
+//! eq. 5.9), and so do the decompositions. Operations that add to their output are differentiated too, so that the set is closed.
 
 use crate::math::graph::{BufferId, BufferKind, Region};
 use crate::math::primitive::Dense;
@@ -42,9 +42,19 @@ impl Differentiator<'_> {
                 self.solve(size, columns, true, inputs, &outputs[0]);
             }
             Dense::MultiNormal { size } => self.multi_normal(size, inputs, outputs),
+            Dense::Solve { .. }
+            | Dense::Determinant { .. }
+            | Dense::EigenSymmetric { .. }
+            | Dense::Qr { .. }
+            | Dense::Sort { .. } => self.decomposition(operation, inputs, outputs),
             Dense::AddCholeskyAdjoint { .. }
             | Dense::SubtractLowerOuter { .. }
-            | Dense::AddMultiNormalAdjoint { .. } => {
+            | Dense::AddMultiNormalAdjoint { .. }
+            | Dense::AddSolveAdjoint { .. }
+            | Dense::AddDeterminantAdjoint { .. }
+            | Dense::AddEigenSymmetricAdjoint { .. }
+            | Dense::AddQrAdjoint { .. }
+            | Dense::AddSortAdjoint { .. } => {
                 panic!("{operation:?} stands in gradients only, which are not differentiated again")
             }
         }
@@ -285,5 +295,39 @@ impl Differentiator<'_> {
             vec![seed, solved, inverse],
             vec![residual, covariance],
         );
+    }
+
+    /// Operations whose adjoint is one operation on what they read and wrote, and on the adjoints of the latter.
+    fn decomposition(&mut self, operation: Dense, inputs: &[Region], outputs: &[Region]) {
+        let values: Vec<Region> = outputs.iter().map(|region| self.old(region)).collect();
+        let adjoints: Vec<Region> = outputs
+            .iter()
+            .map(|region| self.adjoint_region(region))
+            .collect();
+        let (reverse, read) = match operation {
+            Dense::Solve { size, columns } => (
+                Dense::AddSolveAdjoint { size, columns },
+                vec![self.old(&inputs[0]), values[0], adjoints[0]],
+            ),
+            Dense::Determinant { size } => (
+                Dense::AddDeterminantAdjoint { size },
+                vec![adjoints[0], values[2]],
+            ),
+            Dense::EigenSymmetric { size } => (
+                Dense::AddEigenSymmetricAdjoint { size },
+                [values, adjoints].concat(),
+            ),
+            Dense::Qr { rows, columns } => (
+                Dense::AddQrAdjoint { rows, columns },
+                [values, adjoints].concat(),
+            ),
+            Dense::Sort { size } => (Dense::AddSortAdjoint { size }, vec![values[1], adjoints[0]]),
+            other => unreachable!("{other:?} has its rule above"),
+        };
+        let targets = inputs
+            .iter()
+            .map(|region| self.adjoint_region(region))
+            .collect();
+        self.builder.dense(reverse, read, targets);
     }
 }

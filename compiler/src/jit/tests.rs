@@ -287,6 +287,27 @@ fn dense_algebra() {
         },
         Dense::MultiNormal { size: n },
         Dense::AddMultiNormalAdjoint { size: n },
+        Dense::Solve {
+            size: n,
+            columns: m,
+        },
+        Dense::AddSolveAdjoint {
+            size: n,
+            columns: m,
+        },
+        Dense::Determinant { size: n },
+        Dense::AddDeterminantAdjoint { size: n },
+        Dense::EigenSymmetric { size: n },
+        Dense::AddEigenSymmetricAdjoint { size: n },
+        Dense::Qr {
+            rows: n,
+            columns: m,
+        },
+        Dense::AddQrAdjoint {
+            rows: n,
+            columns: m,
+        },
+        Dense::Sort { size: n },
     ] {
         for definite in [true, false] {
             dense_operation(operation, n, definite);

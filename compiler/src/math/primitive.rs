@@ -299,6 +299,27 @@ pub enum Dense {
     MultiNormal { size: usize },
     /// inputs the one adjoint of the log density, K⁻¹ r, K⁻¹; adds the adjoint of r (first output) and of K (second).
     AddMultiNormalAdjoint { size: usize },
+    /// inputs A (size × size), B (size × columns); output A⁻¹ B, or NaN throughout.
+    Solve { size: usize, columns: usize },
+    /// inputs A, X = A⁻¹ B and the adjoint of X; adds the adjoints of A and of B.
+    AddSolveAdjoint { size: usize, columns: usize },
+    /// input A; outputs log |det A|, the sign of the determinant (0 if singular), A⁻¹ (kept for the adjoint).
+    Determinant { size: usize },
+    /// inputs the adjoint of log |det A|, A⁻¹; adds the adjoint of A.
+    AddDeterminantAdjoint { size: usize },
+    /// input symmetric A (the lower triangle is read); outputs its eigenvalues in increasing order, and its eigenvectors as
+    /// columns.
+    EigenSymmetric { size: usize },
+    /// inputs eigenvalues, eigenvectors, the adjoints of both; adds the adjoint of A, symmetric halves on both triangles.
+    AddEigenSymmetricAdjoint { size: usize },
+    /// input A (rows × columns, rows ≥ columns); outputs Q (rows × columns), R (columns × columns, positive diagonal).
+    Qr { rows: usize, columns: usize },
+    /// inputs Q, R, the adjoints of both; adds the adjoint of A.
+    AddQrAdjoint { rows: usize, columns: usize },
+    /// input a vector; outputs it in increasing order, and the place (from 0) each number came from.
+    Sort { size: usize },
+    /// inputs the places, the adjoint of the sorted numbers; adds the adjoint of the vector.
+    AddSortAdjoint { size: usize },
 }
 
 impl Dense {
@@ -337,6 +358,58 @@ impl Dense {
             Dense::AddMultiNormalAdjoint { size } => {
                 (vec![1, size, size * size], vec![size, size * size])
             }
+            Dense::Solve { size, columns } => {
+                (vec![size * size, size * columns], vec![size * columns])
+            }
+            Dense::AddSolveAdjoint { size, columns } => (
+                vec![size * size, size * columns, size * columns],
+                vec![size * size, size * columns],
+            ),
+            Dense::Determinant { size } => (vec![size * size], vec![1, 1, size * size]),
+            Dense::AddDeterminantAdjoint { size } => (vec![1, size * size], vec![size * size]),
+            Dense::EigenSymmetric { size } => (vec![size * size], vec![size, size * size]),
+            Dense::AddEigenSymmetricAdjoint { size } => (
+                vec![size, size * size, size, size * size],
+                vec![size * size],
+            ),
+            Dense::Qr { rows, columns } => (
+                vec![rows * columns],
+                vec![rows * columns, columns * columns],
+            ),
+            Dense::AddQrAdjoint { rows, columns } => {
+                let pair = [rows * columns, columns * columns];
+                ([pair, pair].concat(), vec![rows * columns])
+            }
+            Dense::Sort { size } => (vec![size], vec![size; 2]),
+            Dense::AddSortAdjoint { size } => (vec![size; 2], vec![size]),
+        }
+    }
+
+    /// Its name in printed forms.
+    pub fn name(self) -> &'static str {
+        use Dense::*;
+        match self {
+            Product { .. } => "product",
+            AddProduct { .. } => "add_product",
+            AddTransposedProduct { .. } => "add_transposed_product",
+            AddProductTransposed { .. } => "add_product_transposed",
+            Cholesky { .. } => "cholesky",
+            AddCholeskyAdjoint { .. } => "add_cholesky_adjoint",
+            SolveLower { .. } => "solve_lower",
+            SolveLowerTransposed { .. } => "solve_lower_transposed",
+            SubtractLowerOuter { .. } => "subtract_lower_outer",
+            MultiNormal { .. } => "multi_normal",
+            AddMultiNormalAdjoint { .. } => "add_multi_normal_adjoint",
+            Solve { .. } => "solve",
+            AddSolveAdjoint { .. } => "add_solve_adjoint",
+            Determinant { .. } => "determinant",
+            AddDeterminantAdjoint { .. } => "add_determinant_adjoint",
+            EigenSymmetric { .. } => "eigen_symmetric",
+            AddEigenSymmetricAdjoint { .. } => "add_eigen_symmetric_adjoint",
+            Qr { .. } => "qr",
+            AddQrAdjoint { .. } => "add_qr_adjoint",
+            Sort { .. } => "sort",
+            AddSortAdjoint { .. } => "add_sort_adjoint",
         }
     }
 
@@ -351,6 +424,11 @@ impl Dense {
                 | AddCholeskyAdjoint { .. }
                 | SubtractLowerOuter { .. }
                 | AddMultiNormalAdjoint { .. }
+                | AddSolveAdjoint { .. }
+                | AddDeterminantAdjoint { .. }
+                | AddEigenSymmetricAdjoint { .. }
+                | AddQrAdjoint { .. }
+                | AddSortAdjoint { .. }
         )
     }
 }

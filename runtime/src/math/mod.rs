@@ -2,5 +2,6 @@
 //! that one binary gives the same bits everywhere.
 
 pub mod block;
+pub mod decompositions;
 pub mod linear;
 pub mod special;

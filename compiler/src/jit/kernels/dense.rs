@@ -2,7 +2,7 @@
 //! inputs, outputs and working memory, all row-major.
 #![allow(unsafe_code)]
 
-use likelier_runtime::math::linear;
+use likelier_runtime::math::{decompositions, linear};
 
 use super::super::cpu::CpuLevel;
 use super::super::symbols::Symbol;
@@ -66,6 +66,36 @@ pub(in super::super) fn dense(operation: Dense) -> (&'static str, Vec<usize>, us
         Dense::AddMultiNormalAdjoint { size } => {
             ("likelier_dense_add_multi_normal_adjoint", vec![size], 0)
         }
+        Dense::Solve { size, columns } => {
+            ("likelier_dense_solve", vec![size, columns], size * size)
+        }
+        Dense::AddSolveAdjoint { size, columns } => (
+            "likelier_dense_add_solve_adjoint",
+            vec![size, columns],
+            size * (size + columns),
+        ),
+        Dense::Determinant { size } => ("likelier_dense_determinant", vec![size], size * size),
+        Dense::AddDeterminantAdjoint { size } => {
+            ("likelier_dense_add_determinant_adjoint", vec![size], 0)
+        }
+        Dense::EigenSymmetric { size } => (
+            "likelier_dense_eigen_symmetric",
+            vec![size],
+            2 * size * size,
+        ),
+        Dense::AddEigenSymmetricAdjoint { size } => (
+            "likelier_dense_add_eigen_symmetric_adjoint",
+            vec![size],
+            2 * size * size,
+        ),
+        Dense::Qr { rows, columns } => ("likelier_dense_qr", vec![rows, columns], rows * columns),
+        Dense::AddQrAdjoint { rows, columns } => (
+            "likelier_dense_add_qr_adjoint",
+            vec![rows, columns],
+            columns * (columns + 1),
+        ),
+        Dense::Sort { size } => ("likelier_dense_sort", vec![size], 0),
+        Dense::AddSortAdjoint { size } => ("likelier_dense_add_sort_adjoint", vec![size], 0),
     }
 }
 
@@ -162,6 +192,60 @@ macro_rules! level {
                     linear::add_multi_normal_adjoint::<$fma>(
                         size, seed[0], solved, inverse, residual_adjoint, covariance_adjoint,
                     );
+                }
+                solve(size, columns)
+                    reads(a[size * size], b[size * columns])
+                    writes(x[size * columns], work[size * size]) {
+                    x.copy_from_slice(b);
+                    decompositions::solve::<$fma>(size, columns, a, x, work);
+                }
+                add_solve_adjoint(size, columns)
+                    reads(a[size * size], x[size * columns], x_adjoint[size * columns])
+                    writes(a_adjoint[size * size], b_adjoint[size * columns],
+                        work[size * (size + columns)]) {
+                    decompositions::add_solve_adjoint::<$fma>(
+                        (size, columns), (a, x, x_adjoint), a_adjoint, b_adjoint, work,
+                    );
+                }
+                determinant(size) reads(a[size * size])
+                    writes(log[1], sign[1], inverse[size * size], work[size * size]) {
+                    (log[0], sign[0]) =
+                        decompositions::determinant::<$fma>(size, a, inverse, work);
+                }
+                add_determinant_adjoint(size) reads(seed[1], inverse[size * size])
+                    writes(a_adjoint[size * size]) {
+                    decompositions::add_determinant_adjoint(size, seed[0], inverse, a_adjoint);
+                }
+                eigen_symmetric(size) reads(a[size * size])
+                    writes(values[size], vectors[size * size], work[2 * size * size]) {
+                    decompositions::eigen_symmetric::<$fma>(size, a, values, vectors, work);
+                }
+                add_eigen_symmetric_adjoint(size)
+                    reads(values[size], vectors[size * size], values_adjoint[size],
+                        vectors_adjoint[size * size])
+                    writes(a_adjoint[size * size], work[2 * size * size]) {
+                    decompositions::add_eigen_symmetric_adjoint::<$fma>(
+                        size, (values, vectors), (values_adjoint, vectors_adjoint), a_adjoint, work,
+                    );
+                }
+                qr(rows, columns) reads(a[rows * columns])
+                    writes(q[rows * columns], r[columns * columns], work[rows * columns]) {
+                    decompositions::qr::<$fma>(rows, columns, a, q, r, work);
+                }
+                add_qr_adjoint(rows, columns)
+                    reads(q[rows * columns], r[columns * columns], q_adjoint[rows * columns],
+                        r_adjoint[columns * columns])
+                    writes(a_adjoint[rows * columns], work[columns * (columns + 1)]) {
+                    decompositions::add_qr_adjoint::<$fma>(
+                        columns, (q, r), (q_adjoint, r_adjoint), a_adjoint, work,
+                    );
+                }
+                sort(size) reads(x[size]) writes(sorted[size], places[size]) {
+                    decompositions::sort(x, sorted, places);
+                }
+                add_sort_adjoint(size) reads(places[size], sorted_adjoint[size])
+                    writes(x_adjoint[size]) {
+                    decompositions::add_sort_adjoint(places, sorted_adjoint, x_adjoint);
                 }
             }
         }

@@ -1,4 +1,7 @@
-//! Dense algebra by definition, without blocking or other cleverness, as the oracle for the native kernels.
+//! Dense algebra by definition, without blocking or other cleverness, as the oracle for the native kernels. Decompositions
+//! are those of the runtime, whose own tests check what defines them.
+
+use likelier_runtime::math::decompositions;
 
 use super::super::primitive::Dense;
 
@@ -70,6 +73,75 @@ pub fn evaluate(operation: Dense, inputs: &[Vec<f64>], outputs: &mut [Vec<f64>])
                 }
             }
         }
+        _ => decomposition(operation, inputs, outputs),
+    }
+}
+
+fn decomposition(operation: Dense, inputs: &[Vec<f64>], outputs: &mut [Vec<f64>]) {
+    let (first, rest) = outputs.split_first_mut().expect("at least one output");
+    match operation {
+        Dense::Solve { size, columns } => {
+            first.copy_from_slice(&inputs[1]);
+            let mut work = vec![0.0; size * size];
+            decompositions::solve::<false>(size, columns, &inputs[0], first, &mut work);
+        }
+        Dense::AddSolveAdjoint { size, columns } => {
+            decompositions::add_solve_adjoint::<false>(
+                (size, columns),
+                (&inputs[0], &inputs[1], &inputs[2]),
+                first,
+                &mut rest[0],
+                &mut vec![0.0; size * (size + columns)],
+            );
+        }
+        Dense::Determinant { size } => {
+            let mut work = vec![0.0; size * size];
+            let inverse = &mut rest[1];
+            let (log, sign) =
+                decompositions::determinant::<false>(size, &inputs[0], inverse, &mut work);
+            first[0] = log;
+            rest[0][0] = sign;
+        }
+        Dense::AddDeterminantAdjoint { size } => {
+            decompositions::add_determinant_adjoint(size, inputs[0][0], &inputs[1], first);
+        }
+        Dense::EigenSymmetric { size } => {
+            let mut work = vec![0.0; 2 * size * size];
+            decompositions::eigen_symmetric::<false>(
+                size,
+                &inputs[0],
+                first,
+                &mut rest[0],
+                &mut work,
+            );
+        }
+        Dense::AddEigenSymmetricAdjoint { size } => {
+            decompositions::add_eigen_symmetric_adjoint::<false>(
+                size,
+                (&inputs[0], &inputs[1]),
+                (&inputs[2], &inputs[3]),
+                first,
+                &mut vec![0.0; 2 * size * size],
+            );
+        }
+        Dense::Qr { rows, columns } => {
+            let mut work = vec![0.0; rows * columns];
+            decompositions::qr::<false>(rows, columns, &inputs[0], first, &mut rest[0], &mut work);
+        }
+        Dense::AddQrAdjoint { columns, .. } => {
+            decompositions::add_qr_adjoint::<false>(
+                columns,
+                (&inputs[0], &inputs[1]),
+                (&inputs[2], &inputs[3]),
+                first,
+                &mut vec![0.0; columns * (columns + 1)],
+            );
+        }
+        Dense::Sort { .. } => decompositions::sort(&inputs[0], first, &mut rest[0]),
+        Dense::AddSortAdjoint { .. } => {
+            decompositions::add_sort_adjoint(&inputs[0], &inputs[1], first);
+        }
+        other => unreachable!("{other:?} is evaluated above"),
     }
 }
 
