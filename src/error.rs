@@ -25,8 +25,10 @@ pub enum Error {
     )]
     NoStart(String),
     /// The run was stopped before there was anything to keep.
-    #[error("stopped before the first draw; there is nothing to show")]
-    NoDraws,
+    #[error(
+        "stopped before the first draw; there is nothing to show\n  {0}\n  help: a tiny step size means a density too steep or too narrow to follow: look at the scales and at nearly singular matrices; `--warmup` sets the number of warm-up iterations"
+    )]
+    NoDraws(String),
     /// The point of a density evaluation does not fit the model.
     #[error("{}", .0.join("\n"))]
     Point(Vec<String>),

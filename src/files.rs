@@ -5,6 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
+use likelier::output::stan_csv::FIRST_WORDS;
 use likelier::{Dataset, Error};
 
 /// The text of a file.
@@ -91,6 +92,46 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Refuses to write over what is read, and two results to one file.
+pub fn check_distinct(read: &[&Path], written: &[PathBuf]) -> Result<(), Error> {
+    let identity = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let read: Vec<PathBuf> = read.iter().map(|path| identity(path)).collect();
+    for (rank, path) in written.iter().enumerate() {
+        if read.contains(&identity(path)) {
+            let reason = "it is read by this very command; give the result another name";
+            return Err(failure("write", path, reason));
+        }
+        if written[..rank].contains(path) {
+            let reason = "two results would go there; give one of them another name";
+            return Err(failure("write", path, reason));
+        }
+    }
+    Ok(())
+}
+
+/// Removes files of chains that an earlier, longer run left under this name: read together with the new ones they would
+/// mix two posteriors. A file that is not ours stays; it is returned.
+pub fn remove_stale_chains(path: &Path, written: &[PathBuf], most: usize) -> Vec<PathBuf> {
+    let mut strange = Vec::new();
+    for chain in 1.. {
+        let candidate = chain_path(path, chain);
+        if written.contains(&candidate) {
+            continue;
+        }
+        if !candidate.exists() {
+            if chain > most {
+                return strange;
+            }
+            continue;
+        }
+        let is_ours = read_text(&candidate).is_ok_and(|text| text.starts_with(FIRST_WORDS));
+        if !is_ours || fs::remove_file(&candidate).is_err() {
+            strange.push(candidate);
+        }
+    }
+    strange
+}
+
 /// `draws.csv` of chain 2 is `draws_2.csv`.
 pub fn chain_path(path: &Path, chain: usize) -> PathBuf {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy();
@@ -126,6 +167,44 @@ mod tests {
             Path::new("out/draws_2.csv")
         );
         assert_eq!(chain_path(Path::new("draws"), 1), Path::new("draws_1.csv"));
+    }
+
+    #[test]
+    fn nothing_is_written_over_what_is_read() {
+        let read = [Path::new("Cargo.toml"), Path::new("a.json")];
+        let of = |path: &str| check_distinct(&read, &[PathBuf::from(path)]);
+        assert!(
+            of("./Cargo.toml")
+                .unwrap_err()
+                .to_string()
+                .contains("read by this very command")
+        );
+        assert!(of("b.json").is_ok());
+        let twice = [PathBuf::from("c"), PathBuf::from("c")];
+        assert!(check_distinct(&read, &twice).is_err());
+    }
+
+    #[test]
+    fn files_of_an_earlier_run_go_and_others_stay() {
+        let folder = std::env::temp_dir().join(format!("likelier-stale-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("o.csv");
+        let ours = format!("{FIRST_WORDS}0.1.0\n");
+        for (chain, text) in [
+            (1, ours.as_str()),
+            (2, &ours),
+            (3, &ours),
+            (4, "a,b\n1,2\n"),
+        ] {
+            fs::write(chain_path(&path, chain), text).unwrap();
+        }
+        let strange = remove_stale_chains(&path, &[chain_path(&path, 1)], 2);
+        assert_eq!(strange, [chain_path(&path, 4)]);
+        let left: Vec<usize> = (1..=4)
+            .filter(|&chain| chain_path(&path, chain).exists())
+            .collect();
+        assert_eq!(left, [1, 4]);
+        fs::remove_dir_all(&folder).unwrap();
     }
 
     #[test]

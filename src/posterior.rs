@@ -26,8 +26,21 @@ pub struct Posterior {
     pub sampling_time: Duration,
     /// Whether the run was stopped before its end.
     pub interrupted: bool,
+    /// The other run, where a run with divergences was repeated.
+    pub discarded_run: Option<DiscardedRun>,
     /// What else a reader should know, in sentences.
     pub notes: Vec<String>,
+}
+
+/// A run that was made and not kept.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DiscardedRun {
+    /// The acceptance probability it aimed at.
+    pub target_accept: f64,
+    /// Its draws whose trajectory diverged.
+    pub divergences: usize,
+    /// Whether it was stopped before its end.
+    pub interrupted: bool,
 }
 
 /// One chain, after its warm-up.

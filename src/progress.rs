@@ -1,6 +1,7 @@
 //! A live line per chain on standard error: phase, iteration, step size, divergences, time left. A thread of its own
 //! looks at the counters a dozen times a second, so the chains never wait for the terminal; it is woken at the end, so
-//! a short run is not held up. Where standard error is no terminal there is nothing to draw on and no thread.
+//! a short run is not held up. Where standard error is no terminal, a plain line every ten seconds says that the run is
+//! alive and where it is.
 
 use std::io::IsTerminal;
 use std::sync::{Condvar, Mutex, PoisonError};
@@ -10,7 +11,11 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use likelier::output::digits::seconds;
 use likelier::{ChainProgress, Control, Settings};
 
+use crate::terminal;
+
 const INTERVAL: Duration = Duration::from_millis(80);
+/// Between two plain lines.
+const LINE_INTERVAL: Duration = Duration::from_secs(10);
 
 /// Runs `work` with a progress display beside it if `wanted` and possible.
 pub fn with_progress<T>(
@@ -19,12 +24,17 @@ pub fn with_progress<T>(
     wanted: bool,
     work: impl FnOnce() -> T,
 ) -> T {
-    if !wanted || !std::io::stderr().is_terminal() {
+    if !wanted {
         return work();
     }
     let finished = Finished::default();
+    let display = if std::io::stderr().is_terminal() {
+        show
+    } else {
+        print_lines
+    };
     std::thread::scope(|scope| {
-        scope.spawn(|| show(settings, control, &finished));
+        scope.spawn(|| display(settings, control, &finished));
         // Also when `work` panics: else the display would be waited for without end.
         let _announce = Announce(&finished);
         work()
@@ -49,12 +59,12 @@ impl Drop for Announce<'_> {
 
 impl Finished {
     /// Waits for the end, but not longer than an interval; whether it came.
-    fn wait(&self) -> bool {
+    fn wait(&self, interval: Duration) -> bool {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if *state {
             return true;
         }
-        let waited = self.changed.wait_timeout(state, INTERVAL);
+        let waited = self.changed.wait_timeout(state, interval);
         *waited.unwrap_or_else(PoisonError::into_inner).0
     }
 }
@@ -62,7 +72,7 @@ impl Finished {
 fn show(settings: &Settings, control: &Control, finished: &Finished) {
     let start = Instant::now();
     // A run that ends within the first interval shows nothing.
-    if finished.wait() {
+    if finished.wait(INTERVAL) {
         return;
     }
     let display = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
@@ -83,13 +93,42 @@ fn show(settings: &Settings, control: &Control, finished: &Finished) {
             bar.set_position(progress.iteration as u64);
             bar.set_message(status(settings, &progress, start.elapsed()));
         }
-        if finished.wait() {
+        if finished.wait(INTERVAL) {
             break;
         }
     }
     for bar in bars {
         bar.finish_and_clear();
     }
+}
+
+fn print_lines(settings: &Settings, control: &Control, finished: &Finished) {
+    let start = Instant::now();
+    while !finished.wait(LINE_INTERVAL) {
+        let chains: Vec<ChainProgress> = (0..settings.chains)
+            .map(|chain| control.progress(chain))
+            .collect();
+        terminal::error(&line(settings, &chains, start.elapsed()));
+    }
+}
+
+/// `progress: 20 s, chain 1 warm-up 35/600, chain 2 waiting`
+fn line(settings: &Settings, chains: &[ChainProgress], elapsed: Duration) -> String {
+    let mut parts = vec![format!("{:.0} s", elapsed.as_secs_f64())];
+    for (rank, progress) in chains.iter().enumerate() {
+        let (done, total) = (progress.iteration, settings.warmup + settings.draws);
+        let place = match done {
+            0 => "waiting".to_owned(),
+            _ if done >= total => "done".to_owned(),
+            _ if done <= settings.warmup => format!(
+                "warm-up {done}/{} (step size {:.1e})",
+                settings.warmup, progress.step_size
+            ),
+            _ => format!("sampling {}/{}", done - settings.warmup, settings.draws),
+        };
+        parts.push(format!("chain {} {place}", rank + 1));
+    }
+    format!("progress: {}", parts.join(", "))
 }
 
 fn status(settings: &Settings, progress: &ChainProgress, elapsed: Duration) -> String {
@@ -111,4 +150,24 @@ fn status(settings: &Settings, progress: &ChainProgress, elapsed: Duration) -> S
         progress.step_size,
         seconds(left)
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plain_line_says_where_every_chain_is() {
+        let at = |iteration| ChainProgress {
+            iteration,
+            step_size: 0.25,
+            divergences: 0,
+        };
+        let settings = Settings::default();
+        let chains = [at(0), at(35), at(700), at(1600)];
+        assert_eq!(
+            line(&settings, &chains, Duration::from_secs(20)),
+            "progress: 20 s, chain 1 waiting, chain 2 warm-up 35/600 (step size 2.5e-1), chain 3 sampling 100/1000, chain 4 done"
+        );
+    }
 }

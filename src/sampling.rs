@@ -6,13 +6,15 @@ use std::time::Instant;
 
 use likelier_compiler::Compiled;
 use likelier_runtime::diagnose;
+use likelier_runtime::parts::impossible::most_frequent;
 use likelier_runtime::run;
 pub use likelier_runtime::run::{ChainProgress, Control};
 use serde::Serialize;
 
 use crate::Error;
 use crate::posterior::{
-    Chain, DrawStatistics, Extreme, Health, Posterior, SummaryRow, column_of, equalise,
+    Chain, DiscardedRun, DrawStatistics, Extreme, Health, Posterior, SummaryRow, column_of,
+    equalise,
 };
 
 /// How to sample.
@@ -112,33 +114,60 @@ pub(crate) fn sample(
     control: &Control,
 ) -> Result<Posterior, Error> {
     settings.check()?;
-    let mut posterior = run_once(compiled, settings, control)?;
-    let first = posterior.health.divergences;
+    let first = run_once(compiled, settings, control)?;
     let again = settings.retry
-        && first > 0
+        && first.health.divergences > 0
         && settings.target_accept < RETRY_TARGET
-        && !posterior.interrupted;
-    if again {
-        control.restart();
-        let smaller = Settings {
-            target_accept: RETRY_TARGET,
-            ..settings.clone()
-        };
-        let second = run_once(compiled, &smaller, control)?;
-        if second.health.divergences < first && !second.interrupted {
-            let total = posterior.sampling_time + second.sampling_time;
-            posterior = Posterior {
-                sampling_time: total,
-                ..second
-            };
-            posterior.notes.push(format!(
-                "In a first run, at acceptance {}, {} diverged; this is a second run, at {RETRY_TARGET}.",
-                settings.target_accept,
-                if first == 1 { "1 draw".to_owned() } else { format!("{first} draws") }
-            ));
-        }
+        && !first.interrupted;
+    if !again {
+        return Ok(first);
     }
-    Ok(posterior)
+    control.restart();
+    let smaller = Settings {
+        target_accept: RETRY_TARGET,
+        ..settings.clone()
+    };
+    let second = run_once(compiled, &smaller, control)?;
+    Ok(better(first, second))
+}
+
+/// The better of a run with divergences and its repetition, which says what became of the other.
+fn better(first: Posterior, second: Posterior) -> Posterior {
+    let sampling_time = first.sampling_time + second.sampling_time;
+    let (before, after) = (first.health.divergences, second.health.divergences);
+    let draws = |count: usize| match count {
+        1 => "1 draw".to_owned(),
+        count => format!("{count} draws"),
+    };
+    let (kept, dropped, note) = if after < before && !second.interrupted {
+        let note = format!(
+            "In a first run, at acceptance {}, {} diverged; this is a second run, at {RETRY_TARGET}.",
+            first.settings.target_accept,
+            draws(before)
+        );
+        (second, first, note)
+    } else {
+        let outcome = if second.interrupted {
+            "was stopped".to_owned()
+        } else {
+            format!("was no better: {} diverged", draws(after))
+        };
+        let note =
+            format!("A second run, at acceptance {RETRY_TARGET}, {outcome}; this is the first.");
+        (first, second, note)
+    };
+    let mut notes = kept.notes;
+    notes.push(note);
+    Posterior {
+        sampling_time,
+        notes,
+        discarded_run: Some(DiscardedRun {
+            target_accept: dropped.settings.target_accept,
+            divergences: dropped.health.divergences,
+            interrupted: dropped.interrupted,
+        }),
+        ..kept
+    }
 }
 
 fn run_once(
@@ -151,6 +180,7 @@ fn run_once(
         .map_err(|failure| Error::NoStart(failure.reason))?;
     let sampling_time = start.elapsed();
     let width = compiled.columns.len();
+    let impossible = impossible_text(&drawn);
     let chains: Vec<Chain> = drawn
         .into_iter()
         .enumerate()
@@ -161,10 +191,11 @@ fn run_once(
         .all(|chain| chain.statistics.len() == settings.draws);
     let chains = equalise(chains, width);
     if chains.iter().all(|chain| chain.statistics.is_empty()) {
-        return Err(Error::NoDraws);
+        return Err(Error::NoDraws(whereabouts(settings, control)));
     }
     let summary = summarise(compiled, &chains);
-    let health = judge(&chains, &summary, settings);
+    let mut health = judge(&chains, &summary, settings);
+    health.sentences.extend(impossible);
     Ok(Posterior {
         settings: settings.clone(),
         columns: compiled.columns.clone(),
@@ -173,8 +204,38 @@ fn run_once(
         health,
         sampling_time,
         interrupted: !complete,
+        discarded_run: None,
         notes: Vec::new(),
     })
+}
+
+/// Where the chains were when they were stopped.
+fn whereabouts(settings: &Settings, control: &Control) -> String {
+    let chains: Vec<String> = (0..settings.chains)
+        .map(|chain| (chain + 1, control.progress(chain)))
+        .filter(|(_, progress)| progress.iteration > 0)
+        .map(|(number, progress)| {
+            format!(
+                "chain {number} had done {} of {} warm-up iterations, with step size {:.1e} and {} divergences",
+                progress.iteration, settings.warmup, progress.step_size, progress.divergences
+            )
+        })
+        .collect();
+    match chains.as_slice() {
+        [] => "no chain had finished an iteration".to_owned(),
+        chains => chains.join("\n  "),
+    }
+}
+
+/// Which statement made steps impossible after warm-up. Every such step ends a trajectory as a divergence.
+fn impossible_text(chains: &[run::Chain]) -> Option<String> {
+    let count: usize = chains.iter().map(|chain| chain.impossible).sum();
+    let reasons = chains
+        .iter()
+        .filter_map(|chain| chain.impossible_reason.clone());
+    let reason = most_frequent(reasons)?;
+    let steps = if count == 1 { "step" } else { "steps" };
+    Some(format!("{count} {steps} led to zero density. {reason}."))
 }
 
 fn runtime_settings(settings: &Settings) -> run::Settings {
@@ -250,6 +311,12 @@ fn judge(chains: &[Chain], summary: &[SummaryRow], settings: &Settings) -> Healt
             .count(),
         draws: statistics().count(),
         target_accept: settings.target_accept,
+        draws_per_chain: chains.first().map_or(0, |chain| chain.statistics.len()),
+        not_finite: summary
+            .iter()
+            .filter(|row| !row.mean.is_finite())
+            .map(|row| row.name.as_str())
+            .collect(),
         columns: summary
             .iter()
             .map(|row| (row.name.as_str(), row.rhat, row.ess_bulk.min(row.ess_tail)))

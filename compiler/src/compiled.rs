@@ -127,6 +127,8 @@ pub struct PointDensity {
     pub gradient: Vec<f64>,
     /// The unconstrained coordinates; not finite outside the support.
     pub unconstrained: Vec<f64>,
+    /// Where the log density is not finite: the statement responsible, and why.
+    pub reason: Option<String>,
 }
 
 /// An error of ours, said as one.
@@ -417,6 +419,11 @@ impl Compiled {
         let weights = Weights::posterior(self.model.soft_count());
         let total = evaluator.log_density_gradient(&position, &weights, &mut gradient, &mut parts);
         let soft = parts.soft.iter().fold(0.0, |sum, part| sum + part);
+        let reason = if total.is_finite() {
+            None
+        } else {
+            evaluator.explain(&position)
+        };
         PointDensity {
             log_density: parts.prior + soft + parts.likelihood,
             log_density_unconstrained: total,
@@ -426,6 +433,7 @@ impl Compiled {
             likelihood: parts.likelihood,
             gradient,
             unconstrained: position,
+            reason,
         }
     }
 }

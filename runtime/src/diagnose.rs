@@ -40,7 +40,7 @@ pub fn summarise(chains: &[Vec<f64>]) -> Summary {
     sorted.sort_by(f64::total_cmp);
     let [q5, q50, q95] = [0.05, 0.5, 0.95].map(|p| quantile(&sorted, p));
     let constant = all.iter().all(|&x| x == all[0]);
-    let short = chains.iter().any(|chain| chain.len() < 4);
+    let short = chains.iter().any(|chain| chain.len() < FEWEST_DRAWS);
     if constant || short || all.iter().any(|x| !x.is_finite()) {
         let nan = f64::NAN;
         let mcse = if constant { 0.0 } else { nan };
@@ -227,6 +227,19 @@ fn ess(chains: &[Vec<f64>]) -> f64 {
     total / f64::max(tau, 1.0 / total.log10())
 }
 
+/// Fewer draws of a chain have no R-hat.
+const FEWEST_DRAWS: usize = 4;
+
+/// R-hat for people: what exceeds 100 is simply far too large.
+pub fn rhat_text(value: f64) -> String {
+    match value {
+        v if v.is_nan() => "–".to_owned(),
+        v if v < 10.0 => format!("{v:.3}"),
+        v if v <= 100.0 => format!("{v:.0}"),
+        _ => "> 100".to_owned(),
+    }
+}
+
 /// What a verdict is made of.
 pub struct Evidence<'a> {
     /// Hamiltonians of each chain's draws.
@@ -239,6 +252,10 @@ pub struct Evidence<'a> {
     pub draws: usize,
     /// The acceptance probability aimed at.
     pub target_accept: f64,
+    /// Draws of each chain.
+    pub draws_per_chain: usize,
+    /// Quantities that are not finite in some draw.
+    pub not_finite: Vec<&'a str>,
     /// Name, R-hat and the smaller effective sample size of each quantity.
     pub columns: Vec<(&'a str, f64, f64)>,
 }
@@ -280,6 +297,22 @@ pub fn judge(evidence: &Evidence) -> Health {
     let worst_rhat = finite(|c| c.1).max_by(|a, b| a.1.total_cmp(&b.1));
     let lowest_ess = finite(|c| c.2).min_by(|a, b| a.1.total_cmp(&b.1));
     let mut sentences = Vec::new();
+    if evidence.draws_per_chain < FEWEST_DRAWS && !evidence.columns.is_empty() {
+        sentences.push(format!(
+            "These draws cannot be judged: R-hat and effective sample sizes need at least {FEWEST_DRAWS} draws of each \
+             chain. Take more draws (--draws)."
+        ));
+    }
+    if let Some(first) = evidence.not_finite.first() {
+        let others = match evidence.not_finite.len() - 1 {
+            0 => String::new(),
+            count => format!(" (and {count} more)"),
+        };
+        sentences.push(format!(
+            "`{first}`{others} is infinite or no number in some draws, so it has no summary and cannot be judged. Look at \
+             how it is computed: a logarithm of 0, 0 / 0, a root of a negative number?"
+        ));
+    }
     let share = |count: usize| 100.0 * count as f64 / evidence.draws.max(1) as f64;
     if evidence.divergences > 0 {
         let higher = if evidence.target_accept < 0.945 {
@@ -296,9 +329,10 @@ pub fn judge(evidence: &Evidence) -> Health {
     }
     if let Some((name, value)) = worst_rhat.as_ref().filter(|(_, value)| *value > 1.01) {
         sentences.push(format!(
-            "The chains disagree: R-hat of `{name}` is {value:.3} (1.01 or less is wanted). Run longer (--warmup, \
+            "The chains disagree: R-hat of `{name}` is {} (1.01 or less is wanted). Run longer (--warmup, \
              --draws); if that does not help, the posterior may have several modes or the model more parameters than the \
-             data inform."
+             data inform.",
+            rhat_text(*value)
         ));
     }
     if let Some((name, value)) = lowest_ess.as_ref().filter(|(_, value)| *value < 400.0) {

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::methods::nuts::{Nuts, Transition};
+use crate::parts::impossible::{Impossible, most_frequent};
 use crate::parts::leapfrog::{Density, PhasePoint};
 use crate::parts::step_size::{DualAveraging, first_step_size};
 pub use crate::parts::warmup::Schedule;
@@ -66,6 +67,10 @@ pub struct Chain {
     pub warmup_divergences: usize,
     /// Gradient evaluations in all.
     pub evaluations: usize,
+    /// Evaluations after warm-up that had zero density.
+    pub impossible: usize,
+    /// The statement responsible for most of them, as the model describes it.
+    pub impossible_reason: Option<String>,
     /// Wall time of warm-up.
     pub warmup_seconds: f64,
     /// Wall time of sampling.
@@ -199,6 +204,7 @@ fn run_chain(
             ..Parts::default()
         },
         evaluations: 0,
+        impossible: Impossible::new(target.dimension()),
     };
     let start = find_start(target, &mut density, settings, number)?;
     let mut nuts = Nuts::new(&start, settings.max_depth);
@@ -210,6 +216,8 @@ fn run_chain(
         inverse_metric: Vec::new(),
         warmup_divergences: 0,
         evaluations: 0,
+        impossible: 0,
+        impossible_reason: None,
         warmup_seconds: 0.0,
         sampling_seconds: 0.0,
     };
@@ -227,6 +235,7 @@ fn run_chain(
     chain.warmup_seconds = begin.elapsed().as_secs_f64();
     chain.step_size = nuts.step_size;
     chain.inverse_metric.clone_from(&nuts.inverse_metric);
+    density.impossible.clear();
     let sampling = Instant::now();
     let mut outputs = Stream::new(settings.seed, Purpose::Output, number as u32);
     let mut row = vec![0.0; target.output_count()];
@@ -251,6 +260,8 @@ fn run_chain(
     }
     chain.sampling_seconds = sampling.elapsed().as_secs_f64();
     chain.evaluations = density.evaluations;
+    chain.impossible = density.impossible.count;
+    chain.impossible_reason = density.impossible.reason(density.evaluator.as_mut());
     Ok(chain)
 }
 
@@ -321,7 +332,7 @@ fn find_start(
 ) -> Result<PhasePoint, StartFailure> {
     let mut point = PhasePoint::new(target.dimension());
     let mut stream = Stream::new(settings.seed, Purpose::Start, number as u32);
-    let mut reasons: Vec<(String, usize)> = Vec::new();
+    let mut reasons: Vec<String> = Vec::new();
     let mut best: Option<PhasePoint> = None;
     let mut found = 0;
     for attempt in 0..200 {
@@ -357,19 +368,12 @@ fn find_start(
             .evaluator
             .explain(&point.position)
             .unwrap_or_else(|| "the log density is finite but its gradient is not".to_string());
-        match reasons.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, count)) => *count += 1,
-            None => reasons.push((reason, 1)),
-        }
+        reasons.push(reason);
     }
     if let Some(best) = best {
         return Ok(best);
     }
-    let reason = reasons
-        .into_iter()
-        .max_by_key(|(_, count)| *count)
-        .map(|(reason, _)| reason);
     Err(StartFailure {
-        reason: reason.unwrap_or_default(),
+        reason: most_frequent(reasons).unwrap_or_default(),
     })
 }

@@ -1,6 +1,6 @@
 //! Diagnostics against ArviZ's own figures for stored draws.
 
-use likelier_runtime::diagnose::{e_bfmi, summarise};
+use likelier_runtime::diagnose::{Evidence, e_bfmi, judge, rhat_text, summarise};
 use serde_json::Value;
 
 fn numbers(value: &Value) -> Vec<f64> {
@@ -65,4 +65,39 @@ fn a_constant_has_no_rhat_but_a_mean() {
         (2.0, 0.0, 0.0)
     );
     assert!(summary.rhat.is_nan() && summary.ess_bulk.is_nan());
+}
+
+#[test]
+fn what_cannot_be_judged_is_not_good() {
+    let energies = [vec![1.0, 2.0, 1.5]];
+    let evidence = Evidence {
+        energies: &energies,
+        divergences: 0,
+        max_depth_hits: 0,
+        draws: 3,
+        target_accept: 0.8,
+        draws_per_chain: 3,
+        not_finite: Vec::new(),
+        columns: vec![("mu", f64::NAN, f64::NAN)],
+    };
+    let health = judge(&evidence);
+    assert!(!health.ok && health.sentences[0].contains("cannot be judged"));
+    let enough = Evidence {
+        draws_per_chain: 1000,
+        columns: vec![("mu", 1.0, 900.0)],
+        ..evidence
+    };
+    assert!(judge(&enough).ok);
+    let undefined = Evidence {
+        not_finite: vec!["r", "s"],
+        ..enough
+    };
+    let health = judge(&undefined);
+    assert!(!health.ok && health.sentences[0].starts_with("`r` (and 1 more)"));
+}
+
+#[test]
+fn a_huge_rhat_is_just_huge() {
+    let shown = [1.0034, 12.3, 1e15, f64::INFINITY, f64::NAN].map(rhat_text);
+    assert_eq!(shown, ["1.003", "12", "> 100", "> 100", "–"]);
 }

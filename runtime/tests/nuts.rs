@@ -1,6 +1,7 @@
 //! The sampler on targets whose answers are known.
 
 use likelier_runtime::diagnose::summarise;
+use likelier_runtime::parts::impossible::Impossible;
 use likelier_runtime::parts::leapfrog::{Density, PhasePoint, leapfrog};
 use likelier_runtime::random::Stream;
 use likelier_runtime::run::{Chain, Control, Schedule, Settings, run};
@@ -255,6 +256,7 @@ fn density(target: &ByHand) -> Density<'_> {
         weights: Weights::posterior(0),
         parts: Parts::default(),
         evaluations: 0,
+        impossible: Impossible::new(target.dimension),
     }
 }
 

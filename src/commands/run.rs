@@ -89,6 +89,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         .iter()
         .chain(&options.summary_json)
         .try_for_each(|path| files::check_writable(path))?;
+    options.check_distinct()?;
     let settings = options.settings();
     settings.check()?;
     let mut printer = Printer::new(options.quiet);
@@ -152,6 +153,16 @@ impl Options {
                 WarmupSchedule::Classical => Schedule::Classical,
             },
         }
+    }
+
+    fn check_distinct(&self) -> Result<(), Error> {
+        let mut read: Vec<&Path> = vec![&self.input.model];
+        read.extend(self.input.data.iter().map(PathBuf::as_path));
+        let chains = self.output.iter().flat_map(|path| {
+            (1..=self.chains.min(4096)).map(|chain| files::chain_path(path, chain))
+        });
+        let written: Vec<PathBuf> = chains.chain(self.summary_json.clone()).collect();
+        files::check_distinct(&read, &written)
     }
 
     fn info(&self, model: &Model) -> RunInfo {
@@ -299,11 +310,19 @@ fn write_files(
             files::write_whole(&path, |out| {
                 stan_csv::write(out, info, posterior, chain, &extras)
             })?;
-            paths.push(path.display().to_string());
+            paths.push(path);
+        }
+        for strange in files::remove_stale_chains(path, &paths, options.chains) {
+            terminal::error(&format!(
+                "warning: {} is not of this run; a reader that takes all chains by name would take it too",
+                strange.display()
+            ));
         }
         match paths.as_slice() {
-            [first, _, .., last] => written.push(format!("{first} … {last}")),
-            few => written.extend(few.iter().cloned()),
+            [first, _, .., last] => {
+                written.push(format!("{} … {}", first.display(), last.display()));
+            }
+            few => written.extend(few.iter().map(|path| path.display().to_string())),
         }
     }
     if let Some(path) = &options.summary_json {

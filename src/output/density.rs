@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 /// The text of a density evaluation, with a final line break.
 pub fn density_json(inferred: &[InferredVariable], density: &PointDensity) -> String {
-    let document = json!({
+    let mut document = json!({
         "format": "likelier-density",
         "format_version": 1,
         "log_density": number(density.log_density),
@@ -20,6 +20,9 @@ pub fn density_json(inferred: &[InferredVariable], density: &PointDensity) -> St
         "gradient": by_variable(inferred, &density.gradient),
         "unconstrained": by_variable(inferred, &density.unconstrained),
     });
+    if let Some(reason) = &density.reason {
+        document["reason"] = reason.as_str().into();
+    }
     let mut text =
         serde_json::to_string_pretty(&document).expect("numbers and texts are always JSON");
     text.push('\n');

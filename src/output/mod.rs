@@ -135,6 +135,7 @@ pub(crate) mod tests {
             },
             sampling_time: Duration::from_millis(750),
             interrupted: false,
+            discarded_run: None,
             notes: Vec::new(),
         }
     }

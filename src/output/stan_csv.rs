@@ -11,6 +11,9 @@ use crate::posterior::{Chain, Posterior};
 use crate::sampling::Schedule;
 use crate::simulation::Rows;
 
+/// How every file begins, by which a file of ours is known.
+pub const FIRST_WORDS: &str = "# likelier_version = ";
+
 /// Writes one chain; `extras` are further columns, a row of each for every draw.
 ///
 /// # Errors
@@ -80,7 +83,7 @@ fn write_settings(
         Schedule::Fisher => "fisher",
         Schedule::Classical => "classical",
     };
-    writeln!(out, "# likelier_version = {VERSION}")?;
+    writeln!(out, "{FIRST_WORDS}{VERSION}")?;
     writeln!(out, "# model = {}", one_line(&info.model))?;
     writeln!(out, "# method = sample")?;
     writeln!(out, "#   sample")?;
@@ -104,6 +107,13 @@ fn write_settings(
     writeln!(out, "#   file = {}", one_line(&info.data.join(" ")))?;
     writeln!(out, "# random")?;
     writeln!(out, "#   seed = {}", settings.seed)?;
+    if let Some(run) = &posterior.discarded_run {
+        let (divergences, delta) = (run.divergences, run.target_accept);
+        writeln!(
+            out,
+            "# discarded_run = {divergences} divergences at delta {delta}"
+        )?;
+    }
     writeln!(out, "# cpu = {}", info.cpu)
 }
 

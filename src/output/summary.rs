@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use super::{RunInfo, VERSION, rows};
-use crate::posterior::{Chain, Health, Posterior};
+use crate::posterior::{Chain, DiscardedRun, Health, Posterior};
 use crate::sampling::Settings;
 
 #[derive(Serialize)]
@@ -17,6 +17,8 @@ struct Document<'a> {
     data: &'a [String],
     settings: Value,
     interrupted: bool,
+    discarded_run: &'a Option<DiscardedRun>,
+    notes: &'a [String],
     timings: Timings,
     health: &'a Health,
     chains: Vec<Value>,
@@ -42,6 +44,8 @@ pub fn summary_json(info: &RunInfo, posterior: &Posterior) -> String {
         data: &info.data,
         settings: settings(info, &posterior.settings),
         interrupted: posterior.interrupted,
+        discarded_run: &posterior.discarded_run,
+        notes: &posterior.notes,
         timings: Timings {
             compile_seconds: info.compile_seconds,
             warmup_seconds: warmup.as_secs_f64(),
@@ -101,6 +105,11 @@ mod tests {
     fn the_promised_keys_are_there_and_nan_is_null() {
         let mut posterior = posterior(&[("theta", ColumnKind::Inferred, 2)]);
         posterior.summary[1].rhat = f64::NAN;
+        posterior.discarded_run = Some(DiscardedRun {
+            target_accept: 0.8,
+            divergences: 3,
+            interrupted: false,
+        });
         let value: Value = serde_json::from_str(&summary_json(&info(), &posterior)).unwrap();
         let row = &value["parameters"]["theta[1]"];
         for key in [
@@ -123,5 +132,6 @@ mod tests {
         assert_eq!(value["settings"]["cpu"], "portable");
         assert_eq!(value["timings"]["total_seconds"], 0.754);
         assert_eq!(value["health"]["worst_rhat"]["name"], "mu");
+        assert_eq!(value["discarded_run"]["divergences"], 3);
     }
 }

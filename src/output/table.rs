@@ -3,6 +3,7 @@
 //! by its worst R-hat and its lowest effective sample size, so that no bad row hides in the middle.
 
 use likelier_compiler::{Column, ColumnKind};
+use likelier_runtime::diagnose::rhat_text;
 
 use super::digits::Style;
 use super::{kind_name, rows};
@@ -128,7 +129,7 @@ fn verdict(hidden: &[(&Column, &SummaryRow)]) -> String {
     }
     format!(
         ": R-hat at most {}, ESS at least {}",
-        rhat(worst),
+        rhat_text(worst),
         count(ess)
     )
 }
@@ -187,19 +188,10 @@ fn figures(row: &SummaryRow) -> Vec<String> {
         style.format(row.q5),
         style.format(row.q50),
         style.format(row.q95),
-        rhat(row.rhat),
+        rhat_text(row.rhat),
         count(row.ess_bulk),
         count(row.ess_tail),
     ]
-}
-
-fn rhat(value: f64) -> String {
-    match value {
-        v if v.is_nan() => "–".to_owned(),
-        v if v < 10.0 => format!("{v:.3}"),
-        v if v.is_finite() => format!("{v:.0}"),
-        _ => "inf".to_owned(),
-    }
 }
 
 fn count(value: f64) -> String {

@@ -182,7 +182,12 @@ pub enum StatementKind {
     /// A hard constraint.
     Require { condition: Expression },
     /// A derived quantity kept with every draw, under a name.
-    Report { name: String, value: Expression },
+    Report {
+        name: String,
+        /// The name that `report r = …` defines; `report a` defines none.
+        defines: Option<VariableId>,
+        value: Expression,
+    },
     /// A loop, both ends included.
     For {
         index: VariableId,

@@ -96,7 +96,7 @@ impl Printer<'_> {
                 StatementKind::Require { condition } => {
                     format!("require {}", self.expression(condition))
                 }
-                StatementKind::Report { name, value } => {
+                StatementKind::Report { name, value, .. } => {
                     format!("report {name} = {}", self.expression(value))
                 }
                 StatementKind::For {

@@ -745,27 +745,29 @@ impl Checker<'_> {
         value: &Option<tree::Expression>,
     ) -> Checked<StatementKind> {
         self.at_top_level(statement.span, "report")?;
-        let value = match value {
+        let (defines, value) = match value {
             Some(value) => {
                 let value = self.expression(value)?;
                 let variable =
                     self.define(&name.text, name.span, VariableKind::Let, value.ty.clone())?;
                 self.scope.variable(variable).doc = statement.doc.clone();
-                value
+                (Some(variable), value)
             }
             None => {
                 let variable = self.resolve(&name.text, name.span)?;
                 let ty = self.scope.variables[variable.0 as usize].ty.clone();
-                Expression {
+                let value = Expression {
                     span: name.span,
                     ty,
                     kind: Box::new(ExpressionKind::Variable(variable)),
-                }
+                };
+                (None, value)
             }
         };
         self.expect_numbers(&value, "a report")?;
         Ok(StatementKind::Report {
             name: name.text.clone(),
+            defines,
             value,
         })
     }

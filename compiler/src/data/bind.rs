@@ -439,9 +439,11 @@ impl Binder<'_> {
                 expression.variables(0, &mut |id, _| names.push(id))
             });
             match &statement.kind {
-                StatementKind::Let { variable, .. } => {
-                    reads.entry(*variable).or_default().extend(names)
-                }
+                StatementKind::Let { variable, .. }
+                | StatementKind::Report {
+                    defines: Some(variable),
+                    ..
+                } => reads.entry(*variable).or_default().extend(names),
                 StatementKind::Random { variable, .. }
                     if !self.bound.keys.contains_key(variable) =>
                 {

@@ -36,6 +36,10 @@ impl<'a> Expander<'a> {
     pub(super) fn poison(&mut self, statement: &hir::Statement) {
         if let StatementKind::Let { variable, .. }
         | StatementKind::Given { variable, .. }
+        | StatementKind::Report {
+            defines: Some(variable),
+            ..
+        }
         | StatementKind::Random { variable, .. } = &statement.kind
         {
             let binding = &mut self.frame().bindings[variable.0 as usize];
@@ -82,7 +86,11 @@ impl<'a> Expander<'a> {
                 Ok(())
             }
             StatementKind::Require { condition } => self.require(condition, span),
-            StatementKind::Report { name, value } => self.report(name, value, span),
+            StatementKind::Report {
+                name,
+                defines,
+                value,
+            } => self.report(name, *defines, value, span),
             StatementKind::For {
                 index,
                 lower,
@@ -196,6 +204,7 @@ impl<'a> Expander<'a> {
     pub(super) fn report(
         &mut self,
         name: &str,
+        defines: Option<VariableId>,
         value: &'a hir::Expression,
         span: Span,
     ) -> Outcome<()> {
@@ -231,14 +240,8 @@ impl<'a> Expander<'a> {
             name: name.to_string(),
             array,
         });
-        let defined = self.hir.variables.iter().position(|v| {
-            v.name == name
-                && v.span.file == span.file
-                && v.span.start >= span.start
-                && v.span.end <= span.end
-        });
-        if let Some(id) = defined {
-            self.frame().bind(VariableId(id as u32), result);
+        if let Some(variable) = defines {
+            self.frame().bind(variable, result);
         }
         Ok(())
     }

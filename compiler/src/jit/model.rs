@@ -207,6 +207,12 @@ impl Evaluator for NativeEvaluator<'_> {
         let statement = outcome.first_not_finite?;
         let description = density.statements.get(statement as usize)?;
         let sum = outcome.contributions[statement as usize];
+        if outcome.indefinite_matrix {
+            return Some(format!(
+                "{description} needs a positive definite matrix, and this one is not (nearly singular, or not a covariance): \
+                 add a little to its diagonal, as in `add_diagonal(K, 1e-6)` of `import std.kernels`"
+            ));
+        }
         let value = if sum == f64::NEG_INFINITY {
             "zero density (its logarithm is −inf)".to_string()
         } else if sum.is_nan() {

@@ -37,6 +37,8 @@ pub struct Outcome {
     pub contributions: Vec<f64>,
     /// The statement whose term was the first that is not finite.
     pub first_not_finite: Option<u32>,
+    /// Whether a matrix of finite numbers that must be positive definite was not, before that.
+    pub indefinite_matrix: bool,
 }
 
 impl Outcome {
@@ -77,6 +79,7 @@ pub fn interpret(graph: &Graph, inputs: Inputs) -> Outcome {
         },
         contributions: vec![0.0; graph.statements.len()],
         first_not_finite: None,
+        indefinite_matrix: false,
     };
     interpreter.block(&graph.body);
     interpreter.outcome()
@@ -91,6 +94,7 @@ struct Interpreter<'a> {
     parts: Parts,
     contributions: Vec<f64>,
     first_not_finite: Option<u32>,
+    indefinite_matrix: bool,
 }
 
 impl Interpreter<'_> {
@@ -109,6 +113,7 @@ impl Interpreter<'_> {
             parts: self.parts,
             contributions: self.contributions,
             first_not_finite: self.first_not_finite,
+            indefinite_matrix: self.indefinite_matrix,
         }
     }
 
@@ -232,6 +237,9 @@ impl Interpreter<'_> {
                 let mut results: Vec<_> =
                     outputs.iter().map(|region| self.region(region)).collect();
                 dense::evaluate(*operation, &inputs, &mut results);
+                if self.first_not_finite.is_none() && dense::is_indefinite(*operation, &inputs) {
+                    self.indefinite_matrix = true;
+                }
                 for (region, result) in outputs.iter().zip(results) {
                     let offset = self.value(region.offset) as usize;
                     self.storage[region.buffer.0 as usize][offset..offset + region.length]

@@ -1,6 +1,7 @@
 //! The leapfrog integrator with a diagonal inverse metric: half a momentum step, a position step, half a momentum step.
 //! Reversible and volume preserving, which is what makes its use in a Markov chain exact.
 
+use super::impossible::Impossible;
 use crate::target::{Evaluator, Parts, Weights};
 
 /// A point of phase space with what was evaluated there.
@@ -57,6 +58,8 @@ pub struct Density<'a> {
     pub parts: Parts,
     /// Number of evaluations so far.
     pub evaluations: usize,
+    /// Evaluations with zero density.
+    pub impossible: Impossible,
 }
 
 impl Density<'_> {
@@ -69,6 +72,9 @@ impl Density<'_> {
             &mut point.gradient,
             &mut self.parts,
         );
+        if point.log_density == f64::NEG_INFINITY {
+            self.impossible.note(&point.position);
+        }
     }
 }
 

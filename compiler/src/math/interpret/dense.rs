@@ -145,6 +145,17 @@ fn decomposition(operation: Dense, inputs: &[Vec<f64>], outputs: &mut [Vec<f64>]
     }
 }
 
+/// Whether the operation factorises a matrix of finite numbers that has no Cholesky factor.
+pub fn is_indefinite(operation: Dense, inputs: &[Vec<f64>]) -> bool {
+    let (size, matrix) = match operation {
+        Dense::Cholesky { size } => (size, &inputs[0]),
+        Dense::MultiNormal { size } => (size, &inputs[1]),
+        _ => return false,
+    };
+    let is_finite = matrix.iter().all(|x| x.is_finite());
+    is_finite && cholesky(size, matrix).iter().any(|x| x.is_nan())
+}
+
 fn add_product(
     rows: usize,
     inner: usize,
