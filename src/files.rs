@@ -21,6 +21,18 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
     })
 }
 
+/// The text of a model.
+pub fn read_model(path: &Path) -> Result<String, Error> {
+    let extension = path
+        .extension()
+        .map(|e| e.to_string_lossy().to_ascii_lowercase());
+    if let Some("json" | "csv") = extension.as_deref() {
+        let reason = "this looks like data, and a model is wanted here; the model comes first, then its data: `likelier run model.ppl data.json`";
+        return Err(failure("read", path, reason));
+    }
+    read_text(path)
+}
+
 /// The data of all files, with `--set`s on top.
 pub fn read_data(paths: &[PathBuf], sets: &[(String, String)]) -> Result<Dataset, Error> {
     let mut data = Dataset::default();
@@ -32,6 +44,10 @@ pub fn read_data(paths: &[PathBuf], sets: &[(String, String)]) -> Result<Dataset
         let part = match extension.as_deref() {
             Some("json") => Dataset::from_json(&name, &read_text(path)?)?,
             Some("csv") => Dataset::from_csv(&name, &read_text(path)?)?,
+            Some("ppl") => {
+                let reason = "this is a model; the model comes first, then its data: `likelier run model.ppl data.json`";
+                return Err(failure("read", path, reason));
+            }
             _ => return Err(failure("read", path, "data files end in .json or .csv")),
         };
         data.merge(part)?;

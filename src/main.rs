@@ -42,7 +42,10 @@ fn main() -> ExitCode {
     };
     result.unwrap_or_else(|error| {
         terminal::error(&message(&error));
-        ExitCode::from(1)
+        ExitCode::from(match error {
+            Error::Settings(_) => 2,
+            _ => 1,
+        })
     })
 }
 

@@ -147,7 +147,7 @@ pub(crate) fn finish(
     options: &Options,
 ) -> Result<Compiled, Vec<Diagnostic>> {
     if options.needs_condition && !conditions(&program.loops.statements) {
-        return Err(vec![nothing_observed(hir)]);
+        return Err(vec![nothing_observed(hir, dataset)]);
     }
     let BoundProgram { loops, ranges, .. } = &program;
     let layout = density::layout(loops);
@@ -268,7 +268,7 @@ fn conditions(statements: &[Statement]) -> bool {
     })
 }
 
-fn nothing_observed(hir: &Hir) -> Diagnostic {
+fn nothing_observed(hir: &Hir, dataset: &Dataset) -> Diagnostic {
     let names: Vec<&str> = hir
         .variables
         .iter()
@@ -283,8 +283,8 @@ fn nothing_observed(hir: &Hir) -> Diagnostic {
         return diagnostic
             .help("a model has random variables, `x ~ normal(0, 1)`, and data for some of them");
     }
-    diagnostic
-        .note(format!("its random variables are {}", names.join(", ")))
+    dataset
+        .note(diagnostic.note(format!("its random variables are {}", names.join(", "))))
         .help("give data for at least one of them, under its name")
 }
 

@@ -22,7 +22,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let name = options.model.display().to_string();
     let warnings = likelier::check(
         &name,
-        &files::read_text(&options.model)?,
+        &files::read_model(&options.model)?,
         terminal::is_color(),
     )?;
     if !warnings.is_empty() {

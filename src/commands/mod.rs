@@ -35,7 +35,7 @@ pub struct ModelAndData {
 impl ModelAndData {
     /// Reads the files and compiles.
     pub fn compile(&self) -> Result<Model, Error> {
-        let text = files::read_text(&self.model)?;
+        let text = files::read_model(&self.model)?;
         Model::compile(
             &self.model.display().to_string(),
             &text,

@@ -22,28 +22,38 @@ pub struct Options {
     #[command(flatten)]
     input: ModelAndData,
     /// Seed of all random numbers; the same seed gives the same draws
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
     /// Number of chains
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, allow_negative_numbers = true)]
     chains: usize,
     /// Draws kept of each chain
-    #[arg(long, default_value_t = 1000)]
+    #[arg(long, default_value_t = 1000, allow_negative_numbers = true)]
     draws: usize,
     /// Iterations before them, in which the sampler adapts
-    #[arg(long, default_value_t = 600)]
+    #[arg(long, default_value_t = 600, allow_negative_numbers = true)]
     warmup: usize,
     /// Acceptance probability to aim at; higher means smaller steps and fewer divergences
-    #[arg(long, default_value_t = 0.8, value_name = "PROBABILITY")]
+    #[arg(
+        long,
+        default_value_t = 0.8,
+        value_name = "PROBABILITY",
+        allow_negative_numbers = true
+    )]
     target_accept: f64,
     /// Do not repeat a run with divergent draws at acceptance 0.95
     #[arg(long)]
     no_retry: bool,
     /// A draw takes at most 2^DEPTH - 1 steps
-    #[arg(long, default_value_t = 10, value_name = "DEPTH")]
+    #[arg(
+        long,
+        default_value_t = 10,
+        value_name = "DEPTH",
+        allow_negative_numbers = true
+    )]
     max_depth: u32,
     /// Threads for the chains [default: as many as are useful]; draws do not depend on it
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     threads: Option<usize>,
     /// How warm-up finds the scales of the parameters
     #[arg(long, value_enum, default_value_t = WarmupSchedule::Fisher, value_name = "SCHEDULE")]

@@ -52,7 +52,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         Stage::Assembly => likelier::Stage::Assembly,
     };
     let name = options.input.model.display().to_string();
-    let text = files::read_text(&options.input.model)?;
+    let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
     let shown = likelier::show(&name, &text, &data, &options.input.options(), stage)?;
     Printer::new(false).print(&format!("{}\n", shown.trim_end()))?;

@@ -1,6 +1,7 @@
 //! From text to tree. Words are cut into statements first ([`lines`]); each statement is parsed by itself with the
 //! generated parser, so that one mistake is one message and everything else is still understood.
 
+mod foreign;
 pub mod lines;
 pub mod print;
 pub mod token;
@@ -100,6 +101,11 @@ fn explain(
         .position(|word| word.0 == start && word.2 == stop)
         .unwrap_or(0);
     let before = |back: usize| position.checked_sub(back).map(|i| &words[i].1);
+    if let Some(help) = foreign::help(text, words, position) {
+        return Diagnostic::error("E0110", format!("{found} is not expected here"))
+            .at(place, "")
+            .help(help);
+    }
     let help = match (&token, before(1)) {
         (_, _) if words[0].1 == Token::Soft => "soft constraints are not part of this version",
         (_, _) if words[0].1 == Token::Model => "`model` items are not part of this version",

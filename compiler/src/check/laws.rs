@@ -10,7 +10,7 @@ use super::hir::{
 use super::{Checked, Checker, Said};
 use crate::ast::tree;
 use crate::check::library::Library;
-use crate::source::{Diagnostic, Span, suggest};
+use crate::source::{Diagnostic, Span, foreign, suggest};
 
 impl Checker<'_> {
     /// A distribution with its arguments.
@@ -81,15 +81,8 @@ impl Checker<'_> {
                 .chain(self.own.keys().cloned())
                 .collect();
             let near = suggest::nearest(name, names.iter().map(String::as_str));
-            let help = match (name, near) {
-                ("gaussian" | "Gaussian", _) => "did you mean `normal`?".to_string(),
-                ("multivariate_normal" | "mvnormal" | "multi_normal_cholesky", _) => {
-                    "did you mean `multi_normal`?".to_string()
-                }
-                ("bernoulli_logit", _) => "write `bernoulli(logit=…)`".to_string(),
-                ("poisson_log", _) => "write `poisson(log_rate=…)`".to_string(),
-                ("inverse_gamma", _) => "did you mean `inv_gamma`?".to_string(),
-                ("t" | "students_t" | "studentt", _) => "did you mean `student_t`?".to_string(),
+            let help = match (foreign::distribution(name), near) {
+                (Some(ours), _) => format!("here it is `{ours}`"),
                 (_, Some(near)) => format!("did you mean `{near}`?"),
                 _ if self.is_function(name) => format!(
                     "`{name}` is a function; for a computed value write `let x = {name}(…)`"
@@ -121,12 +114,48 @@ impl Checker<'_> {
                         signature(name, &item.parameters, &item.variables)
                     ));
                 }
-                self.say(
-                    diagnostic
-                        .help("name the arguments after `;`: systems disagree on what they mean"),
-                )
+                let corrected = candidates
+                    .iter()
+                    .filter_map(|id| self.corrected(*id, law))
+                    .map(|call| format!("`{call}`"))
+                    .collect::<Vec<_>>();
+                let help = match corrected.is_empty() {
+                    true => "arguments after `;` must be named, because systems disagree on what they mean".to_string(),
+                    false => format!(
+                        "write {}: arguments after `;` must be named, because systems disagree on what they mean",
+                        corrected.join(" or ")
+                    ),
+                };
+                self.say(diagnostic.help(help))
             }
         }
+    }
+
+    /// The call with the names that its positional arguments lack, if there is one for each parameter.
+    fn corrected(&self, id: DistributionId, law: &tree::Distribution) -> Option<String> {
+        let item = &self.distributions[id.0 as usize];
+        if law.arguments.len() != item.parameters.len()
+            || law.arguments.iter().any(|argument| argument.name.is_some())
+        {
+            return None;
+        }
+        let written = item.parameters.iter().zip(&law.arguments);
+        let arguments: Option<Vec<String>> = written
+            .map(|(parameter, argument)| {
+                let tree::ArgumentValue::Expression(value) = &argument.value else {
+                    return None;
+                };
+                let value = self.sources.excerpt(value.span);
+                Some(match parameter.keyword_only {
+                    true => {
+                        let name = &item.variables[parameter.variable.0 as usize].name;
+                        format!("{name}={value}")
+                    }
+                    false => value.to_string(),
+                })
+            })
+            .collect();
+        Some(format!("{}({})", law.name.text, arguments?.join(", ")))
     }
 
     pub(super) fn arguments_fit(&self, id: DistributionId, law: &tree::Distribution) -> bool {

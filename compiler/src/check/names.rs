@@ -30,6 +30,8 @@ pub(super) struct Scope {
     pub poisoned: Vec<bool>,
     /// Names announced before their statement was reached.
     pub ahead: Vec<Ahead>,
+    /// Names that statements of the outermost level define further down than the text checked so far.
+    pub later: HashMap<String, Span>,
     /// Whose body it is.
     pub owner: Owner,
     /// Whether an unknown name is a size here.
@@ -58,6 +60,7 @@ impl Scope {
             blocks: vec![HashMap::new()],
             poisoned: Vec::new(),
             ahead: Vec::new(),
+            later: HashMap::new(),
             owner,
             sizes: false,
             loops: 0,
@@ -167,6 +170,15 @@ impl Checker<'_> {
     }
 
     fn unknown(&mut self, name: &str, span: Span) -> Diagnostic {
+        if let Some(place) = self.scope.later.get(name) {
+            return Diagnostic::error(
+                "E0203",
+                format!("`{name}` is used above the statement that defines it"),
+            )
+            .at(span, "used here")
+            .at(*place, "defined here")
+            .help("move the definition up");
+        }
         let mut diagnostic = Diagnostic::error("E0201", format!("nothing is called `{name}` here"))
             .at(span, "this name is not known");
         let visible: Vec<&str> = self
@@ -175,8 +187,7 @@ impl Checker<'_> {
             .iter()
             .flat_map(|block| block.keys().map(String::as_str))
             .collect();
-        let letters = name.chars().count();
-        if let Some(near) = suggest::nearest(name, visible).filter(|_| letters > 1) {
+        if let Some(near) = suggest::nearest(name, visible) {
             return diagnostic.help(format!("did you mean `{near}`?"));
         }
         if self.is_distribution(name) {

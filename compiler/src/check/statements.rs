@@ -13,6 +13,20 @@ impl Checker<'_> {
     /// The statements of the file.
     pub(super) fn model(&mut self, statements: &[tree::Statement]) {
         self.announce(statements);
+        for statement in statements {
+            if let tree::StatementKind::Given { name, .. }
+            | tree::StatementKind::Let { name, .. }
+            | tree::StatementKind::Report {
+                name,
+                value: Some(_),
+            } = &statement.kind
+            {
+                self.scope
+                    .later
+                    .entry(name.text.clone())
+                    .or_insert(name.span);
+            }
+        }
         self.statements = self.block_statements(statements);
     }
 

@@ -57,6 +57,12 @@ impl Expression {
         }
     }
 
+    /// Calls `visit` on this expression and on all below it.
+    pub fn everywhere<'a>(&'a self, visit: &mut dyn FnMut(&'a Expression)) {
+        visit(self);
+        self.children(&mut |child| child.everywhere(visit));
+    }
+
     /// Calls `visit` with every variable that is read, and the number of comprehensions and reductions around it.
     pub fn variables(&self, depth: usize, visit: &mut dyn FnMut(VariableId, usize)) {
         if let ExpressionKind::Variable(id) = &*self.kind {

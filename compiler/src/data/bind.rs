@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::dataset::Dataset;
 use super::loops::Role;
+use super::size_errors::missing_covariate;
 use crate::check::hir::{
     Declared, Expression, ExpressionKind, Hir, RandomIndex, Statement, StatementKind, VariableId,
     VariableKind,
@@ -105,11 +106,11 @@ pub fn bind(hir: &Hir, dataset: &Dataset, purpose: Purpose) -> (Bound, Vec<Diagn
     (binder.bound, binder.diagnostics)
 }
 
-struct Binder<'a> {
-    hir: &'a Hir,
-    dataset: &'a Dataset,
-    bound: Bound,
-    diagnostics: Vec<Diagnostic>,
+pub(super) struct Binder<'a> {
+    pub(super) hir: &'a Hir,
+    pub(super) dataset: &'a Dataset,
+    pub(super) bound: Bound,
+    pub(super) diagnostics: Vec<Diagnostic>,
     misshapen: HashSet<VariableId>,
 }
 
@@ -214,6 +215,7 @@ impl Binder<'_> {
         } else {
             learn(true, true);
         }
+        self.negative_sizes();
         for (i, variable) in hir.variables.iter().enumerate() {
             let id = VariableId(i as u32);
             if variable.kind == VariableKind::Size && !self.bound.sizes.contains_key(&id) {
@@ -224,42 +226,27 @@ impl Binder<'_> {
                 let given = hir.statements.iter().any(
                     |s| matches!(&s.kind, StatementKind::Given { variable, .. } if *variable == id),
                 );
-                let mut diagnostic = if given {
-                    Diagnostic::error("E0402", format!("the data have no `{}`", variable.name))
-                        .at(variable.span, "given here")
+                let diagnostic = if given {
+                    let diagnostic =
+                        Diagnostic::error("E0402", format!("the data have no `{}`", variable.name))
+                            .at(variable.span, "given here");
+                    self.keys_note(diagnostic, &variable.name, None)
+                } else if let Some((name, span)) = self.covariate_of_size(id) {
+                    missing_covariate(name, span, self.dataset, &self.bound)
                 } else {
-                    Diagnostic::error(
+                    let diagnostic = Diagnostic::error(
                         "E0403",
                         format!("the size `{}` is not known", variable.name),
                     )
-                    .at(variable.span, "nothing in the data tells it")
+                    .at(variable.span, "nothing in the data tells it");
+                    self.keys_note(diagnostic, &variable.name, self.told_by(id))
                 };
-                diagnostic = self.keys_note(diagnostic, &variable.name);
-                self.diagnostics.push(diagnostic);
+                let said = |other: &Diagnostic| other.message == diagnostic.message;
+                if !self.diagnostics.iter().any(said) {
+                    self.diagnostics.push(diagnostic);
+                }
                 self.bound.sizes.insert(id, 0);
             }
-        }
-    }
-
-    fn keys_note(&self, mut diagnostic: Diagnostic, name: &str) -> Diagnostic {
-        let keys: Vec<&str> = self
-            .dataset
-            .entries()
-            .iter()
-            .map(|entry| entry.key.as_str())
-            .collect();
-        if !keys.is_empty() {
-            diagnostic = diagnostic.note(format!("the data hold {}", keys.join(", ")));
-        }
-        let used: HashSet<&str> = self.bound.keys.values().map(String::as_str).collect();
-        let free = keys.into_iter().filter(|key| !used.contains(key));
-        match suggest::nearest(name, free).filter(|_| name.len() > 1) {
-            Some(near) => diagnostic.help(format!(
-                "is it `{near}` in the data? Rename one of them, or add the key `{name}`"
-            )),
-            None => diagnostic.help(format!(
-                "add the key `{name}` to the data, or `--set {name}=…`"
-            )),
         }
     }
 
@@ -337,7 +324,7 @@ impl Binder<'_> {
     }
 
     /// An int over sizes.
-    fn int(&self, expression: &Expression) -> Option<i64> {
+    pub(super) fn int(&self, expression: &Expression) -> Option<i64> {
         match &*expression.kind {
             ExpressionKind::Int(value) => Some(*value),
             ExpressionKind::Variable(id) => self.bound.sizes.get(id).copied(),

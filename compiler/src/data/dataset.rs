@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use super::{csv, json};
+use crate::source::Diagnostic;
 
 /// Named arrays, in the order of the files.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -65,6 +66,22 @@ impl Dataset {
     /// The array of a name.
     pub fn get(&self, key: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| entry.key == key)
+    }
+
+    /// Adds to a message what the data hold.
+    #[must_use]
+    pub fn note(&self, diagnostic: Diagnostic) -> Diagnostic {
+        if self.entries.is_empty() {
+            return diagnostic.note(
+                "no data were given: data files stand after the model, as in `likelier run model.ppl data.json`",
+            );
+        }
+        let keys: Vec<&str> = self
+            .entries
+            .iter()
+            .map(|entry| entry.key.as_str())
+            .collect();
+        diagnostic.note(format!("the data hold {}", keys.join(", ")))
     }
 
     /// Adds the arrays of another file.

@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::bind::Bound;
+use super::dataset::Dataset;
 use super::fold::{FoldError, Interpreter, depends_on_data_alone, free_indices, is_data_only};
 use super::interval::{Interval, Ranges};
 use super::loops::{
@@ -118,6 +119,8 @@ pub struct Expander<'a> {
     pub sources: &'a Sources,
     /// What the data say of its names.
     pub bound: &'a Bound,
+    /// The data.
+    pub dataset: &'a Dataset,
     /// The result.
     pub loops: Loops,
     /// What is known of ranges.
@@ -143,8 +146,6 @@ pub struct Expander<'a> {
     serial: u32,
     /// Definitions of elements seen so far, and what is known of their range.
     pub definitions: HashMap<ArrayId, (usize, Option<Interval>)>,
-    /// The keys of the data.
-    pub data_keys: Vec<String>,
     /// Depth of inlined calls.
     pub calls: usize,
     /// Number of expansions of function and law bodies so far.
@@ -153,7 +154,7 @@ pub struct Expander<'a> {
 
 impl<'a> Expander<'a> {
     /// An expander for the model of `hir`.
-    pub fn new(hir: &'a Hir, sources: &'a Sources, bound: &'a Bound) -> Self {
+    pub fn new(hir: &'a Hir, sources: &'a Sources, bound: &'a Bound, dataset: &'a Dataset) -> Self {
         let root = Block {
             kind: BlockKind::Straight,
             statements: Vec::new(),
@@ -164,6 +165,7 @@ impl<'a> Expander<'a> {
             hir,
             sources,
             bound,
+            dataset,
             loops: Loops::default(),
             ranges: Ranges::default(),
             frames: vec![Frame::new(&hir.variables)],
@@ -178,7 +180,6 @@ impl<'a> Expander<'a> {
             stored: HashMap::new(),
             serial: 0,
             definitions: HashMap::new(),
-            data_keys: Vec::new(),
             calls: 0,
             inlined: 0,
         }

@@ -327,12 +327,17 @@ impl<'a> Expander<'a> {
             Some(true) => Ok(()),
             Some(false) => {
                 let shown = self.constant(&value)?.unwrap_or(f64::NAN);
-                Err(
+                let name = rule
+                    .strip_prefix('`')
+                    .and_then(|rest| rest.split('`').next());
+                let origin = name.and_then(|name| Some((name, self.bound.origin(name)?)));
+                let mut diagnostic =
                     Diagnostic::error("E0430", format!("{rule}, and it is {shown}"))
-                        .at(span, format!("this is {shown}"))
-                        .help("give it a value that it allows")
-                        .into(),
-                )
+                        .at(span, format!("this is {shown}"));
+                if let Some((name, origin)) = origin {
+                    diagnostic = diagnostic.note(format!("`{name}` comes from {origin}"));
+                }
+                Err(diagnostic.help("give it a value that it allows").into())
             }
             None => {
                 conditions.push(Condition {

@@ -26,6 +26,7 @@ mod ordered;
 mod print;
 pub mod pull;
 mod random;
+mod size_errors;
 mod statements;
 mod tabulate;
 mod verify;
@@ -111,13 +112,8 @@ fn expand_program(
     bound: &Bound,
     is_probing: bool,
 ) -> Result<Expanded, Vec<Diagnostic>> {
-    let mut expander = Expander::new(hir, sources, bound);
+    let mut expander = Expander::new(hir, sources, bound, dataset);
     expander.is_probing = is_probing;
-    expander.data_keys = dataset
-        .entries()
-        .iter()
-        .map(|entry| entry.key.clone())
-        .collect();
     let rank = |id: VariableId| hir.variables[id.0 as usize].ty.rank();
     expander.frame().uses = crate::check::walk::uses(&hir.statements, hir.variables.len(), &rank);
     load(&mut expander, hir, dataset);

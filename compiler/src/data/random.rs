@@ -125,6 +125,53 @@ impl<'a> Expander<'a> {
         Ok(here)
     }
 
+    /// Arguments as long as the ranges on the left, where these begin later than 1, are matched position by position:
+    /// `y[2..T] ~ normal(phi * y[1..T - 1], sigma)`.
+    fn by_position(
+        &self,
+        law: &Law,
+        arguments: Vec<Value>,
+        ranges: &[Binder],
+        shape: &[usize],
+        span: Span,
+    ) -> Vec<Value> {
+        let hir::DistributionRef::Item(id) = law.call.distribution else {
+            return arguments;
+        };
+        let bounds = |binder: &Binder| Some((binder.lower.as_int()?, binder.upper.as_int()?));
+        let Some(bounds) = ranges.iter().map(bounds).collect::<Option<Vec<_>>>() else {
+            return arguments;
+        };
+        let lengths: Vec<usize> = bounds
+            .iter()
+            .map(|(lower, upper)| (upper - lower + 1).max(0) as usize)
+            .collect();
+        if lengths.is_empty() || lengths == shape {
+            return arguments;
+        }
+        let at: Vec<Scalar> = ranges
+            .iter()
+            .zip(&bounds)
+            .map(|(binder, (lower, _))| {
+                let index = Scalar::index(binder.index);
+                Scalar::operation(Operation::IntSubtract, vec![index, Scalar::int(lower - 1)])
+            })
+            .collect();
+        let parameters = &self.hir.distributions[id.0 as usize].parameters;
+        arguments
+            .into_iter()
+            .zip(parameters)
+            .map(|(argument, parameter)| match argument {
+                Value::Array(pull)
+                    if parameter.declared.sizes.is_empty() && pull.shape == lengths =>
+                {
+                    Value::Scalar(pull.at(&self.loops.arrays, &at, span))
+                }
+                other => other,
+            })
+            .collect()
+    }
+
     pub(super) fn random(
         &mut self,
         variable: VariableId,
@@ -194,6 +241,10 @@ impl<'a> Expander<'a> {
         if law.ordered {
             return self.ordered(variable, array, binders, arguments, law, span);
         }
+        let ranges = match binders.len() == at.len() {
+            true => binders.clone(),
+            false => Vec::new(),
+        };
         let role = self.role_of(array);
         let defines = match role {
             None => HashSet::new(),
@@ -205,6 +256,7 @@ impl<'a> Expander<'a> {
                 None => expander.law_arguments(&law.call)?,
             };
             let shape = expander.loops.array(array).shape[..at.len()].to_vec();
+            let arguments = expander.by_position(law, arguments, &ranges, &shape, span);
             let here = expander.arguments_at(law, &arguments, &at, &shape, span)?;
             let entered = expander.enter(&law.call, here)?;
             let drawn = Drawn {

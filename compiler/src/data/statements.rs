@@ -7,6 +7,7 @@ use super::expand::{Binding, BlockKind, Expander, Failure, Outcome};
 use super::expression::sizes;
 use super::loops::{ArrayKind, Binder, Condition, Observation, Report, Scalar, Statement, Term};
 use super::pull::{Body, Pull, Value};
+use super::size_errors::missing_covariate;
 use crate::check::hir::{self, Element, ExpressionKind, Law, StatementKind, VariableId};
 use crate::check::walk::all_statements;
 use crate::math::primitive::Operation;
@@ -65,6 +66,9 @@ impl<'a> Expander<'a> {
             } if indices.is_empty() => {
                 let value = self.value(value)?;
                 let value = self.named(value, *variable, span)?;
+                if self.in_model() {
+                    self.check_number(&value, *variable, span)?;
+                }
                 self.frame().bind(*variable, value);
                 Ok(())
             }
@@ -127,6 +131,38 @@ impl<'a> Expander<'a> {
             | StatementKind::Assign { .. }
             | StatementKind::Return { .. } => Ok(()),
         }
+    }
+
+    /// What data alone decide and is no number is a mistake here, not where it is used.
+    fn check_number(&mut self, value: &Value, variable: VariableId, span: Span) -> Outcome<()> {
+        let element = match value {
+            Value::Scalar(scalar) => self
+                .constant(scalar)?
+                .filter(|number| number.is_nan())
+                .map(|_| String::new()),
+            Value::Array(Pull {
+                body: Body::Stored(place),
+                shape,
+                ..
+            }) if place.prefix.is_empty() => match &self.loops.array(place.array).kind {
+                ArrayKind::Real(numbers) => numbers
+                    .iter()
+                    .position(|number| number.is_nan())
+                    .map(|flat| element_index(flat, shape)),
+                _ => None,
+            },
+            Value::Array(_) => None,
+        };
+        let Some(element) = element else {
+            return Ok(());
+        };
+        let name = &self.hir.variables[variable.0 as usize].name;
+        Err(
+            Diagnostic::error("E0407", format!("`{name}{element}` is not a number"))
+                .at(span, "computed from the data alone")
+                .help("look for a logarithm or a root of a negative number, or 0 / 0")
+                .into(),
+        )
     }
 
     pub(super) fn model_loop(
@@ -389,28 +425,7 @@ impl<'a> Expander<'a> {
             (None, Some(size), _) => Value::Scalar(Scalar::int(*size)),
             (None, None, Some(default)) => self.value(default)?,
             (None, None, None) => {
-                let keys: Vec<String> = self.data_keys.clone();
-                let used: HashSet<&str> = self.bound.keys.values().map(String::as_str).collect();
-                let free = keys
-                    .iter()
-                    .map(String::as_str)
-                    .filter(|key| !used.contains(key));
-                let near = crate::source::suggest::nearest(name, free);
-                let help = match near {
-                    Some(near) => format!(
-                        "is it `{near}` in the data? Write `given {name}: … from \"{near}\"`, or rename one of them"
-                    ),
-                    None => format!(
-                        "add the key `{name}` to the data, or give it a default: `given {name}: … = …`"
-                    ),
-                };
-                let mut diagnostic =
-                    Diagnostic::error("E0442", format!("the data have no `{name}`"))
-                        .at(span, "given here");
-                if !keys.is_empty() {
-                    diagnostic = diagnostic.note(format!("the data hold {}", keys.join(", ")));
-                }
-                return Err(diagnostic.help(help).into());
+                return Err(missing_covariate(name, span, self.dataset, self.bound).into());
             }
         };
         self.frame().bind(variable, value.clone());
@@ -433,4 +448,14 @@ impl<'a> Expander<'a> {
             silent => silent,
         })
     }
+}
+
+/// `[2, 3]` of a flat position.
+fn element_index(mut flat: usize, shape: &[usize]) -> String {
+    let mut indices = Vec::new();
+    for length in shape.iter().rev() {
+        indices.insert(0, (flat % length + 1).to_string());
+        flat /= length;
+    }
+    format!("[{}]", indices.join(", "))
 }

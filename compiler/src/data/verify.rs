@@ -6,7 +6,7 @@ use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 use super::bind::Bound;
-use super::expand::{out_of_range, rounds_text, without_place};
+use super::expand::{UNNAMED, out_of_range, rounds_text, without_place};
 use super::fold::{FoldError, Interpreter, is_data_only};
 use super::interval::Ranges;
 use super::loops::{
@@ -435,8 +435,18 @@ impl<'a> Verifier<'a> {
                     )
                     .at(*span, "used here")
                     .at(self.loops.array(*array).span, "defined here");
-                    let diagnostic = self.rounds_note(diagnostic, interpreter);
-                    self.diagnostics.push(diagnostic.help("define the first elements before the loop, and each element before it is read"));
+                    let rounds = self.round_names(interpreter);
+                    let diagnostic = if rounds.iter().any(|(name, _)| name != UNNAMED) {
+                        self.rounds_note(diagnostic, interpreter).help(
+                            "define the first elements before the loop, and each element before it is read",
+                        )
+                    } else {
+                        let name = &self.loops.array(*array).name;
+                        diagnostic.help(format!(
+                            "define each element before it is read; `{name}[K] ~ …` draws element K alone, `{name}[1..K] ~ …` draws K of them"
+                        ))
+                    };
+                    self.diagnostics.push(diagnostic);
                 }
             }
             Node::If {

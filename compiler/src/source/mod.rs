@@ -3,6 +3,7 @@
 //! texts when a message is drawn.
 
 pub mod diagnostic;
+pub mod foreign;
 pub mod render;
 pub mod suggest;
 

@@ -1,14 +1,19 @@
 //! The nearest of some names, for "did you mean". Distance counts insertions, deletions, replacements and swaps of
 //! neighbours (Damerau 1964, restricted), because swaps are what fingers do.
 
-/// The candidate nearest to `name`, if it is near enough to be meant; difference in case alone counts as nearest.
+/// The candidate nearest to `name`, if it is near enough to be meant; difference in case alone counts as nearest. Names of
+/// one letter are all near each other, so they are nearest only to themselves in the other case.
 pub fn nearest<'a>(name: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (name.chars().count() / 3).clamp(1, 3);
+    let letters = name.chars().count();
+    let limit = |candidate: &str| match letters.min(candidate.chars().count()) {
+        0 | 1 => 0,
+        _ => (letters / 3).clamp(1, 3),
+    };
     let wanted = name.to_lowercase();
     candidates
         .into_iter()
         .map(|candidate| (distance(&wanted, &candidate.to_lowercase()), candidate))
-        .filter(|(distance, _)| *distance <= limit)
+        .filter(|(distance, candidate)| *distance <= limit(candidate))
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, candidate)| candidate)
 }
@@ -46,5 +51,7 @@ mod tests {
         assert_eq!(nearest("Normal", names), Some("normal"));
         assert_eq!(nearest("norml", names), Some("normal"));
         assert_eq!(nearest("weibull", names), None);
+        assert_eq!(nearest("x", names), None);
+        assert_eq!(nearest("Y", names), Some("y"));
     }
 }

@@ -1,0 +1,156 @@
+//! Statements of other systems. What cannot be parsed often is correct Stan, BUGS or PyMC; the statement as a whole then
+//! tells more than the word at which the grammar gave up, and the help can say how the same is written here.
+
+use super::lines::Word;
+use super::token::Token;
+use crate::source::foreign::distribution;
+
+/// What to write instead of a statement that does not parse and looks like one of another system.
+pub(super) fn help(text: &str, words: &[Word], position: usize) -> Option<String> {
+    let word = |at: usize| words.get(at).map(|word| &word.1);
+    let source = |at: usize| words.get(at).map_or("", |word| &text[word.0..word.2]);
+    match (word(0)?, word(1)) {
+        (Token::Name(name), Some(Token::Assign)) => python_statement(name, text, words),
+        (
+            Token::Model | Token::Name(_),
+            Some(Token::BraceOpen),
+        ) => Some("there are no blocks here: write the statements one after the other, without the braces".into()),
+        (Token::For, Some(Token::ParenOpen)) => {
+            let index = source(2);
+            Some(format!("a loop is written `for {index} in 1..N {{ … }}`, without parentheses"))
+        }
+        (
+            Token::Report | Token::Factor | Token::Given | Token::Observe | Token::Require
+            | Token::Model | Token::Soft | Token::Import | Token::Var | Token::Return | Token::Dist
+            | Token::Let | Token::Fn,
+            Some(Token::Tilde | Token::Assign | Token::BracketOpen),
+        ) if position <= 1 => {
+            let name = source(0);
+            Some(format!(
+                "`{name}` is a word of the language and cannot be a variable; give it another name, such as `{name}_`"
+            ))
+        }
+        _ => around(words, position, &source),
+    }
+}
+
+/// What the words around the unexpected one tell.
+fn around<'a>(
+    words: &[Word],
+    position: usize,
+    source: &dyn Fn(usize) -> &'a str,
+) -> Option<String> {
+    let at = |index: usize| words.get(index).map(|word| &word.1);
+    let before = |back: usize| position.checked_sub(back).and_then(at);
+    let here = at(position)?;
+    let is_value =
+        |token: &Token| matches!(token, Token::Name(_) | Token::Integer(_) | Token::Real(_));
+    match (here, before(1)) {
+        (Token::Star | Token::Slash | Token::Caret, Some(Token::Dot)) => Some(format!(
+            "arithmetic is elementwise already: write `{}` without the point; `@` is the matrix product",
+            source(position)
+        )),
+        (Token::Name(name), Some(Token::ParenClose)) if name == "T" => {
+            Some("truncation is written `normal(0, 1) truncated(0, inf)`".into())
+        }
+        (Token::ParenClose, Some(Token::Integer(_) | Token::Real(_) | Token::Name(_)))
+            if words[..position]
+                .iter()
+                .rev()
+                .take(4)
+                .any(|word| word.1 == Token::Truncated) =>
+        {
+            Some("`truncated` takes both bounds: `truncated(0, inf)`; `-inf` and `inf` leave a side open".into())
+        }
+        (token, Some(previous)) if is_value(token) && is_value(previous) && is_inside(words, position) => {
+            Some(format!(
+                "an operator or a comma is missing between `{}` and `{}`",
+                source(position - 1),
+                source(position)
+            ))
+        }
+        _ => None,
+    }
+}
+
+fn is_inside(words: &[Word], position: usize) -> bool {
+    let depth = words[..position]
+        .iter()
+        .fold(0i32, |depth, word| match word.1 {
+            Token::ParenOpen | Token::BracketOpen => depth + 1,
+            Token::ParenClose | Token::BracketClose => depth - 1,
+            _ => depth,
+        });
+    depth > 0
+}
+
+/// `mu = pm.Normal("mu", 0, 1)` and `mu = numpyro.sample("mu", dist.Normal(0, 1))`: the last name before a bracket that is
+/// reached through a point is the distribution; texts and the names of other systems' options are left out.
+fn python_statement(name: &str, text: &str, words: &[Word]) -> Option<String> {
+    let is_call = |at: &usize| {
+        let kinds: Vec<_> = words[*at..].iter().take(3).map(|word| &word.1).collect();
+        matches!(kinds[..], [Token::Dot, Token::Name(_), Token::ParenOpen])
+    };
+    let call = (0..words.len()).rev().find(is_call)?;
+    let Token::Name(foreign) = &words[call + 1].1 else {
+        return None;
+    };
+    let mut size = None;
+    let mut is_observed = false;
+    let mut arguments = Vec::new();
+    for argument in arguments_from(text, words, call + 3) {
+        match argument.split_once('=') {
+            Some((key, value)) if key.trim() == "shape" => size = Some(value.trim().to_string()),
+            Some((key, _)) if key.trim() == "observed" => is_observed = true,
+            Some((key, _)) if key.trim() == "dims" => size = Some("K".to_string()),
+            Some((_, value)) => arguments.push(value.trim().to_string()),
+            None if argument.starts_with('"') => {}
+            None => arguments.push(argument),
+        }
+    }
+    let indices = match size {
+        Some(size) => format!("[1..{size}]"),
+        None if is_observed => "[1..N]".to_string(),
+        None => String::new(),
+    };
+    let law = match distribution(foreign) {
+        Some(ours) if ours.contains('=') => ours.to_string(),
+        Some(ours) => format!("{}({})", ours.split('(').next()?, arguments.join(", ")),
+        None => format!("{}({})", foreign.to_lowercase(), arguments.join(", ")),
+    };
+    Some(format!(
+        "a random variable is written `{name}{indices} ~ {law}`"
+    ))
+}
+
+/// The arguments of a call whose first word stands at `start`, as written.
+fn arguments_from(text: &str, words: &[Word], start: usize) -> Vec<String> {
+    let mut arguments = Vec::new();
+    let mut depth = 0;
+    let mut from = words.get(start).map_or(0, |word| word.0);
+    for word in words.iter().skip(start) {
+        let ends = match word.1 {
+            Token::ParenOpen | Token::BracketOpen => {
+                depth += 1;
+                false
+            }
+            Token::ParenClose | Token::BracketClose => {
+                depth -= 1;
+                depth < 0
+            }
+            Token::Comma => depth == 0,
+            _ => false,
+        };
+        if ends {
+            let argument = text[from..word.0].trim();
+            if !argument.is_empty() {
+                arguments.push(argument.to_string());
+            }
+            from = word.2;
+        }
+        if depth < 0 {
+            break;
+        }
+    }
+    arguments
+}
