@@ -8,7 +8,7 @@ pub mod run;
 pub mod show;
 pub mod simulate;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use likelier::{CpuLevel, Dataset, Error, Model};
@@ -42,6 +42,14 @@ impl ModelAndData {
             &self.read_data()?,
             &self.options(),
         )
+    }
+
+    /// The files that this reads.
+    pub fn files(&self) -> Vec<&Path> {
+        std::iter::once(&self.model)
+            .chain(&self.data)
+            .map(PathBuf::as_path)
+            .collect()
     }
 
     /// Reads the data files.

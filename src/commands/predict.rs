@@ -51,7 +51,16 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         .output
         .iter()
         .try_for_each(|path| check_output(path))?;
-    let text = files::read_text(&options.input.model)?;
+    let mut read = options.input.files();
+    read.extend(
+        options
+            .draws
+            .iter()
+            .chain(&options.new)
+            .map(PathBuf::as_path),
+    );
+    files::check_distinct(&read, options.output.as_slice())?;
+    let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
     let new_data = match options.new.is_empty() {
         true => None,

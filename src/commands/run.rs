@@ -130,7 +130,7 @@ fn simulators(options: &Options, model: &Model) -> Result<Vec<Simulator>, Error>
     if !options.replicate && !options.log_likelihood {
         return Ok(simulators);
     }
-    let text = files::read_text(&options.input.model)?;
+    let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
     let name = options.input.model.display().to_string();
     let compile_options = options.input.options();
@@ -166,13 +166,11 @@ impl Options {
     }
 
     fn check_distinct(&self) -> Result<(), Error> {
-        let mut read: Vec<&Path> = vec![&self.input.model];
-        read.extend(self.input.data.iter().map(PathBuf::as_path));
         let chains = self.output.iter().flat_map(|path| {
             (1..=self.chains.min(4096)).map(|chain| files::chain_path(path, chain))
         });
         let written: Vec<PathBuf> = chains.chain(self.summary_json.clone()).collect();
-        files::check_distinct(&read, &written)
+        files::check_distinct(&self.input.files(), &written)
     }
 
     fn info(&self, model: &Model) -> RunInfo {

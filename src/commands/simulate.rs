@@ -50,7 +50,8 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         .output
         .iter()
         .try_for_each(|path| check_output(path))?;
-    let text = files::read_text(&options.input.model)?;
+    files::check_distinct(&options.input.files(), options.output.as_slice())?;
+    let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
     let name = options.input.model.display().to_string();
     let simulator = Simulator::prior(&name, &text, &data, &options.input.options())?;

@@ -75,7 +75,7 @@ pub fn coordinates(hir: &Hir, bound: &Bound, dataset: &Dataset) -> Coordinates {
                     finder.note(*variable, axis, factor);
                 }
             }
-            StatementKind::Report { name, value } => {
+            StatementKind::Report { name, value, .. } => {
                 let axes = finder.of(value);
                 named.insert(name.clone(), finder.named(&axes));
             }

@@ -9,7 +9,7 @@ use super::interval::Interval;
 use super::loops::{ArrayId, Binder, Place, Random, Role, Scalar, Statement, Support};
 use super::missing::Target;
 use super::pull::{Body, Pull, Value};
-use crate::check::hir::{Element, Law, RandomIndex, VariableId};
+use crate::check::hir::{DistributionRef, Element, Law, RandomIndex, VariableId};
 use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
 
@@ -135,7 +135,7 @@ impl<'a> Expander<'a> {
         shape: &[usize],
         span: Span,
     ) -> Vec<Value> {
-        let hir::DistributionRef::Item(id) = law.call.distribution else {
+        let DistributionRef::Item(id) = law.call.distribution else {
             return arguments;
         };
         let bounds = |binder: &Binder| Some((binder.lower.as_int()?, binder.upper.as_int()?));
