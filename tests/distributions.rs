@@ -473,7 +473,7 @@ impl Asked {
         if case.head.is_int() {
             return coordinate == self.live.values.len();
         }
-        case.head.law == "laplace" && case.arguments[0].as_f64() == Some(row.scalar())
+        case.kink() == Some(row.scalar())
     }
 }
 
@@ -556,13 +556,8 @@ fn priors_have_the_density_of_the_table() {
 fn is_on_an_edge(case: &Case, row: &laws::Row) -> bool {
     let x = row.numbers();
     match case.head.support.as_str() {
-        "positive" | "nonnegative" => x[0] == 0.0,
-        "unit" => x[0] == 0.0 || x[0] == 1.0,
         "simplex[K]" => x.contains(&0.0),
-        _ => case
-            .arguments
-            .iter()
-            .any(|argument| argument.as_f64() == Some(x[0])),
+        _ => case.edges().contains(&x[0]),
     }
 }
 
@@ -595,17 +590,22 @@ pub fn probabilities(complaints: &mut Complaints, case: &Case, live: bool) -> Op
         ("u ~ flat()\n".to_owned(), case.call.clone(), vec![0.0])
     };
     let dummy = if live { "" } else { "factor 0.0 * u\n" };
-    let first = i32::from(case.head.law == "categorical");
+    let first = match case.head.law.as_str() {
+        "categorical" | "ordered_logistic" | "ordered_probit" => 1,
+        // Masses are numbered from 0.
+        "discrete_uniform" => usize::try_from(case.arguments[0].as_i64()?).ok()?,
+        _ => 0,
+    };
     let end = end_of(case);
     let text = format!(
         "{declarations}{dummy}let d = [{call}.log_density(i - 1 + {first}) for i in 1..{}]\nreport d\nfactor logsumexp(d)\n",
-        end - first as usize
+        end - first
     );
     let model = attempt(complaints, &text, "{}")?;
     let mut evaluation = Evaluation::of(&model);
     let total = evaluation.density(&values);
     let kept = reports(&model, evaluation.outputs(&values, 0));
-    let masses: Vec<f64> = std::iter::repeat_n(0.0, first as usize)
+    let masses: Vec<f64> = std::iter::repeat_n(0.0, first)
         .chain(kept.iter().map(|d| d.exp()))
         .collect();
     let sum: f64 = masses.iter().sum();
@@ -650,6 +650,17 @@ fn end_of(case: &Case) -> usize {
             mean + 12.0 * (mean + mean * mean / concentration).sqrt()
                 + 40.0
                 + 30.0 * (1.0 + mean / concentration)
+        }
+        ("geometric", _) => 40.0 / number(0) + 40.0,
+        ("beta_binomial", _) => number(0),
+        ("hypergeometric", _) => number(2).min(number(if case.head.has_parameter("failures") {
+            0
+        } else {
+            1
+        })),
+        ("discrete_uniform", _) => number(1),
+        ("ordered_logistic" | "ordered_probit", _) => {
+            case.arguments[1].as_array().expect("a list").len() as f64 + 1.0
         }
         (other, _) => panic!("how far do the masses of {other} go?"),
     };

@@ -228,7 +228,8 @@ fn library(name: &str) -> Vec<String> {
 
 fn index() -> String {
     let mut text = String::new();
-    for module in Library::modules() {
+    // `parts` is what other items are made of.
+    for module in Library::modules().into_iter().filter(|m| *m != "parts") {
         let mut names: Vec<&str> = FILES
             .iter()
             .filter(|file| file.module == module)

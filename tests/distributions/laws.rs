@@ -47,6 +47,8 @@ pub struct Head {
     pub support: String,
     /// `log_density`, `cdf`, …
     pub members: Vec<String>,
+    /// The law that an item without members is another parametrisation of.
+    alias_of: Option<String>,
 }
 
 impl Head {
@@ -54,8 +56,13 @@ impl Head {
         self.members.iter().any(|known| known == member)
     }
 
+    pub fn has_parameter(&self, name: &str) -> bool {
+        self.parameters.iter().any(|p| p.name == name)
+    }
+
+    /// A law of whole numbers.
     pub fn is_int(&self) -> bool {
-        self.support.starts_with("int")
+        self.support.starts_with("int") && !self.is_vector()
     }
 
     pub fn is_vector(&self) -> bool {
@@ -103,6 +110,19 @@ pub fn heads() -> (Vec<Head>, Vec<String>) {
                 .into_owned(),
         );
     }
+    // An alias has the members of the first item of the law that it stands for.
+    let members = |heads: &[Head], law: &str| -> Vec<String> {
+        let mut of_law = heads.iter().filter(|head| head.law == law);
+        let item = of_law.find(|head| head.alias_of.is_none());
+        item.unwrap_or_else(|| panic!("no item defines {law}"))
+            .members
+            .clone()
+    };
+    for i in 0..heads.len() {
+        if let Some(law) = heads[i].alias_of.clone() {
+            heads[i].members = members(&heads, &law);
+        }
+    }
     (heads, files)
 }
 
@@ -121,14 +141,7 @@ fn heads_of(text: &str) -> Vec<Head> {
             None => {}
         }
     }
-    let mut heads: Vec<Head> = chunks.iter().map(|chunk| head_of(chunk)).collect();
-    // An alias has the members of its file's first item, which it stands for.
-    for i in 0..heads.len() {
-        if heads[i].members.is_empty() {
-            heads[i].members = heads[0].members.clone();
-        }
-    }
-    heads
+    chunks.iter().map(|chunk| head_of(chunk)).collect()
 }
 
 fn head_of(chunk: &str) -> Head {
@@ -168,8 +181,10 @@ fn head_of(chunk: &str) -> Head {
         let head = format!("  {name}(");
         chunk.lines().any(|line| line.starts_with(&head))
     };
+    let alias = rest.split_once("= ").map(|(_, target)| target);
     Head {
         law: law.to_owned(),
+        alias_of: alias.and_then(|target| Some(target.split_once('(')?.0.to_owned())),
         positional,
         parameters: all,
         support: support.to_owned(),
@@ -296,6 +311,40 @@ pub struct Live {
 }
 
 impl Case {
+    /// The finite ends of the support, which may be parameters.
+    pub fn edges(&self) -> Vec<f64> {
+        let support = self.head.support.as_str();
+        let Some((_, ends)) = support.split_once(" in (") else {
+            return match support {
+                "positive" | "nonnegative" => vec![0.0],
+                "unit" => vec![0.0, 1.0],
+                _ => vec![],
+            };
+        };
+        let parameters = self.head.parameters.iter().zip(&self.arguments);
+        let value = |end: &str| match end.trim() {
+            "inf" | "-inf" => None,
+            end => parameters
+                .clone()
+                .find(|(parameter, _)| parameter.name == end)
+                .map_or_else(|| end.parse().ok(), |(_, argument)| argument.as_f64()),
+        };
+        ends.trim_end_matches(')')
+            .split(',')
+            .filter_map(value)
+            .collect()
+    }
+
+    /// Where the density has no derivative, within its support.
+    pub fn kink(&self) -> Option<f64> {
+        let place = match self.head.law.as_str() {
+            "laplace" => 0,
+            "triangular" => 2,
+            _ => return None,
+        };
+        self.arguments[place].as_f64()
+    }
+
     /// All real parameters unknown.
     pub fn live(&self) -> Live {
         let mut live = Live {

@@ -212,6 +212,88 @@ rows("weibull", on(positive, weibull), above(0, lambda x, k, s: -mp.expm1(-((x /
      [(3.0, 2.0)], [0.0, 1e-20, 1.0, 2.5, 10.0])
 
 
+# Laws derived from the first ones.
+
+def scaled_inv_chi_squared(x, df, s):
+    return inv_gamma(x, df / 2, df * s**2 / 2)
+
+
+def scaled_inv_chi_squared_cdf(x, df, s):
+    return inv_gamma_cdf(x, df / 2, df * s**2 / 2)
+
+
+def triangular(x, l, u, m):
+    if not l <= x <= u:
+        return mpf(0)
+    return 2 / (u - l) * ((x - l) / (m - l) if x < m else (u - x) / (u - m) if x > m else 1)
+
+
+def triangular_cdf(x, l, u, m):
+    if x <= l:
+        return mpf(0)
+    if x >= u:
+        return mpf(1)
+    return (x - l) ** 2 / ((u - l) * (m - l)) if x <= m else 1 - (u - x) ** 2 / ((u - l) * (u - m))
+
+
+def logit_normal(x, m, s):
+    return normal(mp.log(x / (1 - x)), m, s) / (x * (1 - x))
+
+
+def logit_normal_cdf(x, m, s):
+    return mpf(0) if x <= 0 else mpf(1) if x >= 1 else normal_cdf(mp.log(x / (1 - x)), m, s)
+
+
+def exponential_part(x, m, s, r):
+    return mp.exp(r * (m - x) + (r * s) ** 2 / 2) * mp.erfc(-((x - m) / s - r * s) / mp.sqrt(2)) / 2
+
+
+def exp_mod_normal(x, m, s, r):
+    return r * exponential_part(x, m, s, r)
+
+
+def exp_mod_normal_cdf(x, m, s, r):
+    with mp.workdps(1500):
+        value = normal_cdf(x, m, s) - exponential_part(x, m, s, r)
+    return +value
+
+
+rows("chi_squared", on(positive, lambda x, d: gamma(x, d / 2, mpf(1) / 2)),
+     above(0, lambda x, d: gamma_cdf(x, d / 2, mpf(1) / 2)), ["df"], [], [(4.0,), (1.0,), (2.0,), (37.5,)],
+     [-1.0, 1e-8, 0.3, 1.0, 5.5, 40.0, 200.0])
+rows("inv_chi_squared", on(positive, lambda x, d: inv_gamma(x, d / 2, mpf(1) / 2)),
+     above(0, lambda x, d: inv_gamma_cdf(x, d / 2, mpf(1) / 2)), ["df"], [], [(4.0,), (1.0,), (2.0,), (37.5,)],
+     [-1.0, 0.0, 0.005, 0.03, 0.3, 1.0, 5.5, 1e4])
+rows("scaled_inv_chi_squared", on(positive, scaled_inv_chi_squared), above(0, scaled_inv_chi_squared_cdf),
+     ["df", "scale"], [], [(4.0, 1.5), (1.0, 0.2), (2.0, 1.0), (37.5, 30.0)],
+     lambda d, s: [-1.0, 0.0, 0.02 * s * s, 0.4 * s * s, s * s, 2.3 * s * s, 1e4 * s * s])
+rows("gumbel", lambda x, m, s: mp.exp(-(x - m) / s - mp.exp(-(x - m) / s)) / s,
+     lambda x, m, s: mp.exp(-mp.exp(-(x - m) / s)), ["loc", "scale"], [], [(0.0, 1.0), (2.5, 0.3), (-30.0, 12.0)],
+     lambda m, s: [m - 6.0 * s, m - 3.0 * s, m - 0.7 * s, m, m + 0.3 * s, m + 4.0 * s, m + 38.0 * s, m + 60.0 * s])
+rows("pareto", lambda x, s, k: k / s * (s / x) ** (k + 1) if x >= s else mpf(0),
+     lambda x, s, k: 1 - (s / x) ** k if x >= s else mpf(0), [], ["scale", "shape"],
+     [(1.5, 3.0), (1.0, 0.4), (0.02, 1.0), (1e4, 25.0)],
+     lambda s, k: [0.5 * s, s, s * (1 + 2.0**-40), 1.25 * s, 2.0 * s, 7.7 * s, 1e5 * s])
+rows("triangular", triangular, triangular_cdf, ["lower", "upper"], ["mode"],
+     [(0.0, 10.0, 3.0), (-1.0, 1.0, 0.0), (2.0, 3.0, 2.0), (2.0, 3.0, 3.0), (-50.0, 1e3, 990.0)],
+     lambda l, u, m: [l - 1.0, l + 1e-9 * (u - l), l + 0.1 * (u - l), l + 0.45 * (u - l), l + 0.625 * (u - l),
+                      u - 1e-3 * (u - l), u + 1.0])
+rows("rayleigh", on(positive, lambda x, s: x / s**2 * mp.exp(-(x**2) / (2 * s**2))),
+     above(0, lambda x, s: -mp.expm1(-(x**2) / (2 * s**2))), ["scale"], [], [(1.0,), (2.5,), (1e-3,), (40.0,)],
+     lambda s: [-s, 0.0, 1e-9 * s, 0.4 * s, 1.1 * s, 3.0 * s, 12.0 * s])
+rows("logit_normal", on(lambda x: 0 < x < 1, logit_normal), logit_normal_cdf, ["location", "scale"], [],
+     [(0.0, 1.0), (-2.0, 0.3), (3.0, 1.5), (0.5, 4.0)], [-0.5, 0.0, 1e-8, 0.1, 0.2, 0.5, 0.93, 1.0, 1.5])
+rows("exp_mod_normal", exp_mod_normal, exp_mod_normal_cdf, ["loc", "sd"], ["rate"],
+     [(0.0, 1.0, 1.0), (300.0, 20.0, 0.01), (2.0, 0.5, 30.0), (-1.0, 3.0, 250.0), (0.0, 0.01, 0.2)],
+     lambda m, s, r: [m - 30.0 * s, m - 4.0 * s, m - 0.7 * s, m + 0.1 * s, m + 2.5 * s, m + 9.0 * s, m + 9.0 * s + 4.0 / r])
+rows("pc_sd", on(nonnegative, lambda x, u, p: -mp.log(p) / u * mp.exp(mp.log(p) / u * x)),
+     above(0, lambda x, u, p: -mp.expm1(mp.log(p) / u * x)), [], ["upper", "prob"],
+     [(3.0, 0.05), (0.1, 0.5), (40.0, 0.01)], lambda u, p: [-u, 0.0, 1e-6 * u, 0.3 * u, u, 5.0 * u])
+rows("beta", on(lambda x: 0 <= x <= 1, lambda x, m, c: beta(x, m * c, (1 - m) * c)),
+     lambda x, m, c: beta_cdf(x, m * c, (1 - m) * c), [], ["mean", "concentration"],
+     [(0.25, 8.0), (0.5, 2.0), (0.75, 300.0)], [-0.5, 1e-8, 0.2, 0.5, 0.93, 1.0 - 2.0**-30, 1.5])
+
+
 # Discrete laws, as masses; 0 to the power 0 is 1.
 
 def whole(mass):
@@ -288,6 +370,57 @@ rows("categorical", categorical, lambda x, p: mp.fsum(p[: max(int(x), 0)]), ["p"
 rows("categorical", in_words(categorical, shares), lambda x, l: mp.fsum(shares(l)[: max(int(x), 0)]), [], ["logits"],
      [([0.0, 1.5, -0.5],), ([3.0],), ([1000.0, 0.0, 999.0, -1000.0],), ([-2.0, -2.5, 0.3, 0.1],)],
      lambda p: [0, 1, 2, len(p), len(p) + 1, 7])
+
+
+def beta_binomial(x, n, a, b):
+    if not 0 <= x <= n:
+        return mpf(0)
+    return mp.binomial(n, x) * mp.beta(x + a, n - x + b) / mp.beta(a, b)
+
+
+def hypergeometric(x, k, f, n):
+    if not max(mpf(0), n - f) <= x <= min(n, k):
+        return mpf(0)
+    return mp.binomial(k, x) * mp.binomial(f, n - x) / mp.binomial(k + f, n)
+
+
+def uniform_mass(x, l, u):
+    return 1 / (u - l + 1) if l <= x <= u else mpf(0)
+
+
+def ordered(distribution):
+    """The mass between neighbouring cutpoints and the cdf of a law of categories 1, 2, …"""
+    def cdf(x, e, c):
+        return mpf(0) if x < 1 else mpf(1) if x > len(c) else distribution(c[int(x) - 1] - e)
+
+    def mass(x, e, c):
+        with mp.workdps(400):
+            value = cdf(x, e, c) - cdf(x - 1, e, c) if 1 <= x <= len(c) + 1 else mpf(0)
+        return +value
+    return mass, cdf
+
+
+rows("beta_binomial", beta_binomial, summed(beta_binomial), ["n", "a", "b"], [],
+     [(10, 2.0, 3.5), (0, 1.0, 1.0), (25, 0.2, 0.3), (60, 40.0, 1.5), (12, 1e9, 3e9)],
+     lambda n, a, b: [-1, 0, 1, 3, 7, n, n + 1])
+rows("beta_binomial", lambda x, n, m, c: beta_binomial(x, n, m * c, (1 - m) * c),
+     summed(lambda x, n, m, c: beta_binomial(x, n, m * c, (1 - m) * c)), ["n"], ["mean", "concentration"],
+     [(10, 0.25, 4.0), (30, 0.5, 100.0), (1, 0.75, 2.0)], lambda n, m, c: [-1, 0, 1, 3, n, n + 1])
+rows("hypergeometric", hypergeometric, summed(hypergeometric), [], ["successes", "failures", "draws"],
+     [(7, 13, 5), (3, 4, 6), (0, 5, 2), (5, 0, 2), (4, 4, 0), (300, 700, 200)],
+     lambda k, f, n: [-1, 0, 1, 2, 4, 60, min(n, k), min(n, k) + 1])
+rows("hypergeometric", lambda x, N, k, n: hypergeometric(x, k, N - k, n),
+     summed(lambda x, N, k, n: hypergeometric(x, k, N - k, n)), [], ["population", "successes", "draws"],
+     [(20, 7, 5), (7, 3, 6), (50, 25, 25)], [-1, 0, 1, 2, 3, 12])
+rows("geometric", whole(lambda x, p: p * (1 - p) ** x), summed(whole(lambda x, p: p * (1 - p) ** x)), ["p"], [],
+     [(0.2,), (1.0,), (0.01,), (0.9,)], [-1, 0, 1, 2, 12, 160, 1000])
+rows("discrete_uniform", uniform_mass, lambda x, l, u: min(max((x - l + 1) / (u - l + 1), mpf(0)), mpf(1)),
+     ["lower", "upper"], [], [(1, 6), (0, 0), (-3, 4), (10, 200)], lambda l, u: [l - 2, l - 1, l, l + 1, u, u + 1])
+for law, distribution in [("ordered_logistic", lambda z: mp.exp(z) / (1 + mp.exp(z))),
+                          ("ordered_probit", lambda z: mp.erfc(-z / mp.sqrt(2)) / 2)]:
+    rows(law, *ordered(distribution), ["predictor", "cutpoints"], [],
+         [(0.3, [-1.0, 0.5, 2.0]), (-6.0, [0.0]), (4.0, [-30.0, -29.0, 0.0, 1e-7, 28.0])],
+         lambda e, c: [0, 1, 2, len(c), len(c) + 1, len(c) + 2, 9])
 
 
 # Laws of vectors.

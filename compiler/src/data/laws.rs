@@ -241,11 +241,7 @@ impl<'a> Expander<'a> {
                 return self.array_condition(pull, lower, upper, what, span, conditions);
             }
         };
-        let scalar = if int {
-            Scalar::operation(Operation::IntToReal, vec![scalar])
-        } else {
-            scalar
-        };
+        let scalar = real(scalar, declared.element);
         self.bounds(scalar, lower, upper, what, span, conditions)
     }
 
@@ -383,6 +379,7 @@ impl<'a> Expander<'a> {
         });
         if is_low {
             let least = self.reduce_pull(Reducer::Minimum, pull, span)?.scalar()?;
+            let least = real(least, pull.element);
             self.bounds(
                 least,
                 lower,
@@ -397,6 +394,7 @@ impl<'a> Expander<'a> {
             .is_some_and(|bound| bound.as_number().is_none_or(|b| range.high > b));
         if is_high {
             let most = self.reduce_pull(Reducer::Maximum, pull, span)?.scalar()?;
+            let most = real(most, pull.element);
             self.bounds(
                 most,
                 None,
@@ -615,6 +613,8 @@ impl<'a> Expander<'a> {
                 upper: None,
             },
             hir::Support::Any => Support::Vector(size),
+            // Vectors of counts: their bounds are checked where they are data, and they are never coordinates.
+            hir::Support::Between(..) if int => Support::Vector(size),
             _ => {
                 return Err(Diagnostic::error(
                     "E0432",
@@ -846,6 +846,14 @@ impl<'a> Expander<'a> {
             ),
             _ => scalar.clone(),
         }
+    }
+}
+
+/// An int as a real.
+fn real(scalar: Scalar, element: Element) -> Scalar {
+    match element {
+        Element::Int => Scalar::operation(Operation::IntToReal, vec![scalar]),
+        _ => scalar,
     }
 }
 

@@ -352,7 +352,7 @@ impl<'a> Expander<'a> {
             narrow(high, upper, f64::INFINITY, Operation::Minimum);
         }
         if !observed {
-            if let Support::Interval { int: true, .. } = support
+            if element == Element::Int
                 && role == Some(Role::Inferred)
                 && self.conditions_on_data()
             {
