@@ -228,8 +228,7 @@ fn library(name: &str) -> Vec<String> {
 
 fn index() -> String {
     let mut text = String::new();
-    // `parts` is what other items are made of.
-    for module in Library::modules().into_iter().filter(|m| *m != "parts") {
+    for module in Library::modules() {
         let mut names: Vec<&str> = FILES
             .iter()
             .filter(|file| file.module == module)

@@ -55,8 +55,8 @@ fn limits(declared: &str) -> (&'static [f64], &'static [f64]) {
 fn parameters_outside_their_types() {
     let mut complaints = Complaints::default();
     let mut checked = 0;
-    for case in few() {
-        let asked = asked(&case);
+    for case in few().iter().filter(|case| !case.head.is_counts()) {
+        let asked = asked(case);
         let Some(model) = asked.model(&mut complaints, &["log_density"]) else {
             continue;
         };
@@ -90,9 +90,9 @@ fn parameters_outside_their_types() {
 #[test]
 fn extreme_numbers_are_never_nan() {
     let mut complaints = Complaints::default();
-    for case in few() {
+    for case in few().iter().filter(|case| !case.head.is_counts()) {
         let asked = if case.head.is_int() {
-            asked(&case)
+            asked(case)
         } else {
             asked_with(&case, case.live())
         };

@@ -65,6 +65,11 @@ impl Head {
         self.support.starts_with("int") && !self.is_vector()
     }
 
+    /// A law of vectors of whole numbers.
+    pub fn is_counts(&self) -> bool {
+        self.support.starts_with("int") && self.is_vector()
+    }
+
     pub fn is_vector(&self) -> bool {
         self.support.contains('[')
     }
@@ -154,10 +159,11 @@ fn head_of(chunk: &str) -> Head {
     let (inside, rest) = rest.split_once(") on ").expect("a support");
     let (before, after) = inside.split_once(';').unwrap_or((inside, ""));
     let parameters = |list: &str| -> Vec<Parameter> {
-        list.split(',')
-            .filter(|part| !part.trim().is_empty())
+        top_level(list)
+            .iter()
             .map(|part| {
                 let (name, declared) = part.split_once(':').expect("a type");
+                let declared = declared.split('=').next().expect("a type");
                 Parameter {
                     name: name.trim().to_owned(),
                     declared: declared.trim().to_owned(),
@@ -279,13 +285,13 @@ fn case(heads: &[Head], call: &str, row: Row) -> Case {
     }
 }
 
-/// `a, [b, c]` at its outer commas.
+/// `a, [b, c]`, `(d, e)` at its outer commas.
 fn top_level(text: &str) -> Vec<String> {
     let (mut parts, mut depth) = (vec![String::new()], 0);
     for c in text.chars() {
         match c {
-            '[' => depth += 1,
-            ']' => depth -= 1,
+            '[' | '(' => depth += 1,
+            ']' | ')' => depth -= 1,
             ',' if depth == 0 => {
                 parts.push(String::new());
                 continue;

@@ -60,9 +60,10 @@ impl Library {
         FILES.iter().any(|file| file.module == name)
     }
 
-    /// The names of all modules.
+    /// The names of the modules that programs use; `parts` is what their items are made of.
     pub fn modules() -> Vec<&'static str> {
         let mut modules: Vec<&str> = FILES.iter().map(|file| file.module).collect();
+        modules.retain(|module| *module != "parts");
         modules.dedup();
         modules
     }
