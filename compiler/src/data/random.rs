@@ -352,9 +352,7 @@ impl<'a> Expander<'a> {
             narrow(high, upper, f64::INFINITY, Operation::Minimum);
         }
         if !observed {
-            if element == Element::Int
-                && role == Some(Role::Inferred)
-                && self.conditions_on_data()
+            if element == Element::Int && role == Some(Role::Inferred) && self.conditions_on_data()
             {
                 return Err(Diagnostic::error("E0435", format!("`{}` is unknown and whole-numbered", declared.name))
                     .at(declared.span, "something observed depends on it")
