@@ -408,7 +408,7 @@ fn gradients_are_those_of_differences() {
             let asked = if is_density {
                 asked(case)
             } else {
-                asked_with(&case, case.live())
+                asked_with(case, case.live())
             };
             let Some(model) = asked.model(&mut complaints, &[method]) else {
                 continue;

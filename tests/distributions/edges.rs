@@ -94,7 +94,7 @@ fn extreme_numbers_are_never_nan() {
         let asked = if case.head.is_int() {
             asked(case)
         } else {
-            asked_with(&case, case.live())
+            asked_with(case, case.live())
         };
         let known = ["log_density", "cdf", "log_cdf", "log_ccdf"];
         let methods: Vec<&str> = known
