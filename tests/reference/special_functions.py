@@ -89,6 +89,25 @@ def modified_bessel():
         row("bessel_i'1", [v, x], mp.re(mp.besseli(v, mp.mpf(x), derivative=1)))
 
 
+def ordinary_bessel():
+    """Near zeros errors are measured against the amplitude, the root of J² + Y², or sqrt(2 / pi x) if that is larger."""
+    for v in [0.0, 0.3, 0.5, 1.0, 2.8, 10.0, 24.6, 120.4, 1000.0]:
+        for x in [1e-9, 0.01, 0.7, 1.99, 2.0, 3.3, 9.0, 14.7, 24.9, 25.1, 60.0, 130.0, 999.0, 2500.0, 1e5, 1e9]:
+            if v * v > 50 * x and x > 1e4:
+                continue
+            w, y = exact(v, x)
+            j, k = mp.besselj(w, y), mp.bessely(w, y)
+            j_slope = w / y * j - mp.besselj(w + 1, y)
+            k_slope = w / y * k - mp.bessely(w + 1, y)
+            falls = v > x or x < 1
+            row("bessel_j", [v, x], j, None if falls else max(abs(j), mp.sqrt(2 / mp.pi / y)))
+            row("bessel_j'1", [v, x], j_slope, None if falls else max(abs(j_slope), mp.sqrt(2 / mp.pi / y)))
+            row("bessel_y", [v, x], k, None if v > x else max(abs(k), mp.sqrt(2 / mp.pi / y)))
+            row("bessel_y'1", [v, x], k_slope, None if v > x else max(abs(k_slope), mp.sqrt(2 / mp.pi / y)))
+    for v, x in [(0.0, -2.5), (1.0, -40.0)]:
+        row("bessel_j", [v, x], mp.re(mp.besselj(v, mp.mpf(x))))
+
+
 def owens_t():
     for h in [0.0, 1e-6, 0.3, 1.0, 1.7, 5.5, 20.0, 36.0, -1.3]:
         for a in [1e-9, 0.01, 0.3, 1.0, 1.1, 10.0, 1e6, -0.6, -3.0]:
@@ -186,7 +205,7 @@ def incomplete_beta():
         row("beta_inc'1", [a, b, x], slopes[1])
 
 
-FAMILIES = [elementary, complete_gamma, normal, incomplete_gamma, incomplete_beta, modified_bessel, owens_t]
+FAMILIES = [elementary, complete_gamma, normal, incomplete_gamma, incomplete_beta, modified_bessel, ordinary_bessel, owens_t]
 
 chosen = sys.argv[1:] or [family.__name__ for family in FAMILIES]
 known = {}

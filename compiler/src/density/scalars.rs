@@ -261,7 +261,7 @@ impl Lowerer<'_> {
     fn check_order(&self, operation: Operation, arguments: &[Scalar]) -> Lowered<()> {
         use Operation::*;
         let order = match operation {
-            BesselI | LogBesselI | BesselK | LogBesselK => &arguments[0],
+            BesselI | LogBesselI | BesselK | LogBesselK | BesselJ | BesselY => &arguments[0],
             _ => return Ok(()),
         };
         if self.mode != Mode::Density || crate::data::fold::is_data_only(&self.loops.arrays, order)

@@ -75,6 +75,10 @@ elementary! {
     BesselKSlope likelier_bessel_k_slope(v, x) = special::bessel_k_slope(v, x);
     LogBesselK likelier_log_bessel_k(v, x) = special::log_bessel_k(v, x);
     LogBesselKSlope likelier_log_bessel_k_slope(v, x) = special::log_bessel_k_slope(v, x);
+    BesselJ likelier_bessel_j(v, x) = special::bessel_j(v, x);
+    BesselJSlope likelier_bessel_j_slope(v, x) = special::bessel_j_slope(v, x);
+    BesselY likelier_bessel_y(v, x) = special::bessel_y(v, x);
+    BesselYSlope likelier_bessel_y_slope(v, x) = special::bessel_y_slope(v, x);
     OwensT likelier_owens_t(h, a) = special::owens_t(h, a);
 }
 

@@ -68,6 +68,8 @@ pub fn adjoint(
         LogBesselI => rule.bessel(LogBesselISlope, position, adjoint),
         BesselK => rule.bessel(BesselKSlope, position, adjoint),
         LogBesselK => rule.bessel(LogBesselKSlope, position, adjoint),
+        BesselJ => rule.bessel(BesselJSlope, position, adjoint),
+        BesselY => rule.bessel(BesselYSlope, position, adjoint),
         OwensT => rule.owens_t(position, adjoint),
         GammaP | GammaQ | BetaIncomplete => rule.incomplete(operation, position, adjoint),
         _ if operation as usize >= Less as usize => return None,
@@ -538,7 +540,7 @@ pub(super) mod tests {
                 vec![1.0, 15.0],
             ],
             GammaP | GammaQ => vec![vec![0.8, 0.5], vec![1.0, 2.0], vec![4.5, 3.0]],
-            BesselI | LogBesselI | BesselK | LogBesselK => {
+            BesselI | LogBesselI | BesselK | LogBesselK | BesselJ | BesselY => {
                 vec![
                     vec![0.0, 0.4],
                     vec![1.0, 2.5],
@@ -577,7 +579,10 @@ pub(super) mod tests {
             {
                 let undefined = matches!(
                     (operation, position),
-                    (BesselI | LogBesselI | BesselK | LogBesselK, 0)
+                    (
+                        BesselI | LogBesselI | BesselK | LogBesselK | BesselJ | BesselY,
+                        0
+                    )
                 );
                 let expected = if !real(position) {
                     0.0

@@ -62,6 +62,10 @@ pub enum Operation {
     BesselKSlope,
     LogBesselK,
     LogBesselKSlope,
+    BesselJ,
+    BesselJSlope,
+    BesselY,
+    BesselYSlope,
     OwensT,
     Less,
     LessEqual,
@@ -180,6 +184,10 @@ table! {
     BesselKSlope "bessel_k_slope" false R2 -> Real, |a| special::bessel_k_slope(a[0], a[1]), "d/dx bessel_k(v, x)";
     LogBesselK "log_bessel_k" true R2 -> Real, |a| special::log_bessel_k(a[0], a[1]), "log K_v(x) for x > 0, arguments (v, x), without overflow; absolute accuracy where K_v(x) is near 1. Differentiable in x.";
     LogBesselKSlope "log_bessel_k_slope" false R2 -> Real, |a| special::log_bessel_k_slope(a[0], a[1]), "d/dx log_bessel_k(v, x)";
+    BesselJ "bessel_j" true R2 -> Real, |a| special::bessel_j(a[0], a[1]), "The Bessel function of the first kind J_v(x), arguments (v, x), for order 0 <= v <= 10^6; negative x needs a whole order. Accurate relative to its amplitude. Differentiable in x.";
+    BesselJSlope "bessel_j_slope" false R2 -> Real, |a| special::bessel_j_slope(a[0], a[1]), "d/dx bessel_j(v, x)";
+    BesselY "bessel_y" true R2 -> Real, |a| special::bessel_y(a[0], a[1]), "The Bessel function of the second kind Y_v(x), arguments (v, x), for order 0 <= v <= 10^6 and x > 0. Accurate relative to its amplitude. Differentiable in x.";
+    BesselYSlope "bessel_y_slope" false R2 -> Real, |a| special::bessel_y_slope(a[0], a[1]), "d/dx bessel_y(v, x)";
     OwensT "owens_t" true R2 -> Real, |a| special::owens_t(a[0], a[1]), "Owen's T(h, a): the probability of X > h and 0 < Y < a X for independent standard normal X and Y.";
     Less "lt" false R2 -> Bool, |a| truth(a[0] < a[1]), "a < b";
     LessEqual "le" false R2 -> Bool, |a| truth(a[0] <= a[1]), "a <= b";
@@ -230,6 +238,8 @@ impl Operation {
                 | LogBesselISlope
                 | BesselKSlope
                 | LogBesselKSlope
+                | BesselJSlope
+                | BesselYSlope
         )
     }
 

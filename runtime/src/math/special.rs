@@ -4,6 +4,7 @@
 mod incomplete_beta;
 mod incomplete_gamma;
 mod modified_bessel;
+mod ordinary_bessel;
 mod owens_t;
 mod quadrature;
 mod stirling;
@@ -16,6 +17,7 @@ pub use modified_bessel::{
     bessel_i, bessel_i_slope, bessel_k, bessel_k_slope, log_bessel_i, log_bessel_i_slope,
     log_bessel_k, log_bessel_k_slope,
 };
+pub use ordinary_bessel::{bessel_j, bessel_j_slope, bessel_y, bessel_y_slope};
 pub use owens_t::owens_t;
 
 /// x to the power y.
