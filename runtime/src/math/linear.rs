@@ -27,14 +27,11 @@ pub fn dot<const FMA: bool>(a: &[f64], b: &[f64]) -> f64 {
     ((a + e) + (c + g)) + ((b + f) + (d + h))
 }
 
-/// The products of four rows of `inner` numbers with b; each sum has the tree of [`dot`].
+/// The products of four rows with b, over the length of b; each sum has the tree of [`dot`].
 #[inline(always)]
-fn dot4<const FMA: bool>(panel: &[f64], b: &[f64], inner: usize) -> [f64; 4] {
-    let (a0, rest) = panel.split_at(inner);
-    let (a1, rest) = rest.split_at(inner);
-    let (a2, a3) = rest.split_at(inner);
-    let (b, b_rest) = b[..inner].as_chunks::<8>();
-    let rows = [a0, a1, a2, &a3[..inner]].map(|row| row.as_chunks::<8>());
+fn dot4<const FMA: bool>(rows: [&[f64]; 4], b: &[f64]) -> [f64; 4] {
+    let rows = rows.map(|row| row[..b.len()].as_chunks::<8>());
+    let (b, b_rest) = b.as_chunks::<8>();
     let mut lanes = [[0.0; 8]; 4];
     for (k, b) in b.iter().enumerate() {
         for (lanes, row) in lanes.iter_mut().zip(&rows) {
@@ -50,6 +47,15 @@ fn dot4<const FMA: bool>(panel: &[f64], b: &[f64], inner: usize) -> [f64; 4] {
         }
     }
     lanes.map(|[a, b, c, d, e, f, g, h]| ((a + e) + (c + g)) + ((b + f) + (d + h)))
+}
+
+/// Four rows of a matrix that begins with them.
+#[inline(always)]
+fn four_rows(panel: &[f64], columns: usize) -> [&[f64]; 4] {
+    let (first, rest) = panel.split_at(columns);
+    let (second, rest) = rest.split_at(columns);
+    let (third, fourth) = rest.split_at(columns);
+    [first, second, third, &fourth[..columns]]
 }
 
 /// y[k] += factor x[k]
@@ -84,7 +90,7 @@ pub fn add_product<const FMA: bool>(
         let (quads, last) = c.as_chunks_mut::<4>();
         let mut panels = a.chunks_exact(4 * inner);
         for (c, panel) in quads.iter_mut().zip(panels.by_ref()) {
-            let sums = dot4::<FMA>(panel, b, inner);
+            let sums = dot4::<FMA>(four_rows(panel, inner), &b[..inner]);
             for (c, sum) in c.iter_mut().zip(sums) {
                 *c += sum;
             }
@@ -175,21 +181,40 @@ pub fn cholesky<const FMA: bool>(
     a: &[f64],
     l: &mut [f64],
 ) -> Result<(), NotPositiveDefinite> {
-    for i in 0..size {
-        let (above, row) = l.split_at_mut(i * size);
-        let row = &mut row[..size];
-        for j in 0..i {
-            let other = &above[j * size..j * size + j + 1];
-            let rest = a[i * size + j] - dot::<FMA>(&row[..j], &other[..j]);
-            row[j] = rest / other[j];
+    // Four rows at a time: each row above is read once for all of them.
+    for start in (0..size).step_by(4) {
+        let count = (size - start).min(4);
+        let (above, block) = l.split_at_mut(start * size);
+        for (j, other) in above.chunks_exact(size).enumerate() {
+            let (other, pivot) = (&other[..j], other[j]);
+            let sums = if count == 4 {
+                dot4::<FMA>(four_rows(block, size), other)
+            } else {
+                let mut sums = [0.0; 4];
+                for (sum, row) in sums.iter_mut().zip(block.chunks_exact(size)) {
+                    *sum = dot::<FMA>(row, other);
+                }
+                sums
+            };
+            for (k, sum) in sums[..count].iter().enumerate() {
+                block[k * size + j] = (a[(start + k) * size + j] - sum) / pivot;
+            }
         }
-        let pivot = a[i * size + i] - dot::<FMA>(&row[..i], &row[..i]);
-        // A NaN is not positive either.
-        if !(pivot > 0.0 && pivot.is_finite()) {
-            return Err(NotPositiveDefinite(i));
+        for i in start..start + count {
+            let (done, row) = block.split_at_mut((i - start) * size);
+            let row = &mut row[..size];
+            for (other, j) in done.chunks_exact(size).zip(start..) {
+                let rest = a[i * size + j] - dot::<FMA>(&row[..j], &other[..j]);
+                row[j] = rest / other[j];
+            }
+            let pivot = a[i * size + i] - dot::<FMA>(&row[..i], &row[..i]);
+            // A NaN is not positive either.
+            if !(pivot > 0.0 && pivot.is_finite()) {
+                return Err(NotPositiveDefinite(i));
+            }
+            row[i] = pivot.sqrt();
+            row[i + 1..].fill(0.0);
         }
-        row[i] = pivot.sqrt();
-        row[i + 1..].fill(0.0);
     }
     Ok(())
 }
