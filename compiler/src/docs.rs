@@ -5,6 +5,7 @@ use crate::ast::tree::StatementKind;
 use crate::check::library::{FILES, Library};
 use crate::math::primitive::{DRAWS, TABLE};
 use crate::source::{FileId, suggest};
+use crate::words::WORDS;
 
 /// Functions of the language itself that take whole arrays.
 const WHOLES: &[(&str, &str)] = &[
@@ -147,6 +148,9 @@ pub fn doc(name: &str) -> Result<String, String> {
         return Ok(index());
     }
     let mut found = library(name);
+    if let Some((_, text)) = WORDS.iter().find(|word| word.0 == name) {
+        found.push(format!("{text}\n"));
+    }
     if let Some((_, doc)) = WHOLES.iter().find(|whole| whole.0 == name) {
         found.push(format!("{doc}\n"));
     }
@@ -179,6 +183,7 @@ pub fn doc(name: &str) -> Result<String, String> {
         .iter()
         .flat_map(|file| file.names.iter().copied())
         .chain(WHOLES.iter().map(|whole| whole.0))
+        .chain(WORDS.iter().map(|word| word.0))
         .chain(
             TABLE
                 .iter()
@@ -213,7 +218,7 @@ fn library(name: &str) -> Vec<String> {
                 .lines()
                 .next()
                 .unwrap_or("")
-                .trim_end_matches('{')
+                .trim_end_matches(['{', '='])
                 .trim_end();
             let doc = statement.doc.unwrap_or_default();
             let import = match file.module {
@@ -246,4 +251,34 @@ fn index() -> String {
         .collect();
     text.push_str(&format!("numbers: {}\n", scalars.join(" ")));
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_the_language_are_explained() {
+        for word in [
+            "factor",
+            "given",
+            "truncated",
+            "ordered",
+            "kernels",
+            "simplex",
+            "report",
+        ] {
+            assert!(doc(word).is_ok_and(|text| text.contains(word)), "{word}");
+        }
+    }
+
+    #[test]
+    fn a_signature_ends_with_its_type() {
+        let text = doc("squared_exponential").expect("a kernel");
+        let head = text
+            .lines()
+            .find(|line| line.starts_with("fn "))
+            .expect("a signature");
+        assert!(head.ends_with("real[N, M]"), "{head}");
+    }
 }

@@ -31,6 +31,7 @@ pub mod math;
 mod compiled;
 mod docs;
 mod simulation;
+mod words;
 
 pub use compiled::{Column, ColumnKind, Compiled, InferredVariable, PointDensity, Role, RoleLine};
 pub use docs::doc;
