@@ -4,4 +4,5 @@
 pub mod block;
 pub mod decompositions;
 pub mod linear;
+pub mod ode;
 pub mod special;
