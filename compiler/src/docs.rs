@@ -122,6 +122,14 @@ const WHOLES: &[(&str, &str)] = &[
         "segment_sum(x, group, K): for each of the groups 1..K the sum of the x[i] with group[i] of that number; 0 for none.",
     ),
     (
+        "ode",
+        "ode(f, y0, t0, ts, …): the solution of dy/dt = f(t, y, …) with y = y0 at t0, a row for each of the times ts (not\ndecreasing, none before t0). f is the name of a function `fn f(t: real, y: real[K], …) -> real[K]`; what follows ts goes\nto its other parameters. y0, t0, ts and the arguments may be known or unknown: the gradient is that of the solution as\ncomputed.\n\n    fn decline(t: real, y: real[K], rate: real) -> real[K] = -rate * y\n    let z = ode(decline, [y0], 0, ts, rate)\n    y ~ normal(z[, 1], sigma)\n\nThe method is Dormand and Prince's, explicit, of order 5 with steps of adapted length. Settings, by name: rtol=1e-6 and\natol=1e-6, the error allowed in a step, relative and absolute; max_steps=10000, for all steps of one solution. Where more\nwould be needed, or f is not finite, the point is impossible: its log density is -inf. See ode_stiff for what then helps.",
+    ),
+    (
+        "ode_stiff",
+        "ode_stiff(f, y0, t0, ts, …): as ode, for stiff equations, in which something dies out much faster than what is of interest\nchanges. The method is implicit (SDIRK of order 4, L-stable): a step costs more than one of ode, and more with more\nstates, but there may be a thousand times fewer.",
+    ),
+    (
         "flat",
         "flat(), flat(positive), flat(real in (a, b)), flat(simplex[K]): log density 0 everywhere on the support. Improper unless\nbounded, so there is no evidence under it; variables start between -2 and 2 on the unconstrained scale.\n\n    sigma ~ flat(positive)",
     ),

@@ -50,6 +50,7 @@ const WHOLES: &[(&str, Whole, &str)] = &[
 /// Whether the language itself has a function of this name.
 pub(super) fn is_built_in(name: &str) -> bool {
     name == "indicator"
+        || super::ode::method(name).is_some()
         || reducer(name).is_some()
         || WHOLES.iter().any(|whole| whole.0 == name)
         || DRAWS.iter().any(|draw| draw.0 == name)
@@ -69,6 +70,9 @@ impl Checker<'_> {
         }
         if self.known_functions.get(name) == Some(&None) {
             return Err(Said);
+        }
+        if let Some(method) = super::ode::method(name) {
+            return self.ode(function, method, arguments, span);
         }
         if !is_built_in(name) {
             return self.unknown_function(function, arguments, span);
@@ -396,6 +400,12 @@ impl Checker<'_> {
             ("len" | "size", _) => "write `length(x)`".to_string(),
             ("std", _) => "write `sd(x)`".to_string(),
             ("log_sum_exp", _) => "write `logsumexp(x)`".to_string(),
+            ("ode_rk45" | "integrate_ode_rk45" | "ode_adams" | "solve_ivp" | "odeint", _) => {
+                "write `ode(f, y0, t0, ts, …)`".to_string()
+            }
+            ("ode_bdf" | "integrate_ode_bdf", _) => {
+                "write `ode_stiff(f, y0, t0, ts, …)`".to_string()
+            }
             ("transpose", _) => "write `X'`".to_string(),
             ("float", _) => "an int goes where a real is expected".to_string(),
             _ if self.scope.find(name).is_some() => format!(
@@ -415,6 +425,8 @@ impl Checker<'_> {
                         "mean",
                         "logsumexp",
                         "indicator",
+                        "ode",
+                        "ode_stiff",
                     ])
                     .chain(Library::names(&self.imports))
                     .map(str::to_string)

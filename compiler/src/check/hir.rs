@@ -3,6 +3,8 @@
 
 #![allow(missing_docs)] // Fields of variants are named for what they hold.
 
+use likelier_runtime::math::ode::Method;
+
 use crate::math::primitive::{Draw, Operation};
 use crate::source::Span;
 
@@ -444,11 +446,32 @@ pub enum ExpressionKind {
         then: Expression,
         otherwise: Expression,
     },
+    /// The solution of a differential equation.
+    Ode(Box<OdeCall>),
     /// A random number (only in `sample` members).
     Draw {
         draw: Draw,
         arguments: Vec<Expression>,
     },
+}
+
+/// `ode(f, y0, t0, ts, …)`: dy/dt = f(t, y, …) from y0 at t0, at the times ts.
+#[derive(Debug, Clone, PartialEq)]
+pub struct OdeCall {
+    /// f
+    pub function: FunctionId,
+    /// How it is solved.
+    pub method: Method,
+    /// y0, of rank 1.
+    pub initial: Expression,
+    /// t0
+    pub start: Expression,
+    /// ts, of rank 1.
+    pub times: Expression,
+    /// One for each parameter of f after t and y.
+    pub arguments: Vec<Expression>,
+    /// Relative tolerance, absolute tolerance (reals) and the most steps (an int).
+    pub settings: [Expression; 3],
 }
 
 /// An index and its values, both ends included.

@@ -11,6 +11,7 @@ mod laws;
 pub mod library;
 mod mixture;
 mod names;
+mod ode;
 pub mod print;
 mod statements;
 #[cfg(test)]

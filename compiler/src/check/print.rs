@@ -331,6 +331,17 @@ impl Printer<'_> {
                     self.expression(otherwise)
                 )
             }
+            ExpressionKind::Ode(call) => {
+                let name = &self.hir.functions[call.function.0 as usize].name;
+                let first = [&call.initial, &call.start, &call.times];
+                let shown: Vec<String> = first
+                    .into_iter()
+                    .chain(&call.arguments)
+                    .chain(&call.settings)
+                    .map(|argument| self.expression(argument))
+                    .collect();
+                format!("ode {:?} {name}({})", call.method, shown.join(", "))
+            }
             ExpressionKind::Draw { draw, arguments } => {
                 format!("draw {draw:?}({})", self.list(arguments))
             }

@@ -18,6 +18,13 @@ impl Expression {
             | ExpressionKind::Call { arguments, .. }
             | ExpressionKind::Draw { arguments, .. }
             | ExpressionKind::Array(arguments) => arguments.iter().for_each(visit),
+            ExpressionKind::Ode(call) => {
+                [&call.initial, &call.start, &call.times]
+                    .into_iter()
+                    .chain(&call.arguments)
+                    .chain(&call.settings)
+                    .for_each(visit);
+            }
             ExpressionKind::Method {
                 call, arguments, ..
             } => {

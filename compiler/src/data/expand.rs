@@ -150,6 +150,8 @@ pub struct Expander<'a> {
     pub calls: usize,
     /// Number of expansions of function and law bodies so far.
     pub inlined: usize,
+    /// Whether the right-hand side of a differential equation is being expanded.
+    pub in_equation: bool,
 }
 
 impl<'a> Expander<'a> {
@@ -182,6 +184,7 @@ impl<'a> Expander<'a> {
             definitions: HashMap::new(),
             calls: 0,
             inlined: 0,
+            in_equation: false,
         }
     }
 
@@ -365,7 +368,7 @@ impl<'a> Expander<'a> {
         if !self.is_data(scalar) || !free_indices(scalar).is_empty() {
             return Ok(None);
         }
-        let mut interpreter = Interpreter::new(&self.loops.arrays, self.loops.indices.len());
+        let mut interpreter = Interpreter::new(&self.loops);
         match interpreter.value(scalar) {
             Ok(value) => Ok(Some(value)),
             Err(error) => Err(self.fold_error(error).into()),
@@ -581,7 +584,7 @@ impl<'a> Expander<'a> {
 
     /// Runs statements that depend on data alone; the arrays they store into become data.
     pub fn interpret(&mut self, statements: &[Statement]) -> Outcome<()> {
-        let mut interpreter = Interpreter::new(&self.loops.arrays, self.loops.indices.len());
+        let mut interpreter = Interpreter::new(&self.loops);
         if let Err(error) = interpreter.run(statements) {
             return Err(self.fold_error(error).into());
         }
@@ -637,6 +640,9 @@ impl<'a> Expander<'a> {
                 span,
             } => out_of_range(&self.loops, self.bound, array, index, length, span, &[]),
             FoldError::NoInt | FoldError::TooLong => without_place(error),
+            FoldError::Unsolved { equation, failure } => {
+                super::ode::unsolved(&self.loops, equation, failure)
+            }
             FoldError::Undefined { array, span } => Diagnostic::error(
                 "E0421",
                 format!(

@@ -85,6 +85,7 @@ impl<'a> Expander<'a> {
                     &mut |e| e.value(otherwise),
                 )
             }
+            ExpressionKind::Ode(call) => self.ode(call, span),
             ExpressionKind::Draw { draw, arguments } => {
                 let mut scalars = Vec::new();
                 for argument in arguments {

@@ -8,14 +8,16 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::loops::{
-    Array, ArrayId, ArrayKind, Binder, DenseKind, IndexId, Node, Place, Scalar, Statement,
-    walk_statements,
+    Array, ArrayId, ArrayKind, Binder, DenseKind, Equation, IndexId, Loops, Node, Place, Scalar,
+    Statement, walk_statements,
 };
 use crate::check::hir::Reducer;
 use crate::math::interpret::dense::evaluate;
+use likelier_runtime::math::ode::Failure;
 
 /// Values of the arrays that are being computed, and of the indices of the open loops.
 pub struct Interpreter<'a> {
+    loops: &'a Loops,
     arrays: &'a [Array],
     computed: HashMap<ArrayId, Vec<f64>>,
     indices: Vec<i64>,
@@ -46,15 +48,18 @@ pub enum FoldError {
         array: ArrayId,
         span: crate::source::Span,
     },
+    /// A differential equation without solution.
+    Unsolved { equation: u32, failure: Failure },
 }
 
 impl<'a> Interpreter<'a> {
-    /// An interpreter over the arrays known so far; `index_count` is the number of indices ever made.
-    pub fn new(arrays: &'a [Array], index_count: usize) -> Self {
+    /// An interpreter over what is known so far.
+    pub fn new(loops: &'a Loops) -> Self {
         Self {
-            arrays,
+            loops,
+            arrays: &loops.arrays,
             computed: HashMap::new(),
-            indices: vec![0; index_count],
+            indices: vec![0; loops.indices.len()],
             remembered: HashMap::new(),
             free: HashMap::new(),
             rounds: 0,
@@ -64,6 +69,27 @@ impl<'a> Interpreter<'a> {
     /// What the statements computed for each array they store into; elements nobody stored are NaN.
     pub fn into_computed(self) -> HashMap<ArrayId, Vec<f64>> {
         self.computed
+    }
+
+    /// Runs the statements of an equation at a point; dy/dt goes to `derivative`.
+    pub fn derivative(
+        &mut self,
+        equation: &Equation,
+        point: &[f64],
+        derivative: &mut [f64],
+    ) -> Result<(), FoldError> {
+        self.remembered.clear();
+        self.rounds = 0;
+        self.computed.clear();
+        self.storage(equation.point).copy_from_slice(point);
+        self.run(&equation.statements)?;
+        derivative.copy_from_slice(self.storage(equation.derivative));
+        Ok(())
+    }
+
+    /// Elements that follow one another.
+    pub fn elements(&mut self, place: &Place, length: usize) -> Result<Vec<f64>, FoldError> {
+        self.read(place, length)
     }
 
     /// Runs statements that only store and loop.
@@ -318,7 +344,10 @@ impl<'a> Interpreter<'a> {
             .zip(lengths)
             .map(|(place, length)| self.read(place, length))
             .collect::<Result<_, _>>()?;
-        let result = evaluate_dense(operation, &read);
+        let result = match operation {
+            DenseKind::Ode(ode) => super::ode::evaluate(self.loops, ode, &read)?,
+            _ => evaluate_dense(operation, &read),
+        };
         let start = self.position(output.array, &output.prefix, Default::default())? * result.len();
         self.storage(output.array)[start..start + result.len()].copy_from_slice(&result);
         Ok(())
@@ -341,6 +370,7 @@ impl DenseKind {
             }
             DenseKind::MultiNormal { size } => vec![size, size * size],
             DenseKind::Packed(operation) => operation.lengths().0,
+            DenseKind::Ode(ode) => vec![ode.point, ode.times],
         }
     }
 
@@ -353,6 +383,7 @@ impl DenseKind {
             | DenseKind::SolveLowerTransposed { size, columns } => size * columns,
             DenseKind::MultiNormal { size } => 1 + size + size * size,
             DenseKind::Packed(operation) => operation.lengths().1.iter().sum(),
+            DenseKind::Ode(ode) => (ode.times + 1) * ode.states,
         }
     }
 }
@@ -432,7 +463,8 @@ fn is_known(
     true
 }
 
-fn is_known_array(
+/// Whether an array is data, or among those that are `computed`.
+pub fn is_known_array(
     arrays: &[Array],
     array: ArrayId,
     computed: &std::collections::HashSet<ArrayId>,
@@ -578,6 +610,7 @@ pub fn evaluate_dense(operation: DenseKind, inputs: &[Vec<f64>]) -> Vec<f64> {
             evaluate(operation, inputs, &mut outputs);
             output = outputs.concat();
         }
+        DenseKind::Ode(_) => unreachable!("solved where its equation is known"),
     }
     output
 }

@@ -171,7 +171,11 @@ impl<'a> Expander<'a> {
             format!("index {value} is outside `{name}`: {allowed}"),
         )
         .at(span, "");
-        let diagnostic = self.origins_note(diagnostic, std::slice::from_ref(base));
+        // Only the names of the model stand for data.
+        let diagnostic = match self.in_model() {
+            true => self.origins_note(diagnostic, std::slice::from_ref(base)),
+            false => diagnostic,
+        };
         Err(diagnostic
             .help("change the index; indices begin at 1")
             .into())

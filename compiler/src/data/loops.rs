@@ -7,8 +7,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use likelier_runtime::math::ode::Settings;
+
 use crate::check::hir::Reducer;
-use crate::math::primitive::{Dense, Draw, Operation};
+use crate::math::primitive::{Dense, Draw, Ode, Operation};
 use crate::source::Span;
 
 /// A bound program.
@@ -28,6 +30,8 @@ pub struct Loops {
     pub observations: Vec<Observation>,
     /// Random arrays that hold some elements of a variable whose elements have different roles.
     pub parts: std::collections::HashMap<ArrayId, PartOf>,
+    /// The differential equations that `DenseKind::Ode` solves, by number.
+    pub equations: Vec<Equation>,
 }
 
 /// An observed variable, or an `observe` statement.
@@ -46,6 +50,25 @@ pub struct PartOf {
     pub shape: Vec<usize>,
     /// The elements, by their flat index from 0, in the order in which the array holds them.
     pub elements: Vec<usize>,
+}
+
+/// A differential equation dy/dt = f(t, y, p): a program of its own, which reads data and the point (t, y, p) alone.
+#[derive(Debug, Clone)]
+pub struct Equation {
+    /// The model's name of f.
+    pub name: String,
+    /// How it is solved.
+    pub settings: Settings,
+    /// The point, in one array of kind `Argument`.
+    pub point: ArrayId,
+    /// What computes dy/dt.
+    pub statements: Vec<Statement>,
+    /// dy/dt, a `Let` array.
+    pub derivative: ArrayId,
+    /// Where it starts, for messages.
+    pub start_time: Scalar,
+    /// The times, for messages.
+    pub times_span: Span,
 }
 
 /// An array of [`Loops`].
@@ -89,6 +112,8 @@ pub enum ArrayKind {
     Var,
     /// A random variable that is not in the data.
     Random(Role),
+    /// What the program of a differential equation is called with.
+    Argument,
 }
 
 /// What is done about a random variable that is not in the data.
@@ -181,6 +206,9 @@ pub enum DenseKind {
     MultiNormal { size: usize },
     /// Any other operation that stores; its outputs stand one after the other in one array.
     Packed(Dense),
+    /// The solution of an equation from the first point (t₀, y₀, p) at some times: a row of the output for each time,
+    /// then one whose first element is for the gradient.
+    Ode(Ode),
 }
 
 /// A statement.

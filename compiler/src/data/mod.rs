@@ -22,6 +22,7 @@ mod linear;
 pub mod loops;
 mod missing;
 mod mixture;
+mod ode;
 mod ordered;
 mod print;
 pub mod pull;

@@ -20,9 +20,19 @@ pub fn print(loops: &Loops) -> String {
             ArrayKind::Var => "var",
             ArrayKind::Random(Role::Inferred) => "inferred",
             ArrayKind::Random(Role::Simulated) => "simulated",
+            ArrayKind::Argument => "argument",
         };
         let line = format!("{kind} {}{}", printer.names[id], shape(&array.shape));
         printer.line(&line);
+    }
+    for equation in &loops.equations {
+        let (point, derivative) = (equation.point.0 as usize, equation.derivative.0 as usize);
+        let line = format!(
+            "equation {} of {} for {}",
+            equation.name, printer.names[point], printer.names[derivative]
+        );
+        printer.line(&line);
+        printer.inner(&equation.statements);
     }
     printer.statements(&loops.statements);
     for report in &loops.reports {
@@ -129,8 +139,14 @@ impl Printer<'_> {
                         DenseKind::SolveLowerTransposed { .. } => "solve_lower_transposed",
                         DenseKind::MultiNormal { .. } => "multi_normal",
                         DenseKind::Packed(operation) => operation.name(),
+                        DenseKind::Ode(_) => "ode",
                     };
-                    let line = format!("{} = {name}({})", self.place(output), inputs.join(", "));
+                    let mut arguments = inputs;
+                    if let DenseKind::Ode(ode) = operation {
+                        let equation = &self.loops.equations[ode.equation as usize];
+                        arguments.insert(0, equation.name.clone());
+                    }
+                    let line = format!("{} = {name}({})", self.place(output), arguments.join(", "));
                     self.line(&line);
                 }
                 Statement::Random(random) => {

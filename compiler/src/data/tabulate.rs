@@ -201,7 +201,7 @@ impl Tabulator<'_> {
             return None;
         }
         let mut values = vec![0.0; length];
-        let mut interpreter = Interpreter::new(&self.loops.arrays, self.loops.indices.len());
+        let mut interpreter = Interpreter::new(self.loops);
         let filled = interpreter.for_each(&binders, &mut |interpreter| {
             let position = free
                 .iter()

@@ -7,12 +7,13 @@ use std::rc::Rc;
 
 use super::bind::Bound;
 use super::expand::{UNNAMED, out_of_range, rounds_text, without_place};
-use super::fold::{FoldError, Interpreter, is_data_only};
+use super::fold::{FoldError, Interpreter, is_data_only, is_known_array};
 use super::interval::Ranges;
 use super::loops::{
-    ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Scalar, Statement, Term, walk_statements,
-    walk_support,
+    ArrayId, ArrayKind, Binder, DenseKind, IndexId, Loops, Node, Place, Scalar, Statement, Term,
+    walk_statements, walk_support,
 };
+use crate::math::primitive::Ode;
 use crate::source::{Diagnostic, Span};
 
 /// At most this many messages.
@@ -22,6 +23,9 @@ const MOST_ERRORS: usize = 5;
 pub fn verify(loops: &Loops, ranges: &Ranges, bound: &Bound) -> Vec<Diagnostic> {
     let mut tracked = HashMap::new();
     sequential(&loops.statements, loops, false, &mut tracked);
+    for equation in &loops.equations {
+        sequential(&equation.statements, loops, false, &mut tracked);
+    }
     let mut verifier = Verifier {
         loops,
         ranges,
@@ -32,8 +36,10 @@ pub fn verify(loops: &Loops, ranges: &Ranges, bound: &Bound) -> Vec<Diagnostic> 
         diagnostics: Vec::new(),
         said: HashSet::new(),
     };
-    let mut interpreter = Interpreter::new(&loops.arrays, loops.indices.len());
-    match verifier.run(&loops.statements, &mut interpreter) {
+    let mut interpreter = Interpreter::new(loops);
+    let bodies = loops.equations.iter().map(|equation| &equation.statements);
+    let mut all = bodies.chain([&loops.statements]);
+    match all.try_for_each(|statements| verifier.run(statements, &mut interpreter)) {
         Ok(()) | Err(FoldError::Undefined { .. }) => {}
         Err(FoldError::OutOfRange {
             array,
@@ -44,6 +50,10 @@ pub fn verify(loops: &Loops, ranges: &Ranges, bound: &Bound) -> Vec<Diagnostic> 
             verifier
                 .diagnostics
                 .push(out_of_range(loops, bound, array, index, length, span, &[]));
+        }
+        Err(FoldError::Unsolved { equation, failure }) => {
+            let diagnostic = super::ode::unsolved(loops, equation, failure);
+            verifier.diagnostics.push(diagnostic);
         }
         Err(error) => verifier.diagnostics.push(without_place(error)),
     }
@@ -168,11 +178,18 @@ impl<'a> Verifier<'a> {
                     self.scalar(value, interpreter)?;
                     self.define(*array, indices, interpreter)?;
                 }
-                Statement::Dense { inputs, output, .. } => {
+                Statement::Dense {
+                    operation,
+                    inputs,
+                    output,
+                } => {
                     for place in inputs.iter().chain([output]) {
                         for index in &place.prefix {
                             self.scalar(index, interpreter)?;
                         }
+                    }
+                    if let DenseKind::Ode(ode) = operation {
+                        self.times(*ode, &inputs[1], interpreter)?;
                     }
                 }
                 Statement::Random(random) => {
@@ -188,6 +205,28 @@ impl<'a> Verifier<'a> {
                 }
                 Statement::Term(term) => self.term(term, interpreter)?,
             }
+        }
+        Ok(())
+    }
+
+    /// Times that data decide must not decrease, nor lie before the start.
+    fn times(
+        &mut self,
+        ode: Ode,
+        place: &Place,
+        interpreter: &mut Interpreter,
+    ) -> Result<(), FoldError> {
+        if self.full() || !is_known_array(&self.loops.arrays, place.array, &HashSet::new()) {
+            return Ok(());
+        }
+        let equation = &self.loops.equations[ode.equation as usize];
+        let start = self.known(&equation.start_time, interpreter)?;
+        let times = interpreter.elements(place, ode.times)?;
+        if let Some(diagnostic) = super::ode::bad_times(equation, start, &times)
+            && self.said.insert(equation.times_span)
+        {
+            let diagnostic = self.rounds_note(diagnostic, interpreter);
+            self.diagnostics.push(diagnostic);
         }
         Ok(())
     }
@@ -382,6 +421,7 @@ impl<'a> Verifier<'a> {
         arrays.iter().any(|array| tracked.contains(array))
             || all.iter().any(|scalar| self.is_suspicious(scalar))
             || data_conditions(self.loops, statements)
+            || super::ode::occurs(statements)
     }
 
     fn is_suspicious(&mut self, scalar: &Scalar) -> bool {

@@ -60,8 +60,8 @@ pub(crate) struct Lowerer<'a> {
     pub(super) scopes: Vec<Scope>,
     pub(super) volatile: HashMap<*const Node, bool>,
     live: HashSet<ArrayId>,
-    storage: HashMap<ArrayId, (BufferId, usize)>,
-    loop_depth: usize,
+    pub(super) storage: HashMap<ArrayId, (BufferId, usize)>,
+    pub(super) loop_depth: usize,
     guarded: bool,
     /// Arrays that the open outermost loop stores into.
     pub(super) filling: HashSet<ArrayId>,
@@ -69,6 +69,8 @@ pub(crate) struct Lowerer<'a> {
     described: HashMap<u32, u32>,
     /// Where the draws of each observation begin in the output.
     pub(super) observation_offsets: Vec<usize>,
+    /// The numbers in the graph of the equations lowered so far.
+    pub(super) equations: HashMap<u32, u32>,
 }
 
 /// What is known in one open block of the graph.
@@ -118,6 +120,7 @@ impl<'a> Lowerer<'a> {
             filling: HashSet::new(),
             described: HashMap::new(),
             observation_offsets: Vec::new(),
+            equations: HashMap::new(),
         }
     }
 
@@ -407,6 +410,7 @@ impl<'a> Lowerer<'a> {
                 0,
             ),
             ArrayKind::Random(_) => self.random_storage(id),
+            ArrayKind::Argument => unreachable!("the program of an equation declares its point"),
         };
         self.storage.insert(id, buffer);
         buffer
@@ -492,6 +496,9 @@ impl<'a> Lowerer<'a> {
             regions.push(self.region(place, length)?);
         }
         let whole = self.region(output, operation.output_length())?;
+        if let DenseKind::Ode(ode) = operation {
+            return self.ode(ode, regions, whole);
+        }
         let (dense, outputs) = match operation {
             DenseKind::Product {
                 rows,
@@ -538,6 +545,7 @@ impl<'a> Lowerer<'a> {
                 }
                 (dense, outputs)
             }
+            DenseKind::Ode(_) => unreachable!("lowered above"),
         };
         if regions.iter().any(|region| region.length == 0) {
             return self.dense_of_nothing(operation, outputs);

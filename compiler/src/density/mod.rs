@@ -4,6 +4,7 @@
 
 mod live;
 pub(crate) mod lower;
+mod ode;
 mod pointwise;
 mod random;
 mod scalars;

@@ -4,7 +4,7 @@
 //! eq. 5.9), and so do the decompositions. Operations that add to their output are differentiated too, so that the set is closed.
 
 use crate::math::graph::{BufferId, BufferKind, Region};
-use crate::math::primitive::Dense;
+use crate::math::primitive::{Dense, Ode};
 
 use super::Differentiator;
 
@@ -47,6 +47,7 @@ impl Differentiator<'_> {
             | Dense::EigenSymmetric { .. }
             | Dense::Qr { .. }
             | Dense::Sort { .. } => self.decomposition(operation, inputs, outputs),
+            Dense::Ode(ode) => self.ode(ode, inputs, outputs),
             Dense::AddCholeskyAdjoint { .. }
             | Dense::SubtractLowerOuter { .. }
             | Dense::AddMultiNormalAdjoint { .. }
@@ -54,7 +55,8 @@ impl Differentiator<'_> {
             | Dense::AddDeterminantAdjoint { .. }
             | Dense::AddEigenSymmetricAdjoint { .. }
             | Dense::AddQrAdjoint { .. }
-            | Dense::AddSortAdjoint { .. } => {
+            | Dense::AddSortAdjoint { .. }
+            | Dense::AddOdeAdjoint { .. } => {
                 panic!("{operation:?} stands in gradients only, which are not differentiated again")
             }
         }
@@ -329,5 +331,19 @@ impl Differentiator<'_> {
             .map(|region| self.adjoint_region(region))
             .collect();
         self.builder.dense(reverse, read, targets);
+    }
+
+    /// The solver goes back through the steps it kept; see `likelier_runtime::math::ode`.
+    fn ode(&mut self, ode: Ode, inputs: &[Region], outputs: &[Region]) {
+        let with_times = self.is_active_region(&inputs[1]);
+        let mut read = self.regions(inputs);
+        read.extend(self.regions(outputs));
+        read.push(self.adjoint_region(&outputs[0]));
+        let mut written = vec![self.adjoint_region(&inputs[0])];
+        if with_times {
+            written.push(self.adjoint_region(&inputs[1]));
+        }
+        let operation = Dense::AddOdeAdjoint { ode, with_times };
+        self.builder.dense(operation, read, written);
     }
 }

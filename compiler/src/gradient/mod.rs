@@ -104,6 +104,9 @@ impl<'a> Differentiator<'a> {
         for statement in &graph.statements {
             self.builder.statement(statement.as_str());
         }
+        for equation in &graph.equations {
+            self.builder.equation(equation.clone());
+        }
         for buffer in &graph.buffers {
             self.builder
                 .buffer(buffer.name.as_str(), buffer.length, buffer.kind.clone());

@@ -2,6 +2,7 @@
 
 use std::mem::offset_of;
 
+use likelier_runtime::math::ode::Workspace;
 use likelier_runtime::random::Stream;
 
 /// The addresses a native program works on.
@@ -25,6 +26,8 @@ pub(super) struct Context {
     pub parts: *mut f64,
     /// Random numbers of forward programs.
     pub stream: *mut Stream,
+    /// This thread's solutions of differential equations.
+    pub trajectories: *mut Workspace,
 }
 
 /// Offsets of the fields, in bytes.

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use cranelift::codegen::ir::{self, BlockArg, FuncRef, InstBuilder, MemFlagsData};
 use cranelift::frontend::{FunctionBuilder, Variable};
 use cranelift::prelude::{AbiParam, IntCC, types};
-use cranelift_module::{Linkage, Module};
+use cranelift_module::{FuncId, Linkage, Module};
 
 use crate::math::graph::{
     Block, BufferId, BufferKind, Constant, Graph, Instruction, Part, Region, Value,
@@ -17,7 +17,7 @@ use crate::math::primitive::{Dense, Operation};
 
 use super::layout::{Layout, Place};
 use super::native::JitError;
-use super::{blocks, context, kernels, layout, operations, symbols};
+use super::{blocks, context, kernels, layout, ode, operations, symbols};
 
 /// Writes a graph's code into an empty function of one pointer argument.
 pub(super) fn emit(
@@ -26,6 +26,7 @@ pub(super) fn emit(
     builder: FunctionBuilder,
     module: &mut dyn Module,
     lowering: blocks::Lowering,
+    equations: &[ode::Functions],
 ) -> Result<(), JitError> {
     let mut emitter = Emitter {
         graph,
@@ -33,6 +34,7 @@ pub(super) fn emit(
         builder,
         module,
         lowering,
+        equations,
         context: ir::Value::from_u32(0),
         bases: HashMap::new(),
         values: vec![None; graph.types.len()],
@@ -53,7 +55,9 @@ pub(super) struct Emitter<'a> {
     pub builder: FunctionBuilder<'a>,
     module: &'a mut dyn Module,
     pub lowering: blocks::Lowering,
-    context: ir::Value,
+    /// The functions of the graph's equations.
+    pub equations: &'a [ode::Functions],
+    pub context: ir::Value,
     /// The pointers of the context that the program uses.
     bases: HashMap<i32, ir::Value>,
     values: Vec<Option<ir::Value>>,
@@ -308,6 +312,14 @@ impl Emitter<'_> {
         Ok(self.builder.inst_results(call).first().copied())
     }
 
+    /// The address of a function of this module.
+    pub fn function_address(&mut self, function: FuncId) -> ir::Value {
+        let function = self
+            .module
+            .declare_func_in_func(function, self.builder.func);
+        self.builder.ins().func_addr(types::I64, function)
+    }
+
     /// The base of a buffer in memory, and the byte offset of its first element.
     pub fn origin(&self, buffer: BufferId) -> (ir::Value, usize) {
         match self.layout.place(buffer) {
@@ -514,6 +526,9 @@ impl Emitter<'_> {
         inputs: &[Region],
         outputs: &[Region],
     ) -> Result<(), JitError> {
+        if let Dense::Ode(ode) | Dense::AddOdeAdjoint { ode, .. } = operation {
+            return self.ode(operation, ode, inputs, outputs);
+        }
         let (name, sizes, work) = kernels::dense(operation);
         let mut arguments = Vec::with_capacity(8);
         for size in sizes {

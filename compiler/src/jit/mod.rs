@@ -17,6 +17,7 @@ mod kernels;
 mod layout;
 mod model;
 mod native;
+mod ode;
 mod operations;
 mod symbols;
 

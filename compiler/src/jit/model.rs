@@ -220,7 +220,10 @@ impl Evaluator for NativeEvaluator<'_> {
         } else {
             format!("a log density of {sum}")
         };
-        Some(format!("{description} has {value}"))
+        let cause = outcome
+            .unsolved
+            .map_or(String::new(), |unsolved| format!(", because {unsolved}"));
+        Some(format!("{description} has {value}{cause}"))
     }
 }
 

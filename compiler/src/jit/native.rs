@@ -8,17 +8,18 @@ use cranelift::frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift::prelude::{AbiParam, types};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
+use likelier_runtime::math::ode::Workspace;
 use likelier_runtime::random::Stream;
 use thiserror::Error;
 
-use crate::math::graph::{BufferKind, Graph};
+use crate::math::graph::{BufferKind, Equation, Graph};
 use crate::math::primitive::{DRAWS, TABLE};
 
 use super::blocks::Lowering;
 use super::context::{Context, FIXED_PARTS};
 use super::cpu::CpuLevel;
 use super::layout::{Arena, Layout};
-use super::{emit, kernels, symbols};
+use super::{emit, kernels, ode, symbols};
 
 /// Graphs beyond this many instructions in one model are compiled with the quick register allocator: the good one is
 /// superlinear in blocks (about 1 s for 100 000 instructions of loops, 60 ms with the quick one).
@@ -50,7 +51,7 @@ unsafe impl Sync for Native {}
 unsafe impl Send for Native {}
 
 struct Program {
-    entry: unsafe extern "C" fn(*const Context),
+    entry: ode::Entry,
     scratch: usize,
     dimension: usize,
     soft_count: usize,
@@ -79,7 +80,10 @@ pub struct Arguments<'a> {
 }
 
 /// Working memory of one thread.
-pub struct Scratch(Aligned);
+pub struct Scratch {
+    memory: Aligned,
+    trajectories: Workspace,
+}
 
 impl Native {
     /// Compiles programs, with the names that appear in profiles and listings.
@@ -113,11 +117,7 @@ impl Native {
                 let address = module.get_finalized_function(function);
                 Program {
                     // SAFETY: the function was just compiled with this signature.
-                    entry: unsafe {
-                        std::mem::transmute::<*const u8, unsafe extern "C" fn(*const Context)>(
-                            address,
-                        )
-                    },
+                    entry: unsafe { std::mem::transmute::<*const u8, ode::Entry>(address) },
                     scratch,
                     dimension: graph.dimension,
                     soft_count: graph.soft_count,
@@ -151,7 +151,10 @@ impl Native {
             .map(|program| program.scratch)
             .max()
             .unwrap_or(0);
-        Scratch(Aligned::zeroed(bytes))
+        Scratch {
+            memory: Aligned::zeroed(bytes),
+            trajectories: Workspace::default(),
+        }
     }
 
     /// Number of values a program writes to its output.
@@ -166,7 +169,7 @@ impl Native {
     pub fn run(&self, program: usize, scratch: &mut Scratch, arguments: Arguments) {
         let program = &self.programs[program];
         assert!(
-            scratch.0.bytes() >= program.scratch,
+            scratch.memory.bytes() >= program.scratch,
             "scratch of another model"
         );
         assert_eq!(
@@ -198,18 +201,20 @@ impl Native {
             );
             arguments.gradient.fill(0.0);
         }
+        scratch.trajectories.clear();
         let context = Context {
             position: arguments.position.as_ptr(),
             gradient: arguments.gradient.as_mut_ptr(),
             given: arguments.given.as_ptr(),
             output: arguments.output.as_mut_ptr(),
-            scratch: scratch.0.start().cast_mut(),
+            scratch: scratch.memory.start().cast_mut(),
             data: self.data.start(),
             weights: arguments.weights.as_ptr(),
             parts: arguments.parts.as_mut_ptr(),
             stream: arguments
                 .stream
                 .map_or(std::ptr::null_mut(), std::ptr::from_mut),
+            trajectories: &raw mut scratch.trajectories,
         };
         // SAFETY: the code reads and writes within the lengths checked above and within its data and scratch, whose
         // sizes it was compiled for; mutable slices and scratch are borrowed for the whole call; it does not unwind.
@@ -281,7 +286,8 @@ fn new_module(cpu: CpuLevel, size: usize) -> Result<JITModule, JitError> {
         .iter()
         .filter_map(|entry| symbols::elementary(entry.operation));
     let draws = DRAWS.iter().map(|row| symbols::draw(row.1));
-    for symbol in elementary.chain(draws).chain(kernels::symbols(cpu)) {
+    let others = kernels::symbols(cpu).into_iter().chain(ode::symbols());
+    for symbol in elementary.chain(draws).chain(others) {
         builder.symbol(symbol.name, symbol.address);
     }
     Ok(JITModule::new(builder))
@@ -305,11 +311,46 @@ fn build(
             &code.func.signature,
         )
         .map_err(failed)?;
+    let mut equations = Vec::new();
+    for (number, equation) in graph.equations.iter().enumerate() {
+        let name = format!("{name}, equation {number}");
+        equations.push(functions(module, &name, equation, arena, lowering)?);
+    }
     let mut layout = Layout::new(graph, arena);
     let mut context = FunctionBuilderContext::new();
     let builder = FunctionBuilder::new(&mut code.func, &mut context);
-    emit::emit(graph, &mut layout, builder, module, lowering)?;
+    emit::emit(graph, &mut layout, builder, module, lowering, &equations)?;
     Ok((code, function, layout.scratch))
+}
+
+/// Defines the functions of an equation.
+fn functions(
+    module: &mut JITModule,
+    name: &str,
+    equation: &Equation,
+    arena: &mut Arena,
+    lowering: Lowering,
+) -> Result<ode::Functions, JitError> {
+    let mut define = |part: &str, graph: &Graph| -> Result<(FuncId, usize), JitError> {
+        let name = format!("{name}, {part}");
+        let (mut code, function, scratch) = build(module, &name, graph, arena, lowering)?;
+        module
+            .define_function(function, &mut code)
+            .map_err(failed)?;
+        Ok((function, scratch))
+    };
+    let (derivative, mut most) = define("derivative", &equation.derivative)?;
+    let mut adjoint = None;
+    if let Some(graph) = &equation.adjoint {
+        let (function, scratch) = define("adjoint", graph)?;
+        adjoint = Some(function);
+        most = most.max(scratch);
+    }
+    Ok(ode::Functions {
+        derivative,
+        adjoint,
+        scratch: most,
+    })
 }
 
 /// Memory that starts on a cache line.

@@ -3,9 +3,11 @@
 //! out of every loop it does not depend on. Nothing pure is moved out of an `If`, whose point is to save work.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use super::graph::{
-    Block, Buffer, BufferId, BufferKind, Constant, Graph, Instruction, Part, Region, Type, Value,
+    Block, Buffer, BufferId, BufferKind, Constant, Equation, Graph, Instruction, Part, Region,
+    Type, Value,
 };
 use super::primitive::{Dense, Draw, Operation};
 
@@ -145,6 +147,12 @@ impl Builder {
     pub fn statement(&mut self, description: impl Into<String>) -> u32 {
         self.graph.statements.push(description.into());
         self.graph.statements.len() as u32 - 1
+    }
+
+    /// The number that `Dense::Ode` takes for an equation.
+    pub fn equation(&mut self, equation: Arc<Equation>) -> u32 {
+        self.graph.equations.push(equation);
+        self.graph.equations.len() as u32 - 1
     }
 
     /// A literal real.

@@ -9,6 +9,8 @@
 
 use std::sync::Arc;
 
+use likelier_runtime::math::ode::Settings;
+
 use super::primitive::{Dense, Draw, Operation};
 
 /// A program: its arrays and one block of instructions.
@@ -26,6 +28,23 @@ pub struct Graph {
     pub dimension: usize,
     /// What the statement numbers of `AddPart` stand for, such as `line 7: y ~ normal(mu, sigma)`.
     pub statements: Vec<String>,
+    /// The differential equations that `Dense::Ode` solves, by number.
+    pub equations: Vec<Arc<Equation>>,
+}
+
+/// A differential equation dy/dt = f(t, y, p): programs of their own, whose position is the point (t, y, p).
+#[derive(Debug)]
+pub struct Equation {
+    /// The model's name of f.
+    pub name: String,
+    /// Length of y.
+    pub states: usize,
+    /// How it is solved.
+    pub settings: Settings,
+    /// dy/dt, in its output.
+    pub derivative: Graph,
+    /// The gradient of w · dy/dt, for given weights w; for adjoints and implicit methods.
+    pub adjoint: Option<Graph>,
 }
 
 /// A scalar computed once per execution of the block that defines it.
@@ -268,7 +287,14 @@ impl Graph {
 
     /// Number of instructions, nested ones included: what compile time depends on.
     pub fn size(&self) -> usize {
-        self.body.size()
+        self.body.size() + self.programs().map(Graph::size).sum::<usize>()
+    }
+
+    /// The programs of its equations.
+    pub fn programs(&self) -> impl Iterator<Item = &Graph> {
+        self.equations
+            .iter()
+            .flat_map(|equation| [&equation.derivative].into_iter().chain(&equation.adjoint))
     }
 }
 

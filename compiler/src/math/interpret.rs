@@ -3,15 +3,17 @@
 //! travel as exact reals, as in the table of primitives. What has not been stored yet reads as NaN, so that a use
 //! before its time shows.
 
+use likelier_runtime::math::ode::Workspace;
 use likelier_runtime::random::Stream;
 use likelier_runtime::target::{Parts, Weights};
 
 use super::graph::{
     Block, BufferId, BufferKind, Constant, Graph, Instruction, Part, Region, Value,
 };
-use super::primitive::Draw;
+use super::primitive::{Dense, Draw};
 
 pub(crate) mod dense;
+mod ode;
 
 /// What a program starts from.
 pub struct Inputs<'a> {
@@ -39,6 +41,8 @@ pub struct Outcome {
     pub first_not_finite: Option<u32>,
     /// Whether a matrix of finite numbers that must be positive definite was not, before that.
     pub indefinite_matrix: bool,
+    /// The differential equation that was the last to have no solution, and why.
+    pub unsolved: Option<String>,
 }
 
 impl Outcome {
@@ -80,6 +84,8 @@ pub fn interpret(graph: &Graph, inputs: Inputs) -> Outcome {
         contributions: vec![0.0; graph.statements.len()],
         first_not_finite: None,
         indefinite_matrix: false,
+        trajectories: Workspace::default(),
+        unsolved: None,
     };
     interpreter.block(&graph.body);
     interpreter.outcome()
@@ -95,6 +101,8 @@ struct Interpreter<'a> {
     contributions: Vec<f64>,
     first_not_finite: Option<u32>,
     indefinite_matrix: bool,
+    trajectories: Workspace,
+    unsolved: Option<String>,
 }
 
 impl Interpreter<'_> {
@@ -114,6 +122,7 @@ impl Interpreter<'_> {
             contributions: self.contributions,
             first_not_finite: self.first_not_finite,
             indefinite_matrix: self.indefinite_matrix,
+            unsolved: self.unsolved,
         }
     }
 
@@ -236,7 +245,12 @@ impl Interpreter<'_> {
                 let inputs: Vec<_> = inputs.iter().map(|region| self.region(region)).collect();
                 let mut results: Vec<_> =
                     outputs.iter().map(|region| self.region(region)).collect();
-                dense::evaluate(*operation, &inputs, &mut results);
+                match operation {
+                    Dense::Ode(_) | Dense::AddOdeAdjoint { .. } => {
+                        self.ode(*operation, &inputs, &mut results);
+                    }
+                    _ => dense::evaluate(*operation, &inputs, &mut results),
+                }
                 if self.first_not_finite.is_none() && dense::is_indefinite(*operation, &inputs) {
                     self.indefinite_matrix = true;
                 }

@@ -330,6 +330,25 @@ pub enum Dense {
     Sort { size: usize },
     /// inputs the places, the adjoint of the sorted numbers; adds the adjoint of the vector.
     AddSortAdjoint { size: usize },
+    /// inputs the first point (t₀, y₀, p) and the times; outputs the solution of an equation of the graph at these times
+    /// (times × states), and one number under which the adjoint finds the trajectory. NaN where there is no solution.
+    Ode(Ode),
+    /// inputs those of `Ode`, its outputs and the adjoint of the solution; adds the adjoint of the first point (first
+    /// output), and of the times if there is a second output.
+    AddOdeAdjoint { ode: Ode, with_times: bool },
+}
+
+/// A differential equation to be solved, with its sizes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Ode {
+    /// A number of [`Graph::equations`](super::graph::Graph::equations).
+    pub equation: u32,
+    /// Length of y.
+    pub states: usize,
+    /// Length of a point (t, y, p).
+    pub point: usize,
+    /// Number of times.
+    pub times: usize,
 }
 
 impl Dense {
@@ -392,6 +411,13 @@ impl Dense {
             }
             Dense::Sort { size } => (vec![size], vec![size; 2]),
             Dense::AddSortAdjoint { size } => (vec![size; 2], vec![size]),
+            Dense::Ode(ode) => (vec![ode.point, ode.times], vec![ode.times * ode.states, 1]),
+            Dense::AddOdeAdjoint { ode, with_times } => {
+                let solution = ode.times * ode.states;
+                let mut outputs = vec![ode.point];
+                outputs.extend(with_times.then_some(ode.times));
+                (vec![ode.point, ode.times, solution, 1, solution], outputs)
+            }
         }
     }
 
@@ -420,6 +446,8 @@ impl Dense {
             AddQrAdjoint { .. } => "add_qr_adjoint",
             Sort { .. } => "sort",
             AddSortAdjoint { .. } => "add_sort_adjoint",
+            Ode(_) => "ode",
+            AddOdeAdjoint { .. } => "add_ode_adjoint",
         }
     }
 
@@ -439,6 +467,7 @@ impl Dense {
                 | AddEigenSymmetricAdjoint { .. }
                 | AddQrAdjoint { .. }
                 | AddSortAdjoint { .. }
+                | AddOdeAdjoint { .. }
         )
     }
 }

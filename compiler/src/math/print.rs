@@ -22,6 +22,19 @@ pub fn print(graph: &Graph) -> String {
     };
     printer.header();
     printer.block(&graph.body);
+    for (number, equation) in graph.equations.iter().enumerate() {
+        let name = &equation.name;
+        let parts = [("derivative", Some(&equation.derivative))];
+        for (part, program) in parts
+            .into_iter()
+            .chain([("adjoint", equation.adjoint.as_ref())])
+        {
+            if let Some(program) = program {
+                let _ = writeln!(printer.text, "equation {number}, {name}: {part}");
+                printer.text.push_str(&print(program));
+            }
+        }
+    }
     printer.text
 }
 

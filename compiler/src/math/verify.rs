@@ -8,7 +8,8 @@
 use super::graph::{
     Block, BufferId, BufferKind, Constant, Graph, Instruction, Part, Region, Type, Value,
 };
-use super::primitive::{DRAWS, Dense};
+use super::primitive::{DRAWS, Dense, Ode};
+use likelier_runtime::math::ode::Method;
 
 /// Checks a graph; the error says which rule an instruction breaks.
 pub fn verify(graph: &Graph) -> Result<(), String> {
@@ -31,7 +32,8 @@ pub fn verify(graph: &Graph) -> Result<(), String> {
             ));
         }
     }
-    verifier.block(&graph.body)
+    verifier.block(&graph.body)?;
+    graph.programs().try_for_each(verify)
 }
 
 /// Panics if a graph that a stage made is malformed; costs nothing in release builds.
@@ -249,6 +251,24 @@ impl Verifier<'_> {
         }
     }
 
+    fn ode(&self, op: Dense, ode: Ode) -> Result<(), String> {
+        let Some(equation) = self.graph.equations.get(ode.equation as usize) else {
+            return Err(format!("there is no equation {}", ode.equation));
+        };
+        let needs_adjoint =
+            matches!(op, Dense::AddOdeAdjoint { .. }) || equation.settings.method == Method::Stiff;
+        let dimensions = [&equation.derivative].into_iter().chain(&equation.adjoint);
+        if equation.states != ode.states
+            || dimensions
+                .map(|program| program.dimension)
+                .any(|size| size != ode.point)
+            || (needs_adjoint && equation.adjoint.is_none())
+        {
+            return Err(format!("{op:?} does not fit its equation"));
+        }
+        Ok(())
+    }
+
     fn dense(&self, op: Dense, inputs: &[Region], outputs: &[Region]) -> Result<(), String> {
         let (expected_inputs, expected_outputs) = op.lengths();
         for (regions, expected) in [(inputs, expected_inputs), (outputs, expected_outputs)] {
@@ -256,6 +276,9 @@ impl Verifier<'_> {
             if found != expected {
                 return Err(format!("{op:?} has regions of {found:?}, not {expected:?}"));
             }
+        }
+        if let Dense::Ode(ode) | Dense::AddOdeAdjoint { ode, .. } = op {
+            self.ode(op, ode)?;
         }
         for region in inputs.iter().chain(outputs) {
             self.buffer(region.buffer, region.offset)?;

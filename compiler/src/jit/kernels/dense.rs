@@ -96,6 +96,9 @@ pub(in super::super) fn dense(operation: Dense) -> (&'static str, Vec<usize>, us
         ),
         Dense::Sort { size } => ("likelier_dense_sort", vec![size], 0),
         Dense::AddSortAdjoint { size } => ("likelier_dense_add_sort_adjoint", vec![size], 0),
+        Dense::Ode(_) | Dense::AddOdeAdjoint { .. } => {
+            unreachable!("differential equations have functions of their own to call")
+        }
     }
 }
 
