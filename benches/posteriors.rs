@@ -1,4 +1,4 @@
-//! Compile time (text and data to native code) and one log density with gradient, for the twelve posteriors of
+//! Compile time (text and data to native code) and one log density with gradient, for the thirteen posteriors of
 //! `tests/posteriordb` and the examples. Run with `cargo bench`; compare figures taken in one run. Models whose data are
 //! not beside the project are skipped.
 
@@ -8,7 +8,7 @@ use likelier::{Dataset, Model, Options};
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Parts, Target, Weights};
 
-const MODELS: [(&str, &str); 12] = [
+const MODELS: [(&str, &str); 13] = [
     (
         "eight_schools_noncentered",
         "eight_schools-eight_schools_noncentered",
@@ -24,6 +24,7 @@ const MODELS: [(&str, &str); 12] = [
     ("diamonds", "diamonds-diamonds"),
     ("logmesquite_logvash", "mesquite-logmesquite_logvash"),
     ("blr", "sblri-blr"),
+    ("lotka_volterra", "hudson_lynx_hare-lotka_volterra"),
 ];
 
 fn main() {
