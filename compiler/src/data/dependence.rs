@@ -37,7 +37,7 @@ pub fn roles(
         .collect();
     let mut backward = Backward {
         loops,
-        interpreter: Interpreter::new(&loops.arrays, loops.indices.len()),
+        interpreter: Interpreter::new(loops),
         needed,
         reads: HashMap::new(),
         work: 0,
