@@ -454,7 +454,7 @@ pub(super) fn bad_times(
     let mut before = start.unwrap_or(f64::NEG_INFINITY);
     let mut element = None;
     for (i, &time) in times.iter().enumerate() {
-        if !(time >= before && time.is_finite()) {
+        if !time.is_finite() || time < before {
             element = Some(i);
             break;
         }

@@ -1,6 +1,8 @@
 //! Differential equations in native code: the right-hand side and its adjoint are functions of their own, called like any
 //! program with a context; the solver is a function of the runtime that native code calls with their addresses.
 #![allow(unsafe_code)]
+// The functions that native code calls take addresses one by one.
+#![allow(clippy::too_many_arguments)]
 
 use cranelift::codegen::ir::InstBuilder;
 use cranelift::prelude::types;

@@ -94,10 +94,10 @@ mod tests {
         assert!(factors.factor(3, scale, &a));
         for transposed in [false, true] {
             let mut b = [0.0; 3];
-            for i in 0..3 {
-                for j in 0..3 {
+            for (i, sum) in b.iter_mut().enumerate() {
+                for (j, x) in x.iter().enumerate() {
                     let value = if transposed { entry(j, i) } else { entry(i, j) };
-                    b[i] += value * x[j];
+                    *sum += value * x;
                 }
             }
             if transposed {

@@ -213,7 +213,7 @@ impl<'a> Stepper<'a> {
             self.tape.extend_from_slice(&self.room.point[1..=states]);
         }
         let error = self.error(h, end);
-        if !(error <= 1.0) {
+        if error.is_nan() || error > 1.0 {
             self.tape.truncate(begin);
             let factor = SAFETY / pow(error, 1.0 / self.tableau.order);
             return Tried::Refused(if factor.is_finite() {
