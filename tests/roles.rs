@@ -319,3 +319,97 @@ fn vectors_that_change_their_length_are_refused_or_drawn_anew() {
     let rows = simulator.along(&[table(&["w.1", "w.2"], &[0.5, 0.5].repeat(5000))], 1);
     assert_drawn(&rows.unwrap(), "w[3]", 1.0 / 3.0, (1.0f64 / 18.0).sqrt());
 }
+
+/// Draws of `x` from a law.
+fn drawn(law: &str) -> Vec<f64> {
+    let text = format!("x[1..20000] ~ {law}\n");
+    let simulator = Simulator::prior("m.ppl", &text, &data("{}"), &options());
+    let simulator = simulator.unwrap_or_else(|e| panic!("{law}: {e}"));
+    simulator.draw(5, 1).values
+}
+
+#[test]
+fn truncated_laws_are_drawn_from() {
+    // Mean and standard deviation between the bounds, by quadrature or summation with SciPy.
+    for (law, low, high, mean, sd) in [
+        (
+            "normal(0, 1) truncated(10, inf)",
+            10.0,
+            1e9,
+            10.0980932339625,
+            0.0963216,
+        ),
+        (
+            "normal(0, 1) truncated(-inf, -10)",
+            -1e9,
+            -10.0,
+            -10.0980932339625,
+            0.0963216,
+        ),
+        ("normal(0, 1) truncated(8, 8.5)", 8.0, 8.5, 8.113_736, 0.102_595),
+        ("normal(1, 2) truncated(0, 3)", 0.0, 3.0, 1.413_262, 0.831_320),
+        (
+            "gamma(shape=2, rate=1) truncated(1, 3)",
+            1.0,
+            3.0,
+            1.8467,
+            0.5607,
+        ),
+        (
+            "gamma(shape=2, rate=1) truncated(20, inf)",
+            20.0,
+            1e9,
+            21.04762,
+            1.04651,
+        ),
+        ("beta(2, 3) truncated(0.5, 1)", 0.5, 1.0, 0.64, 0.101_980),
+        (
+            "student_t(3, 0, 1) truncated(2, inf)",
+            2.0,
+            1e9,
+            f64::NAN,
+            f64::NAN,
+        ),
+        ("poisson(3.0) truncated(2, 5)", 2.0, 5.0, 3.203_125, 1.033_497),
+        ("poisson(3.0) truncated(1, inf)", 1.0, 1e9, 3.157_187, 1.631_232),
+        ("poisson(0.1) truncated(8, inf)", 8.0, 1e9, 8.011_211, 0.106_352),
+        (
+            "binomial(10, 0.3) truncated(-inf, 2)",
+            0.0,
+            2.0,
+            1.5351,
+            0.6404,
+        ),
+    ] {
+        let values = drawn(law);
+        let count = values.len() as f64;
+        assert!(
+            values.iter().all(|v| (low..=high).contains(v)),
+            "{law} leaves its bounds"
+        );
+        let found = values.iter().sum::<f64>() / count;
+        let spread = (values.iter().map(|v| (v - found).powi(2)).sum::<f64>() / count).sqrt();
+        if mean.is_nan() {
+            continue;
+        }
+        assert!(
+            (found - mean).abs() < 5.0 * sd / count.sqrt() + 1e-4,
+            "{law}: mean {found} and not {mean}"
+        );
+        assert!(
+            (spread / sd - 1.0).abs() < 0.06,
+            "{law}: sd {spread} and not {sd}"
+        );
+    }
+}
+
+#[test]
+fn censored_draws_are_recorded_at_the_bounds() {
+    let values = drawn("normal(0, 1) censored(-1, 0.5)");
+    let share = |at: f64| values.iter().filter(|v| **v == at).count() as f64 / values.len() as f64;
+    assert!((share(-1.0) - 0.158_655).abs() < 0.012);
+    assert!((share(0.5) - 0.308_538).abs() < 0.015);
+    assert!(values.iter().all(|v| (-1.0..=0.5).contains(v)));
+    let counts = drawn("poisson(2.0) censored(1, 3)");
+    assert!(counts.iter().all(|v| [1.0, 2.0, 3.0].contains(v)));
+}

@@ -273,6 +273,7 @@ impl Cutter<'_> {
             Token::Name(name) if follows => match name.as_str() {
                 "on" => Token::On,
                 "truncated" => Token::Truncated,
+                "censored" => Token::Censored,
                 "ordered" => Token::Ordered,
                 _ => token,
             },

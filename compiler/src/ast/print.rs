@@ -249,6 +249,13 @@ fn law(law: &Distribution) -> String {
                     expression(upper)
                 ));
             }
+            Modifier::Censored { lower, upper, .. } => {
+                text.push_str(&format!(
+                    " censored({}, {})",
+                    expression(lower),
+                    expression(upper)
+                ));
+            }
             Modifier::Ordered { .. } => text.push_str(" ordered"),
         }
     }

@@ -68,10 +68,11 @@ pub enum Token {
     True,
     #[token("false")]
     False,
-    /// `on`, `from`, `truncated`, `ordered` are names, except where they stand as words of the language.
+    /// `on`, `from`, `truncated`, `censored`, `ordered` are names, except where they stand as words of the language.
     On,
     From,
     Truncated,
+    Censored,
     Ordered,
     #[token("(")]
     ParenOpen,

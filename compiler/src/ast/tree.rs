@@ -141,7 +141,7 @@ pub struct Distribution {
     pub name: Name,
     /// Its arguments.
     pub arguments: Vec<Argument>,
-    /// `truncated(lo, hi)`, `ordered`, in the order written.
+    /// `truncated(lo, hi)`, `censored(lo, hi)`, `ordered`, in the order written.
     pub modifiers: Vec<Modifier>,
 }
 
@@ -150,6 +150,12 @@ pub struct Distribution {
 pub enum Modifier {
     /// `truncated(lo, hi)`: restricted to lo..hi and renormalised; `-inf` and `inf` are allowed.
     Truncated {
+        span: Span,
+        lower: Expression,
+        upper: Expression,
+    },
+    /// `censored(lo, hi)`: values at a bound or beyond it mean that the draw is there or beyond.
+    Censored {
         span: Span,
         lower: Expression,
         upper: Expression,

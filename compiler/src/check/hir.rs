@@ -239,6 +239,8 @@ pub struct Law {
     pub call: DistributionCall,
     /// `truncated(lower, upper)`
     pub truncated: Option<(Expression, Expression)>,
+    /// `censored(lower, upper)`
+    pub censored: Option<(Expression, Expression)>,
     /// `ordered`
     pub ordered: bool,
     /// All of it, modifiers included.

@@ -245,47 +245,23 @@ impl Checker<'_> {
         let mut checked = Law {
             call,
             truncated: None,
+            censored: None,
             ordered: false,
             span: law.span,
         };
         for modifier in &law.modifiers {
             match modifier {
                 tree::Modifier::Truncated { span, lower, upper } => {
-                    let lower = self.expression(lower)?;
-                    let upper = self.expression(upper)?;
-                    for bound in [&lower, &upper] {
-                        if bound.ty.element == Element::Bool || bound.ty.rank() > 0 {
-                            return self.wrong_type(
-                                "the bounds of `truncated` are numbers",
-                                bound,
-                                "`-inf` and `inf` leave a side open",
-                            );
-                        }
-                    }
-                    if !draw.sizes.is_empty() || checked.truncated.is_some() {
-                        return self.say(
-                            Diagnostic::error(
-                                "E0234",
-                                "`truncated` applies once, to a distribution of numbers",
-                            )
-                            .at(*span, "")
-                            .help("remove it"),
-                        );
-                    }
-                    if !self.is_cumulative(&checked.call) {
-                        return self.say(
-                            Diagnostic::error(
-                                "E0235",
-                                format!(
-                                    "`{}` has no `cdf`, which `truncated` needs",
-                                    law.name.text
-                                ),
-                            )
-                            .at(*span, "")
-                            .help("use a distribution with a `cdf`, or define one"),
-                        );
-                    }
-                    checked.truncated = Some((lower.to_real(), upper.to_real()));
+                    let is_first = checked.truncated.is_none();
+                    let bounds =
+                        self.modifier("truncated", (*span, lower, upper), is_first, &checked, law)?;
+                    checked.truncated = Some(bounds);
+                }
+                tree::Modifier::Censored { span, lower, upper } => {
+                    let is_first = checked.censored.is_none();
+                    let bounds =
+                        self.modifier("censored", (*span, lower, upper), is_first, &checked, law)?;
+                    checked.censored = Some(bounds);
                 }
                 tree::Modifier::Ordered { span } => {
                     if !draw.sizes.is_empty() || draw.element != Element::Real {
@@ -303,6 +279,49 @@ impl Checker<'_> {
             }
         }
         Ok(checked)
+    }
+
+    /// The bounds of `truncated` or `censored`.
+    fn modifier(
+        &mut self,
+        word: &str,
+        (span, lower, upper): (Span, &tree::Expression, &tree::Expression),
+        is_first: bool,
+        checked: &Law,
+        law: &tree::Distribution,
+    ) -> Checked<(Expression, Expression)> {
+        let lower = self.expression(lower)?;
+        let upper = self.expression(upper)?;
+        for bound in [&lower, &upper] {
+            if bound.ty.element == Element::Bool {
+                return self.wrong_type(
+                    &format!("the bounds of `{word}` are numbers"),
+                    bound,
+                    "`-inf` and `inf` leave a side open",
+                );
+            }
+        }
+        if !self.draw_of(&checked.call).sizes.is_empty() || !is_first {
+            return self.say(
+                Diagnostic::error(
+                    "E0234",
+                    format!("`{word}` applies once, to a distribution of numbers"),
+                )
+                .at(span, "")
+                .help("remove it"),
+            );
+        }
+        if !self.is_cumulative(&checked.call) {
+            return self.say(
+                Diagnostic::error(
+                    "E0235",
+                    format!("`{}` has no `cdf`, which `{word}` needs", law.name.text),
+                )
+                .at(span, "")
+                .help("use a distribution with a `cdf`, or define one"),
+            );
+        }
+        Ok((lower.to_real(), upper.to_real()))
     }
 
     /// The type of a draw, in the terms of its own item.

@@ -182,12 +182,11 @@ impl Printer<'_> {
 
     fn law(&self, law: &Law) -> String {
         let mut text = self.call(&law.call);
-        if let Some((lower, upper)) = &law.truncated {
-            text.push_str(&format!(
-                " truncated({}, {})",
-                self.expression(lower),
-                self.expression(upper)
-            ));
+        for (word, bounds) in [("truncated", &law.truncated), ("censored", &law.censored)] {
+            if let Some((lower, upper)) = bounds {
+                let (lower, upper) = (self.expression(lower), self.expression(upper));
+                text.push_str(&format!(" {word}({lower}, {upper})"));
+            }
         }
         if law.ordered {
             text.push_str(" ordered");

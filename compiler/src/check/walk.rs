@@ -113,7 +113,7 @@ impl Law {
     /// Calls `visit` on all its expressions.
     pub fn expressions<'a>(&'a self, visit: &mut dyn FnMut(&'a Expression)) {
         self.call.expressions(visit);
-        if let Some((lower, upper)) = &self.truncated {
+        for (lower, upper) in self.truncated.iter().chain(&self.censored) {
             visit(lower);
             visit(upper);
         }

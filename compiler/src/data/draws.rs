@@ -1,7 +1,8 @@
 //! The log density of a law at a value, restricted to an interval if it is truncated, and the statements that draw from
-//! it: by the law's own sampler, or for a truncated law by inverting its distribution function between the bounds.
+//! it: by the law's own sampler, or for a truncated law by inverting its distribution function between the bounds
+//! (`inversion.rs`). Censored laws stand in `censoring.rs`.
 
-use super::expand::{BlockKind, Expander, Failure, Outcome};
+use super::expand::{BlockKind, Expander, Outcome};
 use super::loops::{ArrayId, Condition, Scalar, Statement, Support, Term};
 use super::pull::Value;
 use crate::check::hir::{self, Element, Law};
@@ -19,6 +20,9 @@ impl<'a> Expander<'a> {
         check_value: bool,
         span: Span,
     ) -> Outcome<Term> {
+        if let Some(bounds) = &law.censored {
+            return self.censored_term(entered, law, bounds, x, what, span);
+        }
         let mut domain = entered.conditions.clone();
         if check_value {
             self.conditions(entered.draw, &x, what, span, &mut domain)?;
@@ -31,39 +35,48 @@ impl<'a> Expander<'a> {
                 value = Scalar::operation(Operation::Subtract, vec![value, mass]);
             }
             if check_value && let Value::Scalar(x) = &x {
-                let int = entered.draw.element == Element::Int;
-                let x = if int {
-                    Scalar::operation(Operation::IntToReal, vec![x.clone()])
-                } else {
-                    x.clone()
-                };
-                for holds in [
-                    Scalar::operation(Operation::LessEqual, vec![lower.clone(), x.clone()]),
-                    Scalar::operation(Operation::LessEqual, vec![x.clone(), upper.clone()]),
-                ] {
-                    let holds = self.folded(holds, Element::Bool)?;
-                    if holds.as_bool() == Some(false) {
-                        return Err(Diagnostic::error(
-                            "E0430",
-                            format!("{what} lies outside the truncation"),
-                        )
-                        .at(span, "")
-                        .help("widen `truncated(…)`, or look at the data")
-                        .into());
-                    }
-                    if holds.as_bool().is_none() {
-                        let rule = format!("{what} must lie within the truncation");
-                        domain.push(Condition {
-                            holds,
-                            value: x.clone(),
-                            rule,
-                            span,
-                        });
-                    }
-                }
+                let x = as_real(entered, x);
+                self.inside(&x, &lower, &upper, what, span, &mut domain)?;
             }
         }
         Ok(self.term(value, domain, false, span))
+    }
+
+    /// Adds that a value lies between the bounds of a truncation.
+    pub(super) fn inside(
+        &mut self,
+        x: &Scalar,
+        lower: &Scalar,
+        upper: &Scalar,
+        what: &str,
+        span: Span,
+        domain: &mut Vec<Condition>,
+    ) -> Outcome<()> {
+        for holds in [
+            Scalar::operation(Operation::LessEqual, vec![lower.clone(), x.clone()]),
+            Scalar::operation(Operation::LessEqual, vec![x.clone(), upper.clone()]),
+        ] {
+            let holds = self.folded(holds, Element::Bool)?;
+            if holds.as_bool() == Some(false) {
+                return Err(Diagnostic::error(
+                    "E0430",
+                    format!("{what} lies outside the truncation"),
+                )
+                .at(span, "")
+                .help("widen `truncated(…)`, or look at the data")
+                .into());
+            }
+            if holds.as_bool().is_none() {
+                let rule = format!("{what} must lie within the truncation");
+                domain.push(Condition {
+                    holds,
+                    value: x.clone(),
+                    rule,
+                    span,
+                });
+            }
+        }
+        Ok(())
     }
 
     /// The bounds of `truncated`, evaluated where the statement stands.
@@ -78,23 +91,48 @@ impl<'a> Expander<'a> {
             .frames
             .split_off(self.frames.len() - entered.frame_count());
         let bounds = self
-            .scalar(lower)
-            .and_then(|lower| Ok((lower, self.scalar(upper)?)));
+            .bound(lower)
+            .and_then(|lower| Ok((lower, self.bound(upper)?)));
         self.frames.extend(frames);
-        let (lower, upper) = bounds?;
+        let (mut lower, mut upper) = bounds?;
+        let int = entered.draw.element == Element::Int;
+        if int {
+            (lower, upper) = (whole_bound(&lower, true), whole_bound(&upper, false));
+        }
         let lower = self.folded(lower, Element::Real)?;
         let upper = self.folded(upper, Element::Real)?;
         if let (Some(a), Some(b)) = (lower.as_number(), upper.as_number())
-            && a >= b
+            && (a > b || a == b && !int)
         {
             return Err(
                 Diagnostic::error("E0431", format!("nothing lies between {a} and {b}"))
                     .at(place, "")
-                    .help("the lower bound of `truncated` comes first")
+                    .help("the lower bound comes first")
                     .into(),
             );
         }
         Ok((lower, upper))
+    }
+
+    /// A bound of the present element.
+    fn bound(&mut self, bound: &'a hir::Expression) -> Outcome<Scalar> {
+        match self.value(bound)? {
+            Value::Scalar(scalar) => Ok(scalar),
+            Value::Array(pull) => {
+                let (at, shape) = self.element.clone();
+                if pull.shape != shape {
+                    let own = super::expression::sizes(&pull.shape);
+                    return Err(Diagnostic::error(
+                        "E0411",
+                        format!("this bound has {own}, and the variable another shape"),
+                    )
+                    .at(bound.span, own)
+                    .help("give one bound for all, or one for each element of the variable")
+                    .into());
+                }
+                Ok(pull.at(&self.loops.arrays, &at, bound.span))
+            }
+        }
     }
 
     /// Statements that draw an element (or vector) and store it.
@@ -111,6 +149,12 @@ impl<'a> Expander<'a> {
         let result = match &law.truncated {
             Some((lower, upper)) => self.truncated_draw(entered, lower, upper, span),
             None => self.member(entered, "sample", None, span),
+        };
+        let result = match (result, &law.censored) {
+            (Ok(Some(Value::Scalar(value))), Some(bounds)) => self
+                .clamped(value, bounds, entered)
+                .map(|value| Some(Value::Scalar(value))),
+            (result, _) => result,
         };
         let stored = result.map(|value| {
             value.map(|value| match value {
@@ -137,50 +181,33 @@ impl<'a> Expander<'a> {
         let statements = self.close();
         Ok(stored?.map(|()| statements))
     }
+}
 
-    /// Inverse of the cumulative distribution between the bounds, where the law has a quantile function.
-    pub(super) fn truncated_draw(
-        &mut self,
-        entered: &super::laws::Entered<'a>,
-        lower: &'a hir::Expression,
-        upper: &'a hir::Expression,
-        span: Span,
-    ) -> Outcome<Option<Value>> {
-        let has = |name: &str| entered.item.is_some_and(|item| item.member(name).is_some());
-        if !has("quantile") || !has("cdf") || entered.draw.element == Element::Int {
-            return Ok(None);
+/// A value of a law as a real.
+pub(super) fn as_real(entered: &super::laws::Entered, x: &Scalar) -> Scalar {
+    match entered.draw.element {
+        Element::Int => Scalar::operation(Operation::IntToReal, vec![x.clone()]),
+        _ => x.clone(),
+    }
+}
+
+/// A bound of whole numbers that need not be whole itself: the next whole number inside.
+pub(super) fn whole_bound(bound: &Scalar, is_lower: bool) -> Scalar {
+    use super::loops::Node;
+    match &*bound.0 {
+        Node::Real(value) if !value.is_finite() => bound.clone(),
+        Node::Real(value) if is_lower => Scalar::real(value.ceil()),
+        Node::Real(value) => Scalar::real(value.floor()),
+        Node::Operation {
+            operation: Operation::IntToReal,
+            ..
+        } => bound.clone(),
+        _ if is_lower => {
+            let negative = Scalar::operation(Operation::Negate, vec![bound.clone()]);
+            let floor = Scalar::operation(Operation::Floor, vec![negative]);
+            Scalar::operation(Operation::Negate, vec![floor])
         }
-        let (lower, upper) = self.truncation(lower, upper, entered)?;
-        let probability =
-            |expander: &mut Self, bound: &Scalar, open: f64, value: f64| -> Outcome<Scalar> {
-                if bound.as_number() == Some(open) {
-                    return Ok(Scalar::real(value));
-                }
-                let cdf =
-                    expander.member(entered, "cdf", Some(Value::Scalar(bound.clone())), span)?;
-                let cdf = cdf.ok_or(Failure::Silent)?.scalar()?;
-                expander.keep("cdf", cdf, Element::Real, span)
-            };
-        let low = probability(self, &lower, f64::NEG_INFINITY, 0.0)?;
-        let high = probability(self, &upper, f64::INFINITY, 1.0)?;
-        let uniform = Scalar(std::rc::Rc::new(super::loops::Node::Draw {
-            draw: crate::math::primitive::Draw::Uniform,
-            arguments: Vec::new(),
-        }));
-        let width = Scalar::operation(Operation::Subtract, vec![high, low.clone()]);
-        let inside = Scalar::operation(Operation::Multiply, vec![width, uniform]);
-        let p = Scalar::operation(Operation::Add, vec![low, inside]);
-        let p = self.keep("p", p, Element::Real, span)?;
-        let value = self
-            .member(entered, "quantile", Some(Value::Scalar(p)), span)?
-            .ok_or(Failure::Silent)?
-            .scalar()?;
-        // Rounding must not leave the bounds.
-        let value = Scalar::operation(Operation::Maximum, vec![value, lower]);
-        Ok(Some(Value::Scalar(Scalar::operation(
-            Operation::Minimum,
-            vec![value, upper],
-        ))))
+        _ => Scalar::operation(Operation::Floor, vec![bound.clone()]),
     }
 }
 

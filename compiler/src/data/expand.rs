@@ -139,6 +139,8 @@ pub struct Expander<'a> {
     pub splits: HashMap<VariableId, super::missing::Split>,
     /// Whether the roles of missing elements are still being found out.
     pub is_probing: bool,
+    /// The element that is being drawn or observed, and the shape it is an element of: for bounds given by element.
+    pub element: (Vec<Scalar>, Vec<usize>),
     /// Arrays whose last index position holds probabilities that sum to one.
     pub simplexes: HashSet<ArrayId>,
     homes: Vec<usize>,
@@ -177,6 +179,7 @@ impl<'a> Expander<'a> {
             arrays_of: HashMap::new(),
             splits: HashMap::new(),
             is_probing: false,
+            element: (Vec::new(), Vec::new()),
             simplexes: HashSet::new(),
             homes: Vec::new(),
             stored: HashMap::new(),

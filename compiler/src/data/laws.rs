@@ -777,7 +777,7 @@ impl<'a> Expander<'a> {
     }
 
     /// Whether the support begins at this number anyway.
-    fn begins_at(&self, entered: &Entered, lower: &Scalar) -> bool {
+    pub(super) fn begins_at(&self, entered: &Entered, lower: &Scalar) -> bool {
         let zero = matches!(
             entered.draw.support,
             hir::Support::Positive | hir::Support::Nonnegative | hir::Support::Unit

@@ -555,6 +555,7 @@ impl<'a> Expander<'a> {
             },
         };
         let here = self.arguments_at(law, &arguments, &target.at, &split.units, span)?;
+        self.element = (target.at.clone(), split.units.clone());
         let entered = self.enter(&law.call, here)?;
         let drawn = super::random::Drawn {
             variable: target.variable,

@@ -3,6 +3,7 @@
 
 mod algebra;
 pub mod bind;
+mod censoring;
 mod collect;
 pub mod coordinates;
 mod csv;
@@ -16,6 +17,7 @@ pub mod fold;
 mod indexing;
 mod inline;
 pub mod interval;
+mod inversion;
 mod json;
 mod laws;
 mod linear;

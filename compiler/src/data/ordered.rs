@@ -56,6 +56,7 @@ impl<'a> Expander<'a> {
                 .into());
         }
         let size = self.loops.array(array).shape[0];
+        self.element = (Vec::new(), Vec::new());
         let entered = self.enter(&law.call, arguments)?;
         let result = self.ordered_random(array, size, binder, &entered, law, span);
         self.leave(&entered);

@@ -258,6 +258,7 @@ impl<'a> Expander<'a> {
             let shape = expander.loops.array(array).shape[..at.len()].to_vec();
             let arguments = expander.by_position(law, arguments, &ranges, &shape, span);
             let here = expander.arguments_at(law, &arguments, &at, &shape, span)?;
+            expander.element = (at.clone(), shape);
             let entered = expander.enter(&law.call, here)?;
             let drawn = Drawn {
                 variable,
@@ -360,6 +361,21 @@ impl<'a> Expander<'a> {
                     .into());
             }
             self.learn_range(array, &support);
+            if law.censored.is_some() {
+                if role == Some(Role::Inferred) && self.conditions_on_data() {
+                    return Err(Diagnostic::error(
+                        "E0439",
+                        format!(
+                            "`{}` is unknown, and `censored` is for what is observed",
+                            declared.name
+                        ),
+                    )
+                    .at(law.span, "something observed depends on it")
+                    .help("remove `censored`; to restrict an unknown write `truncated`")
+                    .into());
+                }
+                self.ranges.arrays.insert(array, Interval::ALL);
+            }
             if matches!(support, Support::Simplex(_)) {
                 self.simplexes.insert(array);
             }

@@ -336,6 +336,7 @@ impl<'a> Expander<'a> {
         let observation = self.observation(None, &shape);
         self.plate(&shape, |expander, at| {
             let here = expander.arguments_at(law, &arguments, at, &shape, span)?;
+            expander.element = (at.to_vec(), shape.clone());
             let x = if vector {
                 observed.clone()
             } else {
