@@ -194,7 +194,10 @@ fn run_once(
         return Err(Error::NoDraws(whereabouts(settings, control)));
     }
     let summary = summarise(compiled, &chains);
-    let mut health = judge(&chains, &summary, settings);
+    let mut health = match compiled.inferred.is_empty() {
+        true => nothing_unknown(),
+        false => judge(&chains, &summary, settings),
+    };
     health.sentences.extend(impossible);
     Ok(Posterior {
         settings: settings.clone(),
@@ -331,6 +334,22 @@ fn judge(chains: &[Chain], summary: &[SummaryRow], settings: &Settings) -> Healt
         worst_rhat: health.worst_rhat.map(extreme),
         lowest_ess: health.lowest_ess.map(extreme),
         sentences: health.sentences,
+    }
+}
+
+/// The verdict when there was nothing to sample.
+fn nothing_unknown() -> Health {
+    Health {
+        ok: true,
+        divergences: 0,
+        max_depth_hits: 0,
+        e_bfmi: Vec::new(),
+        worst_rhat: None,
+        lowest_ess: None,
+        sentences: vec![
+            "Nothing is unknown: no sampler ran, and what is simulated was drawn independently."
+                .to_owned(),
+        ],
     }
 }
 

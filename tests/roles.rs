@@ -143,6 +143,25 @@ fn nothing_everything_and_one_of_a_column_is_missing() {
 }
 
 #[test]
+fn without_unknowns_nothing_is_sampled() {
+    let text = "m ~ normal(1, 2)\ny[1..N] ~ normal(m, 3)\n";
+    let posterior = sampled(text, r#"{"m": 2, "y": [4, null, null]}"#);
+    assert!(posterior.health.ok);
+    assert!(posterior.health.sentences[0].starts_with("Nothing is unknown"));
+    assert_moments(&posterior, "y[2]", 2.0, 3.0);
+    assert_moments(&posterior, "y[3]", 2.0, 3.0);
+    // log normal(2 | 1, 2) + log normal(4 | 2, 3)
+    let expected = -0.125 - 2f64.ln() - 2.0 / 9.0 - 3f64.ln() - (2.0 * std::f64::consts::PI).ln();
+    let found = posterior.chains[0].statistics[7].lp;
+    assert!(
+        (found - expected).abs() < 1e-12,
+        "{found} and not {expected}"
+    );
+    let known = sampled(text, r#"{"m": 2, "y": [4]}"#);
+    assert!(known.columns.is_empty() && known.health.ok);
+}
+
+#[test]
 fn groups_without_rows_keep_their_prior() {
     let text = "given g: int[N]\ngiven J: int\na[1..J] ~ normal(0, 2)\ny[i in 1..N] ~ normal(a[g[i]], 1)\n";
     let posterior = sampled(text, r#"{"J": 3, "g": [1, 1, 3], "y": [1.0, 2.0, -1.0]}"#);
@@ -346,8 +365,20 @@ fn truncated_laws_are_drawn_from() {
             -10.0980932339625,
             0.0963216,
         ),
-        ("normal(0, 1) truncated(8, 8.5)", 8.0, 8.5, 8.113_736, 0.102_595),
-        ("normal(1, 2) truncated(0, 3)", 0.0, 3.0, 1.413_262, 0.831_320),
+        (
+            "normal(0, 1) truncated(8, 8.5)",
+            8.0,
+            8.5,
+            8.113_736,
+            0.102_595,
+        ),
+        (
+            "normal(1, 2) truncated(0, 3)",
+            0.0,
+            3.0,
+            1.413_262,
+            0.831_320,
+        ),
         (
             "gamma(shape=2, rate=1) truncated(1, 3)",
             1.0,
@@ -370,9 +401,27 @@ fn truncated_laws_are_drawn_from() {
             f64::NAN,
             f64::NAN,
         ),
-        ("poisson(3.0) truncated(2, 5)", 2.0, 5.0, 3.203_125, 1.033_497),
-        ("poisson(3.0) truncated(1, inf)", 1.0, 1e9, 3.157_187, 1.631_232),
-        ("poisson(0.1) truncated(8, inf)", 8.0, 1e9, 8.011_211, 0.106_352),
+        (
+            "poisson(3.0) truncated(2, 5)",
+            2.0,
+            5.0,
+            3.203_125,
+            1.033_497,
+        ),
+        (
+            "poisson(3.0) truncated(1, inf)",
+            1.0,
+            1e9,
+            3.157_187,
+            1.631_232,
+        ),
+        (
+            "poisson(0.1) truncated(8, inf)",
+            8.0,
+            1e9,
+            8.011_211,
+            0.106_352,
+        ),
         (
             "binomial(10, 0.3) truncated(-inf, 2)",
             0.0,

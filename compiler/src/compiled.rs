@@ -285,7 +285,7 @@ fn nothing_observed(hir: &Hir, dataset: &Dataset) -> Diagnostic {
     }
     dataset
         .note(diagnostic.note(format!("its random variables are {}", names.join(", "))))
-        .help("give data for at least one of them, under its name")
+        .help("give data for at least one of them, under its name; `likelier simulate` draws from the model without data")
 }
 
 /// Data that observe something on which other observed variables depend are seldom meant.

@@ -248,7 +248,10 @@ fn run_chain(
         let info = if moves {
             nuts.transition(&mut density, &mut stream)
         } else {
-            Transition::default()
+            Transition {
+                lp: nuts.current.log_density,
+                ..Transition::default()
+            }
         };
         outputs.at(draw as u64);
         density
