@@ -628,8 +628,12 @@ impl Lowerer<'_> {
             let term = self.builder.scalar(Exponential, &[below]);
             sum = self.builder.scalar(Add, &[sum, term]);
         }
+        // log 0 would have an endless slope.
+        let one = self.builder.real(1.0);
+        let sum = self.builder.scalar(Select, &[is_nothing, one, sum]);
         let log = self.builder.scalar(Logarithm, &[sum]);
-        Ok(self.builder.scalar(Add, &[largest, log]))
+        let value = self.builder.scalar(Add, &[largest, log]);
+        Ok(self.builder.scalar(Select, &[is_nothing, nothing, value]))
     }
 
     fn unless_nothing(

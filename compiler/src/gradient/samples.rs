@@ -2,6 +2,8 @@
 //! the contracts of the graph (elements of local arrays stored once, indices in range) and are smooth enough for
 //! finite differences nearly everywhere.
 
+mod decompositions;
+
 use std::sync::Arc;
 
 use crate::math::builder::Builder;
@@ -613,6 +615,7 @@ impl Writer {
         let value = self.builder.load(log, zero);
         self.builder
             .add_part(Part::Likelihood, value, self.statement);
+        self.decompositions(a, product);
         for buffer in [solved, back, l] {
             let value = self.builder.load(buffer, zero);
             self.push(value);
