@@ -330,6 +330,8 @@ impl Case {
         let parameters = self.head.parameters.iter().zip(&self.arguments);
         let value = |end: &str| match end.trim() {
             "inf" | "-inf" => None,
+            "pi" => Some(std::f64::consts::PI),
+            "-pi" => Some(-std::f64::consts::PI),
             end => parameters
                 .clone()
                 .find(|(parameter, _)| parameter.name == end)

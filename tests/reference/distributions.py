@@ -258,6 +258,24 @@ def exp_mod_normal_cdf(x, m, s, r):
     return +value
 
 
+def skew_normal(x, m, s, a):
+    return 2 * normal(x, m, s) * normal_cdf(a * (x - m) / s, 0, 1)
+
+
+def skew_normal_cdf(x, m, s, a):
+    """The integral of the density from below or above, whichever is smaller, by pieces of the width of its tail."""
+    z, sign = ((x - m) / s, 1) if x <= m else ((m - x) / s, -1)
+    density = lambda t: mp.exp(-(t**2) / 2) / mp.sqrt(2 * mp.pi) * mp.erfc(-sign * a * t / mp.sqrt(2))
+    unit = 1 / (1 + abs(z) * (1 + a**2 if sign * a > 0 else 1))
+    ends = [z - unit * v for v in [0, 1, 2, 4, 7, 10, 15, 25, 40, 60, 90, 150]]
+    tail = mp.quad(density, [z - 40] + ends[::-1] if ends[-1] > z - 40 else ends[::-1])
+    return tail if sign > 0 else 1 - tail
+
+
+def von_mises(x, m, k):
+    return mp.exp(k * mp.cos(x - m)) / (2 * mp.pi * mp.besseli(0, k)) if abs(x) <= mp.pi else mpf(0)
+
+
 rows("chi_squared", on(positive, lambda x, d: gamma(x, d / 2, mpf(1) / 2)),
      above(0, lambda x, d: gamma_cdf(x, d / 2, mpf(1) / 2)), ["df"], [], [(4.0,), (1.0,), (2.0,), (37.5,)],
      [-1.0, 1e-8, 0.3, 1.0, 5.5, 40.0, 200.0])
@@ -286,6 +304,11 @@ rows("logit_normal", on(lambda x: 0 < x < 1, logit_normal), logit_normal_cdf, ["
 rows("exp_mod_normal", exp_mod_normal, exp_mod_normal_cdf, ["loc", "sd"], ["rate"],
      [(0.0, 1.0, 1.0), (300.0, 20.0, 0.01), (2.0, 0.5, 30.0), (-1.0, 3.0, 250.0), (0.0, 0.2, 0.5)],
      lambda m, s, r: [m - 30.0 * s, m - 4.0 * s, m - 0.7 * s, m + 0.1 * s, m + 2.5 * s, m + 9.0 * s, m + 9.0 * s + 4.0 / r])
+rows("skew_normal", skew_normal, skew_normal_cdf, ["loc", "scale", "shape"], [],
+     [(0.0, 1.0, 4.0), (2.5, 0.5, -1.5), (-10.0, 3.0, 0.0), (1.0, 2.0, 0.125), (0.0, 1.0, 50.0)],
+     lambda m, s, a: [m - 9.0 * s, m - 2.0 * s, m - 0.5 * s, m, m + 0.125 * s, m + 1.5 * s, m + 6.0 * s])
+rows("von_mises", von_mises, None, ["loc", "concentration"], [],
+     [(0.5, 3.0), (0.0, 0.0), (-3.0, 0.25), (1.0, 50.0), (0.25, 5e3)], [-4.0, -3.125, -2.0, -0.3, 0.25, 0.26, 1.0, 3.0, 3.25])
 rows("pc_sd", on(nonnegative, lambda x, u, p: -mp.log(p) / u * mp.exp(mp.log(p) / u * x)),
      above(0, lambda x, u, p: -mp.expm1(mp.log(p) / u * x)), [], ["upper", "prob"],
      [(3.0, 0.05), (0.1, 0.5), (40.0, 0.01)], lambda u, p: [-u, 0.0, 1e-6 * u, 0.3 * u, u, 5.0 * u])
