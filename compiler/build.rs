@@ -45,7 +45,8 @@ fn main() {
 fn defined(line: &str) -> Option<String> {
     let rest = line
         .strip_prefix("dist ")
-        .or_else(|| line.strip_prefix("fn "))?;
+        .or_else(|| line.strip_prefix("fn "))
+        .or_else(|| line.strip_prefix("model "))?;
     Some(rest.split('(').next()?.trim().to_string())
 }
 

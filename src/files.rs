@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use likelier::output::stan_csv::FIRST_WORDS;
 use likelier::{Dataset, Error};
@@ -21,7 +21,7 @@ pub fn read_text(path: &Path) -> Result<String, Error> {
     })
 }
 
-/// The text of a model.
+/// The text of a model's file; after the path a colon and one of its `model` items may stand.
 pub fn read_model(path: &Path) -> Result<String, Error> {
     let extension = path
         .extension()
@@ -30,7 +30,31 @@ pub fn read_model(path: &Path) -> Result<String, Error> {
         let reason = "this looks like data, and a model is wanted here; the model comes first, then its data: `likelier run model.ppl data.json`";
         return Err(failure("read", path, reason));
     }
-    read_text(path)
+    let name = path.display().to_string();
+    read_text(Path::new(likelier::split_entry(&name).0))
+}
+
+/// The text that a model imports, by a path that begins at the model's folder.
+pub fn load_import(from: &str, path: &str) -> Result<(String, String), String> {
+    let mut whole = PathBuf::from(from);
+    whole.pop();
+    for part in Path::new(path).components() {
+        match part {
+            Component::ParentDir if whole.file_name().is_some() => {
+                whole.pop();
+            }
+            Component::CurDir => {}
+            other => whole.push(other),
+        }
+    }
+    match fs::read(&whole).map(String::from_utf8) {
+        Ok(Ok(text)) => Ok((whole.display().to_string(), text)),
+        Ok(Err(_)) => Err("it is not a text file".to_string()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(format!("there is no file `{}`", whole.display()))
+        }
+        Err(error) => Err(error.to_string()),
+    }
 }
 
 /// The data of all files, with `--set`s on top.

@@ -36,7 +36,7 @@ pub use posterior::{Chain, DrawStatistics, Extreme, Health, Posterior, SummaryRo
 pub use sampling::{ChainProgress, Control, Schedule, Settings};
 pub use simulation::Simulator;
 
-use likelier_compiler::source::{Diagnostic, Sources, render::render};
+use likelier_compiler::source::{Diagnostic, FileId, Loader, Sources, render::render};
 
 /// A model compiled for its data. Immutable: it may be sampled as often as wished, from several threads.
 pub struct Model {
@@ -48,7 +48,8 @@ pub struct Model {
 }
 
 impl Model {
-    /// Compiles the text of a model for `data`. `name` is what messages call the text, usually the path of its file.
+    /// Compiles the text of a model for `data`. `name` is what messages call the text, usually the path of its file; a
+    /// colon and the name of a `model` item after it mean that item: `shapes.ppl:linear`.
     ///
     /// # Errors
     /// [`Error::Model`] with everything the compiler has to say about the text or its fit to the data.
@@ -59,8 +60,7 @@ impl Model {
         options: &Options,
     ) -> Result<Self, Error> {
         let start = Instant::now();
-        let mut sources = Sources::default();
-        let file = sources.add(name, text);
+        let (mut sources, file) = sources(name, text, options.loader);
         match likelier_compiler::compile(&mut sources, file, data, options) {
             Ok(compiled) => Ok(Self {
                 compiled,
@@ -119,9 +119,8 @@ impl Model {
 ///
 /// # Errors
 /// [`Error::Model`] with all that is wrong.
-pub fn check(name: &str, text: &str, color: bool) -> Result<String, Error> {
-    let mut sources = Sources::default();
-    let file = sources.add(name, text);
+pub fn check(name: &str, text: &str, options: &Options, color: bool) -> Result<String, Error> {
+    let (mut sources, file) = sources(name, text, options.loader);
     let diagnostics = likelier_compiler::check(&mut sources, file);
     if diagnostics.iter().any(Diagnostic::is_error) {
         return Err(Error::Model(error::ModelErrors {
@@ -143,8 +142,7 @@ pub fn show(
     options: &Options,
     stage: Stage,
 ) -> Result<String, Error> {
-    let mut sources = Sources::default();
-    let file = sources.add(name, text);
+    let (mut sources, file) = sources(name, text, options.loader);
     likelier_compiler::show(&mut sources, file, data, options, stage).map_err(|diagnostics| {
         Error::Model(error::ModelErrors {
             sources,
@@ -159,6 +157,28 @@ pub fn show(
 /// [`Error::Unknown`] when there is no such thing, with the nearest name.
 pub fn doc(name: &str) -> Result<String, Error> {
     likelier_compiler::doc(name).map_err(Error::Unknown)
+}
+
+/// A text by its name, after which a colon and a `model` item may stand.
+fn sources(name: &str, text: &str, loader: Option<Loader>) -> (Sources, FileId) {
+    let mut sources = Sources::default();
+    let (name, entry) = split_entry(name);
+    sources.loader = loader;
+    sources.entry = entry.map(str::to_string);
+    let file = sources.add(name, text);
+    (sources, file)
+}
+
+/// The path of a file, and the `model` item named after it: `shapes.ppl:linear`.
+pub fn split_entry(name: &str) -> (&str, Option<&str>) {
+    let is_item = |item: &str| {
+        let letters = |c: char| c.is_alphanumeric() || c == '_';
+        item.chars().all(letters) && item.chars().next().is_some_and(char::is_alphabetic)
+    };
+    match name.rsplit_once(".ppl:") {
+        Some((file, item)) if is_item(item) => (&name[..file.len() + 4], Some(item)),
+        _ => (name, None),
+    }
 }
 
 fn draw(sources: &Sources, diagnostics: &[Diagnostic], color: bool) -> String {

@@ -3,6 +3,9 @@
 //! the log density in their header. Data stand in the header too: `# data: {"y": [1, 2]}`. Adding a test is adding a file;
 //! `UPDATE=1 cargo test --test language` writes the golden texts anew.
 
+#[path = "language/programs.rs"]
+mod programs;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -459,4 +462,23 @@ fn bad_data_are_refused() {
 fn a_negative_scale_is_refused() {
     let message = refusal("scale", "mu ~ normal(0, -1)\ny[1..N] ~ normal(mu, 1)\n");
     assert!(message.contains("must be positive"), "{message}");
+}
+
+#[test]
+fn nests_of_short_loops_stay_loops() {
+    let nest = |depth: usize| {
+        let mut text = String::from("a ~ normal(0, 1)\n");
+        let names = ["i", "j", "k", "l", "m", "n"];
+        for name in &names[..depth] {
+            text.push_str(&format!("for {name} in 1..8 {{\n"));
+        }
+        text.push_str(&format!("factor sin(a * ({}))\n", names[..depth].join(" + ")));
+        text.push_str(&"}\n".repeat(depth));
+        let data = Dataset::default();
+        let shown = likelier::show("nest.ppl", &text, &data, &options(), Stage::Gradient);
+        shown.expect("a gradient").lines().count()
+    };
+    let (three, six) = (nest(3), nest(6));
+    assert!(six < 3 * three, "{three} lines, then {six}");
+    assert!(six < 20_000, "{six} lines");
 }

@@ -2,7 +2,7 @@
 
 use crate::ast;
 use crate::ast::tree::StatementKind;
-use crate::check::library::{FILES, Library};
+use crate::check::library::{ALWAYS, FILES, Library};
 use crate::math::primitive::{DRAWS, TABLE};
 use crate::source::{FileId, suggest};
 use crate::words::WORDS;
@@ -218,6 +218,7 @@ fn library(name: &str) -> Vec<String> {
         let own = match &statement.kind {
             StatementKind::Function(function) => &function.name.text,
             StatementKind::Distribution(item) => &item.name.text,
+            StatementKind::Model(item) => &item.name.text,
             _ => continue,
         };
         if own == name {
@@ -230,7 +231,7 @@ fn library(name: &str) -> Vec<String> {
                 .trim_end();
             let doc = statement.doc.unwrap_or_default();
             let import = match file.module {
-                "distributions" | "links" => String::new(),
+                module if ALWAYS.contains(&module) => String::new(),
                 module => format!("import std.{module}\n"),
             };
             found.push(format!("{import}{head}\n\n{doc}\n"));

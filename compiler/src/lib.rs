@@ -51,6 +51,8 @@ pub struct Options {
     pub cpu: CpuLevel,
     /// Whether a program that conditions on nothing is an error; it is one for whoever samples.
     pub needs_condition: bool,
+    /// How imported files are read; none are without it.
+    pub loader: Option<source::Loader>,
 }
 
 impl Default for Options {
@@ -58,6 +60,7 @@ impl Default for Options {
         Self {
             cpu: CpuLevel::Native,
             needs_condition: true,
+            loader: None,
         }
     }
 }

@@ -23,6 +23,10 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let warnings = likelier::check(
         &name,
         &files::read_model(&options.model)?,
+        &likelier::Options {
+            loader: Some(files::load_import),
+            ..likelier::Options::default()
+        },
         terminal::is_color(),
     )?;
     if !warnings.is_empty() {

@@ -18,7 +18,7 @@ use crate::files;
 /// A model with its data, as most commands take them.
 #[derive(Args)]
 pub struct ModelAndData {
-    /// The model, a .ppl file
+    /// The model, a .ppl file; `FILE:NAME` for one of the `model` items in it
     #[arg(value_name = "MODEL")]
     pub model: PathBuf,
     /// Data files: .json (an object of arrays) or .csv (a column is an array)
@@ -61,6 +61,7 @@ impl ModelAndData {
     pub fn options(&self) -> likelier::Options {
         likelier::Options {
             cpu: self.cpu.level(),
+            loader: Some(files::load_import),
             ..likelier::Options::default()
         }
     }

@@ -108,7 +108,6 @@ fn explain(
     }
     let help = match (&token, before(1)) {
         (_, _) if words[0].1 == Token::Soft => "soft constraints are not part of this version",
-        (_, _) if words[0].1 == Token::Model => "`model` items are not part of this version",
         (Token::Less, Some(Token::Name(_))) if position == 1 => {
             if words.get(2).is_some_and(|word| word.1 == Token::Minus) {
                 "a value is written `let a = 2 * b`, a random variable `x ~ normal(0, 1)`"
@@ -308,8 +307,31 @@ fn method(
         _ => Err(ParseError::User {
             error: Problem {
                 span: method.span,
-                message: format!("`.{}` follows a distribution only", method.text),
+                message: format!("`.{}(…)` follows a distribution only", method.text),
                 help: "write it as `normal(0, 1).log_density(x)`".into(),
+            },
+        }),
+    }
+}
+
+/// `b.tau`: a variable inside the model that `b` stands for.
+fn field(
+    file: FileId,
+    start: usize,
+    end: usize,
+    base: Expression,
+    field: Name,
+) -> Result<Expression, ParseError<usize, Token, Problem>> {
+    match *base.kind {
+        ExpressionKind::Name(name) => {
+            let name = ExpressionKind::Name(format!("{name}.{}", field.text));
+            Ok(expression(file, start, end, name))
+        }
+        _ => Err(ParseError::User {
+            error: Problem {
+                span: field.span,
+                message: format!("`.{}` follows a name only", field.text),
+                help: "a variable inside a model is written `b.tau`, its elements `b.tau[j]`".into(),
             },
         }),
     }

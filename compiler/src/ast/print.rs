@@ -158,6 +158,20 @@ fn show(statement: &Statement, depth: usize, text: &mut String) {
             }
             return;
         }
+        StatementKind::Model(item) => {
+            let result = item
+                .result
+                .as_ref()
+                .map(|ty| format!(" -> {}", type_text(ty)))
+                .unwrap_or_default();
+            let head = format!(
+                "model {}({}){result}",
+                item.name.text,
+                parameters(&item.parameters)
+            );
+            line(depth, &head, text);
+            return block(&item.body, depth + 1, text);
+        }
         StatementKind::Import { path } => {
             let path: Vec<&str> = path.iter().map(|name| name.text.as_str()).collect();
             format!("import {}", path.join("."))

@@ -1,4 +1,4 @@
-//! The tree: close to what was typed, every node with its span, nothing resolved. Items (`fn`, `dist`, `import`) and
+//! The tree: close to what was typed, every node with its span, nothing resolved. Items (`fn`, `dist`, `model`, `import`) and
 //! model statements share one list, because a file may mix them in any order.
 
 #![allow(missing_docs)] // Fields of variants are named for what they hold.
@@ -99,6 +99,8 @@ pub enum StatementKind {
     Function(Function),
     /// `dist d(…) on SUPPORT { … }`
     Distribution(DistributionItem),
+    /// `model m(…) -> T { … return e }`
+    Model(ModelItem),
     /// `import std.priors`: path `["std", "priors"]`.
     Import { path: Vec<Name> },
     /// `import "mine.ppl"`
@@ -221,6 +223,19 @@ pub struct Function {
     pub body: Vec<Statement>,
 }
 
+/// `model`: statements that a program or another model may use as one random piece, or that are a program themselves.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModelItem {
+    /// Its name.
+    pub name: Name,
+    /// Its parameters.
+    pub parameters: Vec<Parameter>,
+    /// What it gives, if anything.
+    pub result: Option<Type>,
+    /// Its statements; the last one may be a `return`.
+    pub body: Vec<Statement>,
+}
+
 /// `dist`
 #[derive(Debug, Clone, PartialEq)]
 pub struct DistributionItem {
@@ -272,7 +287,7 @@ pub enum ExpressionKind {
     Integer(i64),
     /// `true`
     Boolean(bool),
-    /// A variable.
+    /// A variable, `x`, or one inside a model, `b.x`.
     Name(String),
     /// `-a`, `not a`
     Unary {

@@ -262,6 +262,11 @@ impl Sizes {
         Ok(())
     }
 
+    /// What one size is.
+    pub(super) fn of(&self, name: super::hir::VariableId) -> Option<&Size> {
+        self.0.get(&name).map(|known| &known.0)
+    }
+
     pub(super) fn apply(&self, size: &Size) -> Size {
         match size {
             Size::Linear(terms, constant) => {

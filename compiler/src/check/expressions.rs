@@ -155,7 +155,32 @@ impl Checker<'_> {
         }
         let id = self.resolve(name, span)?;
         let ty = self.scope.variables[id.0 as usize].ty.clone();
-        Ok(make(span, ty, ExpressionKind::Variable(id)))
+        let whole = make(span, ty, ExpressionKind::Variable(id));
+        let Some(instance) = &self.scope.instance else {
+            return Ok(whole);
+        };
+        if let Some(value) = instance.values.get(&id) {
+            return Ok(Expression {
+                span,
+                ..value.clone()
+            });
+        }
+        if !instance.plated.contains(&id) {
+            return Ok(whole);
+        }
+        let selectors = instance.plate.iter().cloned().map(Selector::At).collect();
+        let ty = Type {
+            element: whole.ty.element,
+            sizes: whole.ty.sizes[instance.plate.len()..].to_vec(),
+        };
+        Ok(make(
+            span,
+            ty,
+            ExpressionKind::Index {
+                base: whole,
+                selectors,
+            },
+        ))
     }
 
     fn unary(

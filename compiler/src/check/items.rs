@@ -28,57 +28,69 @@ const MEMBERS: [(&str, usize); 7] = [
 impl Checker<'_> {
     /// Notes the items and imports of the file.
     pub(super) fn declare_items(&mut self, tree: &tree::Tree) {
+        self.declare_file(tree);
+        // Items nobody uses are checked as well.
+        let mut own: Vec<Item> = self.own.values().flatten().cloned().collect();
+        own.sort_by_key(|item| (item.span().file, item.span().start));
+        for item in own {
+            match &item {
+                Item::Function(..) => drop(self.function(item.name())),
+                Item::Distribution(..) => drop(self.distributions_named(item.name())),
+                Item::Model(..) => drop(self.model_named(item.name())),
+            }
+        }
+    }
+
+    /// Notes the items of one file, those of the files it imports first.
+    pub(super) fn declare_file(&mut self, tree: &tree::Tree) {
         for statement in &tree.statements {
             match &statement.kind {
                 tree::StatementKind::Import { path } => {
                     let _ = self.import(path);
                 }
-                tree::StatementKind::ImportFile { .. } => {
-                    let _: Checked<()> = self.say(
-                        Diagnostic::error("E0210", "importing files is not part of this version")
-                            .at(statement.span, "")
-                            .help("copy the functions you need into this file"),
-                    );
+                tree::StatementKind::ImportFile { path } => {
+                    let _ = self.import_file(path, statement.span);
                 }
-                _ => {
-                    let Some(item) = Item::of(statement.clone()) else {
-                        continue;
-                    };
-                    if let (Item::Function(function, _), Some(others)) =
-                        (&item, self.own.get(item.name()))
-                        && others
-                            .iter()
-                            .any(|other| matches!(other, Item::Function(..)))
-                    {
-                        let _: Checked<()> = self.say(
-                            Diagnostic::error(
-                                "E0202",
-                                format!("the function `{}` is defined twice", item.name()),
-                            )
-                            .at(function.name.span, "defined again")
-                            .help("give one of them another name"),
-                        );
-                        continue;
-                    }
-                    self.own
-                        .entry(item.name().to_string())
-                        .or_default()
-                        .push(item);
-                }
+                _ => {}
             }
         }
-        // Items nobody uses are checked as well.
-        let mut own: Vec<Item> = self.own.values().flatten().cloned().collect();
-        own.sort_by_key(|item| match item {
-            Item::Function(function, _) => function.name.span.start,
-            Item::Distribution(item, _) => item.name.span.start,
+        for statement in &tree.statements {
+            if let Some(item) = Item::of(statement.clone()) {
+                let _ = self.declare(item);
+            }
+        }
+    }
+
+    /// Notes an item. Distributions of one file may share a name; nothing else may.
+    fn declare(&mut self, item: Item) -> Checked<()> {
+        let is_law = |item: &Item| matches!(item, Item::Distribution(..));
+        let others = self.own.get(item.name()).map_or(&[][..], Vec::as_slice);
+        let taken = others.iter().find(|other| match (is_law(other), is_law(&item)) {
+            (true, true) => other.span().file != item.span().file,
+            (false, false) => true,
+            (true, false) => matches!(item, Item::Model(..)),
+            (false, true) => matches!(other, Item::Model(..)),
         });
-        for item in own {
-            match item {
-                Item::Function(..) => drop(self.function(item.name())),
-                Item::Distribution(..) => drop(self.distributions_named(item.name())),
-            }
+        if let Some(other) = taken {
+            let first = other.span();
+            let what = match &item {
+                Item::Function(..) => "function",
+                Item::Distribution(..) => "distribution",
+                Item::Model(..) => "model",
+            };
+            return self.say(
+                Diagnostic::error(
+                    "E0202",
+                    format!("the {what} `{}` is defined twice", item.name()),
+                )
+                .at(item.span(), "defined again")
+                .at(first, "defined first here")
+                .help("give one of them another name"),
+            );
         }
+        let name = item.name().to_string();
+        self.own.entry(name).or_default().push(item);
+        Ok(())
     }
 
     fn import(&mut self, path: &[tree::Name]) -> Checked<()> {
@@ -113,7 +125,7 @@ impl Checker<'_> {
     }
 
     /// All items of a name that are in scope; what a file defines hides the library.
-    fn items(&mut self, name: &str) -> Vec<Item> {
+    pub(super) fn items(&mut self, name: &str) -> Vec<Item> {
         if let Some(own) = self.own.get(name) {
             return own.clone();
         }
@@ -130,6 +142,9 @@ impl Checker<'_> {
     }
 
     fn in_library(&self) -> bool {
+        if let Some(instance) = &self.scope.instance {
+            return self.sources.name(instance.file).starts_with("std/");
+        }
         self.scope
             .variables
             .first()
@@ -159,7 +174,7 @@ impl Checker<'_> {
         }
         let item = self.items(name).into_iter().find_map(|item| match item {
             Item::Function(function, doc) => Some((function, doc)),
-            Item::Distribution(..) => None,
+            Item::Distribution(..) | Item::Model(..) => None,
         });
         let (item, doc) = item?;
         self.known_functions.insert(name.into(), None);
@@ -192,7 +207,10 @@ impl Checker<'_> {
         Ok((parameters, result, ty))
     }
 
-    fn parameters(&mut self, parameters: &[tree::Parameter]) -> Checked<Vec<Parameter>> {
+    pub(super) fn parameters(
+        &mut self,
+        parameters: &[tree::Parameter],
+    ) -> Checked<Vec<Parameter>> {
         let mut checked = Vec::new();
         for parameter in parameters {
             let (declared, ty) = self.declared(&parameter.ty)?;

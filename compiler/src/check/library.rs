@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use crate::ast::{self, tree};
-use crate::source::Sources;
+use crate::source::{Sources, Span};
 
 /// A file of the standard library.
 pub struct File {
@@ -22,15 +22,17 @@ pub struct File {
 include!(concat!(env!("OUT_DIR"), "/stdlib.rs"));
 
 /// Folders whose names are in scope without an import.
-pub const ALWAYS: [&str; 2] = ["distributions", "links"];
+pub const ALWAYS: [&str; 3] = ["distributions", "links", "priors"];
 
-/// A function or distribution as written, with the `##` lines above it.
+/// A function, distribution or model as written, with the `##` lines above it.
 #[derive(Debug, Clone)]
 pub enum Item {
     /// `fn`
     Function(Rc<tree::Function>, Option<String>),
     /// `dist`
     Distribution(Rc<tree::DistributionItem>, Option<String>),
+    /// `model`
+    Model(Rc<tree::ModelItem>, Option<String>),
 }
 
 /// The parts of the library that have been read.
@@ -97,6 +99,7 @@ impl Item {
             tree::StatementKind::Distribution(item) => {
                 Some(Item::Distribution(Rc::new(item), statement.doc))
             }
+            tree::StatementKind::Model(item) => Some(Item::Model(Rc::new(item), statement.doc)),
             _ => None,
         }
     }
@@ -106,6 +109,16 @@ impl Item {
         match self {
             Item::Function(function, _) => &function.name.text,
             Item::Distribution(item, _) => &item.name.text,
+            Item::Model(item, _) => &item.name.text,
+        }
+    }
+
+    /// Where its name stands.
+    pub fn span(&self) -> Span {
+        match self {
+            Item::Function(function, _) => function.name.span,
+            Item::Distribution(item, _) => item.name.span,
+            Item::Model(item, _) => item.name.span,
         }
     }
 }

@@ -6,10 +6,12 @@ mod arguments;
 mod calls;
 mod expressions;
 pub mod hir;
+mod imports;
 mod items;
 mod laws;
 pub mod library;
 mod mixture;
+mod models;
 mod names;
 mod ode;
 pub mod print;
@@ -19,7 +21,7 @@ mod tests;
 mod types;
 pub mod walk;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
 use crate::ast::tree;
@@ -38,19 +40,20 @@ pub(crate) struct Said;
 /// The result of checking something.
 pub(crate) type Checked<T> = Result<T, Said>;
 
-/// Checks a program. The form is complete only if no diagnostic is an error.
+/// Checks a program: the statements of a file, or those of the model item that the sources say is meant. The form is
+/// complete only if no diagnostic is an error.
 pub fn check(sources: &mut Sources, tree: &tree::Tree) -> (Hir, Vec<Diagnostic>) {
     let mut checker = Checker::new(sources);
     checker.declare_items(tree);
     checker.scope = Scope::model();
-    checker.model(&tree.statements);
-    checker.settle();
+    let program = checker.program(tree);
     checker.bodies();
     let mut diagnostics = checker.diagnostics;
     diagnostics.truncate(MOST_ERRORS);
+    let (variables, statements) = program.unwrap_or_default();
     let hir = Hir {
-        variables: checker.scope.variables,
-        statements: checker.statements,
+        variables,
+        statements,
         functions: checker.functions,
         distributions: checker.distributions,
         doc: tree.doc.clone(),
@@ -68,7 +71,6 @@ pub(crate) struct Checker<'a> {
     sources: &'a mut Sources,
     library: Library,
     diagnostics: Vec<Diagnostic>,
-    statements: Vec<hir::Statement>,
     functions: Vec<Function>,
     distributions: Vec<Distribution>,
     own: HashMap<String, Vec<Item>>,
@@ -76,6 +78,14 @@ pub(crate) struct Checker<'a> {
     known_distributions: HashMap<String, Vec<DistributionId>>,
     pending: VecDeque<Pending>,
     imports: Vec<String>,
+    known_models: HashMap<String, models::Known>,
+    /// The prefixes of the model items used so far.
+    instances: HashSet<String>,
+    /// Reports that come after everything else.
+    late_reports: Vec<hir::Statement>,
+    /// The files that are being imported, and those that have been.
+    importing: Vec<String>,
+    imported: HashSet<String>,
     scope: Scope,
 }
 
@@ -85,7 +95,6 @@ impl<'a> Checker<'a> {
             sources,
             library: Library::default(),
             diagnostics: Vec::new(),
-            statements: Vec::new(),
             functions: Vec::new(),
             distributions: Vec::new(),
             own: HashMap::new(),
@@ -93,6 +102,11 @@ impl<'a> Checker<'a> {
             known_distributions: HashMap::new(),
             pending: VecDeque::new(),
             imports: Vec::new(),
+            known_models: HashMap::new(),
+            instances: HashSet::new(),
+            late_reports: Vec::new(),
+            importing: Vec::new(),
+            imported: HashSet::new(),
             scope: Scope::model(),
         }
     }

@@ -40,6 +40,8 @@ pub(super) struct Scope {
     pub loops: usize,
     /// Number of open branches.
     pub branches: usize,
+    /// The model item whose statements are being checked for a program that uses it.
+    pub instance: Option<super::models::Instance>,
 }
 
 /// What is known of a name whose statement has not been reached.
@@ -65,6 +67,7 @@ impl Scope {
             sizes: false,
             loops: 0,
             branches: 0,
+            instance: None,
         }
     }
 
@@ -82,8 +85,12 @@ impl Scope {
     /// Adds a name to the innermost block.
     pub fn add(&mut self, name: &str, span: Span, kind: VariableKind, ty: Type) -> VariableId {
         let id = VariableId(self.variables.len() as u32);
+        let full = match &self.instance {
+            Some(instance) if kind != VariableKind::Index => format!("{}{name}", instance.prefix),
+            _ => name.into(),
+        };
         self.variables.push(Variable {
-            name: name.into(),
+            name: full,
             span,
             kind,
             ty,
@@ -113,6 +120,18 @@ impl Scope {
             .remove(name);
         self.blocks[0].insert(name.into(), id);
         id
+    }
+
+    /// The indices in front of those of every variable here.
+    pub fn plate(&self) -> &[super::hir::Expression] {
+        self.instance.as_ref().map_or(&[], |instance| &instance.plate)
+    }
+
+    /// Notes that a variable has the indices of the plate.
+    pub fn plated(&mut self, id: VariableId) {
+        if let Some(instance) = self.instance.as_mut().filter(|i| !i.plate.is_empty()) {
+            instance.plated.insert(id);
+        }
     }
 
     pub fn variable(&mut self, id: VariableId) -> &mut Variable {
@@ -198,10 +217,31 @@ impl Checker<'_> {
         if self.is_function(name) {
             return diagnostic.help(format!("`{name}` is a function: write `{name}(…)`"));
         }
+        if let Some((owner, _)) = name.split_once('.') {
+            let inside = format!("{owner}.");
+            let mut known: Vec<String> = self.scope.blocks[0]
+                .keys()
+                .filter(|key| key.starts_with(&inside))
+                .map(|key| format!("`{key}`"))
+                .collect();
+            known.sort();
+            return diagnostic.help(match known.is_empty() {
+                true => format!("`{owner}` is no model; elements are written `{owner}[i]`"),
+                false => format!("inside `{owner}` there is {}", known.join(", ")),
+            });
+        }
         let help = match (&self.scope.owner, name) {
             (_, "Inf" | "infinity" | "Infinity") => "infinity is written `inf`".to_string(),
             (_, "True" | "TRUE") => "write `true`".to_string(),
             (_, "False" | "FALSE") => "write `false`".to_string(),
+            (Owner::Model, _)
+                if self
+                    .known_models
+                    .values()
+                    .any(|known| matches!(known, super::models::Known::Open)) =>
+            {
+                "a model inside a program sees only its parameters and what it defines itself; pass it as an argument".to_string()
+            }
             (Owner::Model, "i" | "j" | "k" | "n" | "t") => format!(
                 "an index is named where its range stands: `y[{name} in 1..N] ~ …`, or `for {name} in 1..N {{ … }}`"
             ),

@@ -10,8 +10,8 @@ use crate::ast::tree;
 use crate::source::{Diagnostic, Span};
 
 impl Checker<'_> {
-    /// The statements of the file.
-    pub(super) fn model(&mut self, statements: &[tree::Statement]) {
+    /// The statements of a program.
+    pub(super) fn model(&mut self, statements: &[tree::Statement]) -> Vec<Statement> {
         self.announce(statements);
         for statement in statements {
             if let tree::StatementKind::Given { name, .. }
@@ -27,15 +27,27 @@ impl Checker<'_> {
                     .or_insert(name.span);
             }
         }
-        self.statements = self.block_statements(statements);
+        let mut checked = self.block_statements(statements);
+        checked.append(&mut self.late_reports);
+        checked
     }
-
-    /// After the model: sizes that nothing can bind are the data stage's business.
-    pub(super) fn settle(&mut self) {}
 
     pub(super) fn block_statements(&mut self, statements: &[tree::Statement]) -> Vec<Statement> {
         let mut checked = Vec::new();
         for statement in statements {
+            if let tree::StatementKind::Random {
+                name,
+                indices,
+                distribution,
+            } = &statement.kind
+                && self.uses_model(distribution)
+            {
+                match self.instance(statement, name, indices, distribution) {
+                    Ok(mut expanded) => checked.append(&mut expanded),
+                    Err(Said) => self.poison_name(name),
+                }
+                continue;
+            }
             if let Ok(Some(kind)) = self.statement(statement) {
                 checked.push(Statement {
                     span: statement.span,
@@ -46,10 +58,42 @@ impl Checker<'_> {
         checked
     }
 
+    /// After an error: whatever uses the name is silent.
+    fn poison_name(&mut self, name: &tree::Name) {
+        let id = match self.scope.find(&name.text) {
+            Some(id) => id,
+            None => self
+                .scope
+                .add_global(&name.text, name.span, VariableKind::Let, Type::REAL),
+        };
+        self.scope.poison(id);
+    }
+
     /// Notes the random variables and the values defined element by element, wherever they stand.
-    fn announce(&mut self, statements: &[tree::Statement]) {
+    pub(super) fn announce(&mut self, statements: &[tree::Statement]) {
         for statement in statements {
             match &statement.kind {
+                tree::StatementKind::Random {
+                    name,
+                    indices,
+                    distribution,
+                } if self.uses_model(distribution) => {
+                    let plate = self.scope.plate().len();
+                    let result = self.announced_result(distribution);
+                    if let Some((element, rank)) = result.filter(|_| plate + indices.len() > 0)
+                        && self.scope.find(&name.text).is_none()
+                    {
+                        let ty = Self::array_type(element, plate + indices.len() + rank);
+                        let id = self.scope.add_global(
+                            &name.text,
+                            name.span,
+                            VariableKind::Let,
+                            ty,
+                        );
+                        self.scope.ahead[id.0 as usize] = Ahead::Typed;
+                        self.scope.plated(id);
+                    }
+                }
                 tree::StatementKind::Random {
                     name,
                     indices,
@@ -78,6 +122,7 @@ impl Checker<'_> {
                                 ty.unwrap_or(Type::REAL),
                             );
                             self.scope.ahead[id.0 as usize] = ahead;
+                            self.scope.plated(id);
                             self.scope.variable(id).doc = statement.doc.clone();
                         }
                     }
@@ -85,10 +130,12 @@ impl Checker<'_> {
                 tree::StatementKind::Let { name, indices, .. }
                     if !indices.is_empty() && self.scope.find(&name.text).is_none() =>
                 {
-                    let ty = Self::array_type(Element::Real, indices.len());
+                    let rank = self.scope.plate().len() + indices.len();
+                    let ty = Self::array_type(Element::Real, rank);
                     let id = self
                         .scope
                         .add_global(&name.text, name.span, VariableKind::Let, ty);
+                    self.scope.plated(id);
                     self.scope.ahead[id.0 as usize] = Ahead::Typed;
                     self.scope.variable(id).doc = statement.doc.clone();
                 }
@@ -113,12 +160,13 @@ impl Checker<'_> {
             return None;
         }
         let (element, rank) = self.announced_draw(law)?;
-        let sizes = indices
-            .iter()
-            .map(|index| match index {
-                tree::RandomIndex::Over { range, .. } => self.announced_size(range),
-                tree::RandomIndex::At(_) => Size::Unknown,
-            })
+        let own = indices.iter().map(|index| match index {
+            tree::RandomIndex::Over { range, .. } => self.announced_size(range),
+            tree::RandomIndex::At(_) => Size::Unknown,
+        });
+        let sizes = vec![Size::Unknown; self.scope.plate().len()]
+            .into_iter()
+            .chain(own)
             .chain(vec![Size::Unknown; rank])
             .collect();
         Some(Type { element, sizes })
@@ -281,13 +329,14 @@ impl Checker<'_> {
             }
             Tree::Function(_)
             | Tree::Distribution(_)
+            | Tree::Model(_)
             | Tree::Import { .. }
             | Tree::ImportFile { .. } => {
-                if self.scope.blocks.len() > 1 || !model {
+                if self.scope.blocks.len() > 1 || !model || self.scope.instance.is_some() {
                     return self.say(
                         Diagnostic::error(
                             "E0241",
-                            "functions, distributions and imports stand outside loops and branches",
+                            "functions, distributions, models and imports stand outside loops, branches and other items",
                         )
                         .at(statement.span, "")
                         .help("move it to the outermost level"),
@@ -327,6 +376,23 @@ impl Checker<'_> {
     }
 
     fn at_top_level(&mut self, span: Span, what: &str) -> Checked<()> {
+        if let Some(instance) = &self.scope.instance
+            && (what == "given" || !instance.plate.is_empty())
+        {
+            let help = if what == "given" {
+                "make it a parameter: `model m(x: real[N]) { … }`"
+            } else {
+                "report it from outside, as in `report r = b.tau`"
+            };
+            return self.say(
+                Diagnostic::error(
+                    "E0273",
+                    format!("`{what}` belongs to a program, not to a model inside one"),
+                )
+                .at(span, "")
+                .help(help),
+            );
+        }
         if self.scope.blocks.len() > 1 {
             return self.say(
                 Diagnostic::error(
@@ -348,7 +414,10 @@ impl Checker<'_> {
         column: &Option<String>,
         default: &Option<tree::Expression>,
     ) -> Checked<StatementKind> {
-        self.at_top_level(statement.span, "given")?;
+        if self.at_top_level(statement.span, "given").is_err() {
+            self.poison_name(name);
+            return Err(Said);
+        }
         // `given N: int` after a size N was seen says of it what the data say anyway.
         if let Some(id) = self.scope.find(&name.text)
             && self.scope.variables[id.0 as usize].kind == VariableKind::Size
@@ -445,11 +514,14 @@ impl Checker<'_> {
             return Err(Said);
         };
         let known = self.scope.variables[variable.0 as usize].clone();
-        if known.kind != VariableKind::Let || known.ty.rank() != indices.len() {
+        let plate = self.scope.plate().to_vec();
+        if known.kind != VariableKind::Let || known.ty.rank() != plate.len() + indices.len() {
             let diagnostic = self.defined_twice(&name.text, name.span, &known);
             return self.say(diagnostic);
         }
-        let indices = self.element_indices(indices);
+        let indices = self
+            .element_indices(indices)
+            .map(|own| plate.into_iter().chain(own).collect::<Vec<_>>());
         let value = match (value, indices) {
             (Ok(value), Ok(indices)) => self
                 .convert(value, &Type::REAL, "an element")
@@ -489,17 +561,7 @@ impl Checker<'_> {
         distribution: &tree::Distribution,
     ) -> Checked<StatementKind> {
         if indices.is_empty() && self.scope.loops > 0 {
-            return self.say(
-                Diagnostic::error(
-                    "E0246",
-                    format!(
-                        "inside a loop, say which element of `{}` is drawn",
-                        name.text
-                    ),
-                )
-                .at(name.span, "")
-                .help(format!("write `{}[i] ~ …`", name.text)),
-            );
+            return self.draw_without_index(name);
         }
         let Some(variable) = self.scope.find(&name.text) else {
             return Err(Said);
@@ -508,7 +570,7 @@ impl Checker<'_> {
         let repeated = self.scope.branches == 0
             && self.scope.ahead[variable.0 as usize] == Ahead::No
             && (indices.is_empty()
-                || known.ty.rank() < indices.len()
+                || known.ty.rank() < self.scope.plate().len() + indices.len()
                 || indices
                     .iter()
                     .all(|i| matches!(i, tree::RandomIndex::Over { .. }))
@@ -527,57 +589,75 @@ impl Checker<'_> {
             return self.say(diagnostic);
         }
         self.block(|checker| {
-            let mut checked = Vec::new();
-            let mut sizes = Vec::new();
-            for index in indices {
-                match index {
-                    tree::RandomIndex::Over { name, range } => {
-                        let (lower, upper) = checker.range(range)?;
-                        let size = match &*lower.kind {
-                            ExpressionKind::Int(low) if *low < 1 => {
-                                return checker.say(
-                                    Diagnostic::error(
-                                        "E0247",
-                                        format!(
-                                            "indices begin at 1, and this range begins at {low}"
-                                        ),
-                                    )
-                                    .at(lower.span, "")
-                                    .help("let the range begin at 1"),
-                                );
-                            }
-                            // The elements before the range are there too.
-                            _ => Size::of(&upper, &checker.scope.variables),
-                        };
-                        sizes.push(size);
-                        if let Some(name) = name {
-                            checker.unhidden(name)?;
-                        }
-                        let (text, span) = match name {
-                            Some(name) => (name.text.as_str(), name.span),
-                            None => ("_", range.lower.span),
-                        };
-                        let variable =
-                            checker
-                                .scope
-                                .add(text, span, VariableKind::Index, Type::INT);
-                        checked.push(RandomIndex::Over {
-                            variable,
-                            lower,
-                            upper,
-                        });
-                    }
-                    tree::RandomIndex::At(at) => {
-                        let at = checker.expression(at)?;
-                        let at = checker.convert(at, &Type::INT, "the index of an element")?;
-                        sizes.push(Size::Unknown);
-                        checked.push(RandomIndex::At(at));
-                    }
-                }
-            }
+            let (checked, sizes) = checker.random_indices(indices)?;
             let law = checker.law(distribution)?;
             checker.finish_random(variable, statement, name, checked, sizes, law)
         })
+    }
+
+    pub(super) fn draw_without_index<T>(&mut self, name: &tree::Name) -> Checked<T> {
+        self.say(
+            Diagnostic::error(
+                "E0246",
+                format!(
+                    "inside a loop, say which element of `{}` is drawn",
+                    name.text
+                ),
+            )
+            .at(name.span, "")
+            .help(format!("write `{}[i] ~ …`", name.text)),
+        )
+    }
+
+    /// The indices on the left of `~`, and the length that each tells.
+    pub(super) fn random_indices(
+        &mut self,
+        indices: &[tree::RandomIndex],
+    ) -> Checked<(Vec<RandomIndex>, Vec<Size>)> {
+        let mut checked = Vec::new();
+        let mut sizes = Vec::new();
+        for index in indices {
+            match index {
+                tree::RandomIndex::Over { name, range } => {
+                    let (lower, upper) = self.range(range)?;
+                    let size = match &*lower.kind {
+                        ExpressionKind::Int(low) if *low < 1 => {
+                            return self.say(
+                                Diagnostic::error(
+                                    "E0247",
+                                    format!("indices begin at 1, and this range begins at {low}"),
+                                )
+                                .at(lower.span, "")
+                                .help("let the range begin at 1"),
+                            );
+                        }
+                        // The elements before the range are there too.
+                        _ => Size::of(&upper, &self.scope.variables),
+                    };
+                    sizes.push(size);
+                    if let Some(name) = name {
+                        self.unhidden(name)?;
+                    }
+                    let (text, span) = match name {
+                        Some(name) => (name.text.as_str(), name.span),
+                        None => ("_", range.lower.span),
+                    };
+                    let variable = self.scope.add(text, span, VariableKind::Index, Type::INT);
+                    checked.push(RandomIndex::Over {
+                        variable,
+                        lower,
+                        upper,
+                    });
+                }
+                tree::RandomIndex::At(at) => {
+                    let at = self.expression(at)?;
+                    let at = self.convert(at, &Type::INT, "the index of an element")?;
+                    sizes.push(Size::Unknown);
+                    checked.push(RandomIndex::At(at));
+                }
+            }
+        }
+        Ok((checked, sizes))
     }
 
     fn finish_random(
@@ -618,7 +698,26 @@ impl Checker<'_> {
                     .help(format!("write `{}[1..K] ~ …`", name.text)),
             );
         }
-        let mut all = if indices.is_empty() { shape } else { sizes };
+        let plate = self.scope.plate().to_vec();
+        if !plate.is_empty() && (law.ordered || indices.is_empty() && !shape.is_empty()) {
+            return self.say(
+                Diagnostic::error(
+                    "E0319",
+                    format!("several models hold `{}`, so its own elements need an index", name.text),
+                )
+                .at(law.span, "this describes several numbers at once")
+                .help(format!("write `{}[k in 1..K] ~ …`, without `ordered`", name.text)),
+            );
+        }
+        let ranged = ranges == indices.len();
+        let own = if indices.is_empty() { shape } else { sizes };
+        let mut all = vec![Size::Unknown; plate.len()];
+        all.extend(own);
+        let indices: Vec<RandomIndex> = plate
+            .into_iter()
+            .map(RandomIndex::At)
+            .chain(indices)
+            .collect();
         let own = self.distribution_sizes(&law.call, &draw);
         all.extend(own);
         if all.len() > 2 {
@@ -633,7 +732,7 @@ impl Checker<'_> {
         }
         let ahead = self.scope.ahead[variable.0 as usize];
         let entry = self.scope.variable(variable);
-        if ahead == Ahead::Untyped || (ahead == Ahead::Typed && ranges == indices.len()) {
+        if ahead == Ahead::Untyped || (ahead == Ahead::Typed && ranged) {
             entry.ty = Type {
                 element: draw.element,
                 sizes: all,
@@ -779,8 +878,9 @@ impl Checker<'_> {
             }
         };
         self.expect_numbers(&value, "a report")?;
+        let prefix = self.scope.instance.as_ref().map(|i| i.prefix.as_str());
         Ok(StatementKind::Report {
-            name: name.text.clone(),
+            name: format!("{}{}", prefix.unwrap_or_default(), name.text),
             defines,
             value,
         })

@@ -43,6 +43,9 @@ impl Mode {
 /// Loops with constant bounds and at most so many rounds are written out when they stand inside another loop.
 pub(super) const UNROLLED: i64 = 8;
 
+/// In a nest of such loops, so many rounds are written out in all; further loops inside stay loops.
+const WRITTEN: i64 = 64;
+
 /// The result of lowering.
 pub(crate) type Lowered<T> = Result<T, Diagnostic>;
 
@@ -62,6 +65,8 @@ pub(crate) struct Lowerer<'a> {
     live: HashSet<ArrayId>,
     pub(super) storage: HashMap<ArrayId, (BufferId, usize)>,
     pub(super) loop_depth: usize,
+    /// How often the code that is being written stands in the nest around it.
+    pub(super) copies: i64,
     guarded: bool,
     /// Arrays that the open outermost loop stores into.
     pub(super) filling: HashSet<ArrayId>,
@@ -116,6 +121,7 @@ impl<'a> Lowerer<'a> {
             live: live(loops, mode),
             storage: HashMap::new(),
             loop_depth: 0,
+            copies: 1,
             guarded: false,
             filling: HashSet::new(),
             described: HashMap::new(),
@@ -340,12 +346,15 @@ impl<'a> Lowerer<'a> {
             if count <= 0 {
                 return Ok(());
             }
-            if count == 1 || (count <= UNROLLED && (unroll || self.loop_depth > 0)) {
+            let is_short = self.is_short(count) && (unroll || self.loop_depth > 0);
+            if count == 1 || is_short {
+                self.copies *= count;
                 for i in lower..=upper {
                     let index = self.builder.int(i);
                     self.indices.insert(binder.index, index);
                     self.scoped(&mut *body)?;
                 }
+                self.copies /= count;
                 self.restore(binder.index, outer);
                 return Ok(());
             }
@@ -373,6 +382,11 @@ impl<'a> Lowerer<'a> {
         self.builder.end();
         self.restore(binder.index, outer);
         result
+    }
+
+    /// Whether so many rounds are written out here.
+    pub(super) fn is_short(&self, count: i64) -> bool {
+        count <= UNROLLED && self.copies * count <= WRITTEN
     }
 
     fn restore(&mut self, index: IndexId, outer: Option<Value>) {

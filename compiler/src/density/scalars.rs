@@ -4,7 +4,7 @@
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use super::lower::{Lowered, Lowerer, Mode, Scope, UNROLLED};
+use super::lower::{Lowered, Lowerer, Mode, Scope};
 use crate::check::hir::Reducer;
 use crate::data::loops::{ArrayId, ArrayKind, Binder, Node, Scalar};
 use crate::math::graph::{BufferId, Type, Value};
@@ -476,11 +476,13 @@ impl Lowerer<'_> {
             };
             count = count.saturating_mul((upper - lower + 1).max(0));
         }
-        if count > UNROLLED {
+        if !self.is_short(count) {
             return Ok(None);
         }
         let mut values = Vec::new();
+        self.copies *= count.max(1);
         self.unrolled(binders, body, &mut values)?;
+        self.copies /= count.max(1);
         Ok(Some(values))
     }
 

@@ -44,10 +44,18 @@ impl Span {
     }
 }
 
+/// Finds the text that a file imports: by the name of the file and the path it mentions, the name that messages show and
+/// the text, or why there is none.
+pub type Loader = fn(from: &str, path: &str) -> Result<(String, String), String>;
+
 /// All texts of one compilation, by [`FileId`].
 #[derive(Debug, Clone, Default)]
 pub struct Sources {
     files: Vec<(String, String)>,
+    /// How imported files are read, if they may be.
+    pub loader: Option<Loader>,
+    /// The model item that is the program, when a file holds several.
+    pub entry: Option<String>,
 }
 
 impl Sources {
