@@ -111,10 +111,14 @@ fn summarise(name: &str, values: &mut [f64]) -> SummaryRow {
 type Compiler<'a> = dyn FnOnce(&mut Sources, FileId) -> Result<Simulation, Vec<Diagnostic>> + 'a;
 
 impl Simulator {
-    fn compile(name: &str, text: &str, compiler: Box<Compiler<'_>>) -> Result<Self, Error> {
+    fn compile(
+        name: &str,
+        text: &str,
+        options: &Options,
+        compiler: Box<Compiler<'_>>,
+    ) -> Result<Self, Error> {
         let start = Instant::now();
-        let mut sources = Sources::default();
-        let file = sources.add(name, text);
+        let (mut sources, file) = crate::sources(name, text, options.loader);
         match compiler(&mut sources, file) {
             Ok(simulation) => Ok(Self {
                 simulation,
@@ -136,6 +140,7 @@ impl Simulator {
         Self::compile(
             name,
             text,
+            options,
             Box::new(|sources, file| likelier_compiler::simulate(sources, file, data, options)),
         )
     }
@@ -154,6 +159,7 @@ impl Simulator {
         Self::compile(
             name,
             text,
+            options,
             Box::new(|sources, file| {
                 likelier_compiler::predict(sources, file, data, prediction, options)
             }),
@@ -173,6 +179,7 @@ impl Simulator {
         Self::compile(
             name,
             text,
+            options,
             Box::new(|sources, file| likelier_compiler::pointwise(sources, file, data, options)),
         )
     }

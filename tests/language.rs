@@ -472,7 +472,10 @@ fn nests_of_short_loops_stay_loops() {
         for name in &names[..depth] {
             text.push_str(&format!("for {name} in 1..8 {{\n"));
         }
-        text.push_str(&format!("factor sin(a * ({}))\n", names[..depth].join(" + ")));
+        text.push_str(&format!(
+            "factor sin(a * ({}))\n",
+            names[..depth].join(" + ")
+        ));
         text.push_str(&"}\n".repeat(depth));
         let data = Dataset::default();
         let shown = likelier::show("nest.ppl", &text, &data, &options(), Stage::Gradient);

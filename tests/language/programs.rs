@@ -74,7 +74,11 @@ fn mistakes_with_files_are_answered() {
         ("program.ppl", "E0283", "belongs to no item"),
         ("twice.ppl", "E0202", "defined first here"),
         ("shapes.ppl", "E0105", "shapes.ppl:linear"),
-        ("shapes.ppl:linaer", "E0107", "did you mean `shapes.ppl:linear`?"),
+        (
+            "shapes.ppl:linaer",
+            "E0107",
+            "did you mean `shapes.ppl:linear`?",
+        ),
         ("growth.ppl:slope", "E0106", "leave out `:slope`"),
     ] {
         let message = message(name);

@@ -177,7 +177,7 @@ fn explain(
             "two names stand side by side: an operator or a comma is missing, or this is a declaration of another \
              language (here, types follow from distributions, and data are declared by `given x: real[N]`)"
         }
-        (Token::BraceOpen, Some(Token::Name(_))) => {
+        (Token::BraceOpen, Some(Token::Name(_) | Token::Model)) => {
             "there are no blocks here: write the statements one after the other"
         }
         _ => "something before this is incomplete, or an operator or a comma is missing",
@@ -331,7 +331,8 @@ fn field(
             error: Problem {
                 span: field.span,
                 message: format!("`.{}` follows a name only", field.text),
-                help: "a variable inside a model is written `b.tau`, its elements `b.tau[j]`".into(),
+                help: "a variable inside a model is written `b.tau`, its elements `b.tau[j]`"
+                    .into(),
             },
         }),
     }

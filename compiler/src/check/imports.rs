@@ -18,7 +18,10 @@ impl Checker<'_> {
         let Some(load) = self.sources.loader else {
             return self.say(
                 Diagnostic::error("E0280", format!("`{path}` cannot be read here"))
-                    .at(span, "files are imported by models that are files themselves")
+                    .at(
+                        span,
+                        "files are imported by models that are files themselves",
+                    )
                     .help("save the model as a file, or copy what it needs"),
             );
         };
@@ -39,9 +42,12 @@ impl Checker<'_> {
         if is_open || self.importing.len() > DEEPEST {
             let chain = self.importing.join("`, `");
             return self.say(
-                Diagnostic::error("E0282", format!("`{name}` imports itself, through `{chain}`"))
-                    .at(span, "this import leads back")
-                    .help("put what both need into a third file"),
+                Diagnostic::error(
+                    "E0282",
+                    format!("`{name}` imports itself, through `{chain}`"),
+                )
+                .at(span, "this import leads back")
+                .help("put what both need into a third file"),
             );
         }
         if !self.imported.insert(name.clone()) {
@@ -53,10 +59,13 @@ impl Checker<'_> {
         let own = tree.statements.iter().find(|statement| !is_item(statement));
         if let Some(statement) = own {
             return self.say(
-                Diagnostic::error("E0283", format!("`{name}` is a program, and cannot be imported"))
-                    .at(statement.span, "this statement belongs to no item")
-                    .at(span, "imported here")
-                    .help("an imported file holds `fn`, `dist` and `model` items only"),
+                Diagnostic::error(
+                    "E0283",
+                    format!("`{name}` is a program, and cannot be imported"),
+                )
+                .at(statement.span, "this statement belongs to no item")
+                .at(span, "imported here")
+                .help("an imported file holds `fn`, `dist` and `model` items only"),
             );
         }
         self.importing.push(name);
@@ -81,9 +90,14 @@ impl Checker<'_> {
         match (self.sources.entry.clone(), own) {
             (Some(entry), Some(statement)) => {
                 self.diagnostics.push(
-                    Diagnostic::error("E0106", format!("`{file}` has statements of its own, so `{entry}` cannot be named"))
-                        .at(statement.span, "this statement belongs to no model")
-                        .help(format!("leave out `:{entry}`, or put all statements into models")),
+                    Diagnostic::error(
+                        "E0106",
+                        format!("`{file}` has statements of its own, so `{entry}` cannot be named"),
+                    )
+                    .at(statement.span, "this statement belongs to no model")
+                    .help(format!(
+                        "leave out `:{entry}`, or put all statements into models"
+                    )),
                 );
                 None
             }

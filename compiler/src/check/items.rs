@@ -65,12 +65,14 @@ impl Checker<'_> {
     fn declare(&mut self, item: Item) -> Checked<()> {
         let is_law = |item: &Item| matches!(item, Item::Distribution(..));
         let others = self.own.get(item.name()).map_or(&[][..], Vec::as_slice);
-        let taken = others.iter().find(|other| match (is_law(other), is_law(&item)) {
-            (true, true) => other.span().file != item.span().file,
-            (false, false) => true,
-            (true, false) => matches!(item, Item::Model(..)),
-            (false, true) => matches!(other, Item::Model(..)),
-        });
+        let taken = others
+            .iter()
+            .find(|other| match (is_law(other), is_law(&item)) {
+                (true, true) => other.span().file != item.span().file,
+                (false, false) => true,
+                (true, false) => matches!(item, Item::Model(..)),
+                (false, true) => matches!(other, Item::Model(..)),
+            });
         if let Some(other) = taken {
             let first = other.span();
             let what = match &item {
@@ -207,10 +209,7 @@ impl Checker<'_> {
         Ok((parameters, result, ty))
     }
 
-    pub(super) fn parameters(
-        &mut self,
-        parameters: &[tree::Parameter],
-    ) -> Checked<Vec<Parameter>> {
+    pub(super) fn parameters(&mut self, parameters: &[tree::Parameter]) -> Checked<Vec<Parameter>> {
         let mut checked = Vec::new();
         for parameter in parameters {
             let (declared, ty) = self.declared(&parameter.ty)?;

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use super::arguments::Sizes;
 use super::expressions::make;
 use super::hir::{
-    Element, Expression, ExpressionKind, Parameter, RandomIndex, Selector, Size,
-    Statement, StatementKind, Type, Variable, VariableId, VariableKind, Whole,
+    Element, Expression, ExpressionKind, Parameter, RandomIndex, Selector, Size, Statement,
+    StatementKind, Type, Variable, VariableId, VariableKind, Whole,
 };
 use super::library::Item;
 use super::names::{Ahead, Owner, Scope};
@@ -76,7 +76,10 @@ impl Checker<'_> {
     }
 
     /// The element type and rank of what a model item gives, from its text alone.
-    pub(super) fn announced_result(&mut self, law: &tree::Distribution) -> Option<(Element, usize)> {
+    pub(super) fn announced_result(
+        &mut self,
+        law: &tree::Distribution,
+    ) -> Option<(Element, usize)> {
         let item = self.model_item(&law.name.text)?;
         let result = item.result.as_ref()?;
         let extra = usize::from(
@@ -205,7 +208,10 @@ impl Checker<'_> {
                 return self.say(
                     Diagnostic::error(
                         "E0271",
-                        format!("`{}` returns something and does not say what", item.name.text),
+                        format!(
+                            "`{}` returns something and does not say what",
+                            item.name.text
+                        ),
                     )
                     .at(value.span, "")
                     .help("give the type of the result: `model m(…) -> real { … }`"),
@@ -237,9 +243,12 @@ impl Checker<'_> {
                 tree::Modifier::Truncated { span, .. } | tree::Modifier::Ordered { span } => *span,
             };
             return self.say(
-                Diagnostic::error("E0272", format!("`{}` is a model, not a distribution", law.name.text))
-                    .at(span, "")
-                    .help("modify the distributions inside it"),
+                Diagnostic::error(
+                    "E0272",
+                    format!("`{}` is a model, not a distribution", law.name.text),
+                )
+                .at(span, "")
+                .help("modify the distributions inside it"),
             );
         }
         if indices.is_empty() && self.scope.loops > 0 {
@@ -257,8 +266,9 @@ impl Checker<'_> {
             );
         }
         let model = self.model_named(&law.name.text).ok_or(Said)?;
-        let (statements, result) =
-            self.block(|checker| checker.indexed_instance(statement, name, indices, law, &model, prefix))?;
+        let (statements, result) = self.block(|checker| {
+            checker.indexed_instance(statement, name, indices, law, &model, prefix)
+        })?;
         let Some(value) = result else {
             return Ok(statements);
         };
@@ -379,7 +389,9 @@ impl Checker<'_> {
         if !plate.is_empty()
             && let Some(value) = result.take()
         {
-            let sizes = vec![Size::Unknown; outer_plate.len()].into_iter().chain(sizes);
+            let sizes = vec![Size::Unknown; outer_plate.len()]
+                .into_iter()
+                .chain(sizes);
             let stored = self.stored_result(statement, name, &plate, sizes.collect(), value)?;
             statements.extend(stored);
         }
@@ -427,7 +439,11 @@ impl Checker<'_> {
                 bound.insert(parameter.variable, argument);
                 continue;
             }
-            let value = make(argument.span, argument.ty.clone(), ExpressionKind::Variable(id));
+            let value = make(
+                argument.span,
+                argument.ty.clone(),
+                ExpressionKind::Variable(id),
+            );
             bound.insert(parameter.variable, value);
             parameters.push(Statement {
                 span: argument.span,
@@ -443,7 +459,9 @@ impl Checker<'_> {
                 continue;
             }
             let wanted = VariableId(position as u32);
-            let known = learnt.of(wanted).and_then(|size| self.size_value(size, span));
+            let known = learnt
+                .of(wanted)
+                .and_then(|size| self.size_value(size, span));
             let value = known.or_else(|| length_of(model, wanted, &bound, span));
             let id = self
                 .scope
@@ -526,9 +544,15 @@ impl Checker<'_> {
         let value = value.to_real();
         if value.ty.element != Element::Real || plate.len() + value.ty.rank() > 2 {
             return self.say(
-                Diagnostic::error("E0304", "arrays have at most two index positions in this version, and hold numbers")
-                    .at(name.span, format!("this has {}", plate.len() + value.ty.rank()))
-                    .help("use one array for each value of the first index"),
+                Diagnostic::error(
+                    "E0304",
+                    "arrays have at most two index positions in this version, and hold numbers",
+                )
+                .at(
+                    name.span,
+                    format!("this has {}", plate.len() + value.ty.rank()),
+                )
+                .help("use one array for each value of the first index"),
             );
         }
         sizes.truncate(plate.len());
@@ -541,7 +565,9 @@ impl Checker<'_> {
             Some(variable) => variable,
             None => {
                 let kind = VariableKind::Let;
-                let id = self.scope.add_global(&name.text, name.span, kind, ty.clone());
+                let id = self
+                    .scope
+                    .add_global(&name.text, name.span, kind, ty.clone());
                 self.scope.ahead[id.0 as usize] = Ahead::Typed;
                 id
             }

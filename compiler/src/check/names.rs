@@ -124,7 +124,9 @@ impl Scope {
 
     /// The indices in front of those of every variable here.
     pub fn plate(&self) -> &[super::hir::Expression] {
-        self.instance.as_ref().map_or(&[], |instance| &instance.plate)
+        self.instance
+            .as_ref()
+            .map_or(&[], |instance| &instance.plate)
     }
 
     /// Notes that a variable has the indices of the plate.

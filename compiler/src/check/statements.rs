@@ -84,12 +84,9 @@ impl Checker<'_> {
                         && self.scope.find(&name.text).is_none()
                     {
                         let ty = Self::array_type(element, plate + indices.len() + rank);
-                        let id = self.scope.add_global(
-                            &name.text,
-                            name.span,
-                            VariableKind::Let,
-                            ty,
-                        );
+                        let id =
+                            self.scope
+                                .add_global(&name.text, name.span, VariableKind::Let, ty);
                         self.scope.ahead[id.0 as usize] = Ahead::Typed;
                         self.scope.plated(id);
                     }
@@ -703,10 +700,16 @@ impl Checker<'_> {
             return self.say(
                 Diagnostic::error(
                     "E0319",
-                    format!("several models hold `{}`, so its own elements need an index", name.text),
+                    format!(
+                        "several models hold `{}`, so its own elements need an index",
+                        name.text
+                    ),
                 )
                 .at(law.span, "this describes several numbers at once")
-                .help(format!("write `{}[k in 1..K] ~ …`, without `ordered`", name.text)),
+                .help(format!(
+                    "write `{}[k in 1..K] ~ …`, without `ordered`",
+                    name.text
+                )),
             );
         }
         let ranged = ranges == indices.len();
