@@ -53,6 +53,10 @@ fn show(statement: &Statement, depth: usize, text: &mut String) {
                 expression(value)
             )
         }
+        StatementKind::LetTuple { names, value } => {
+            let names: Vec<&str> = names.iter().map(|name| name.text.as_str()).collect();
+            format!("let ({}) = {}", names.join(", "), expression(value))
+        }
         StatementKind::Random {
             name,
             indices,
@@ -121,11 +125,15 @@ fn show(statement: &Statement, depth: usize, text: &mut String) {
         }
         StatementKind::Return { value } => format!("return {}", expression(value)),
         StatementKind::Function(function) => {
+            let mut result = type_text(&function.result);
+            if !function.more.is_empty() {
+                let more: Vec<String> = function.more.iter().map(type_text).collect();
+                result = format!("({result}, {})", more.join(", "));
+            }
             let head = format!(
-                "fn {}({}) -> {}",
+                "fn {}({}) -> {result}",
                 function.name.text,
-                parameters(&function.parameters),
-                type_text(&function.result)
+                parameters(&function.parameters)
             );
             line(depth, &head, text);
             return block(&function.body, depth + 1, text);

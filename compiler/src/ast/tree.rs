@@ -50,6 +50,8 @@ pub enum StatementKind {
         indices: Vec<Expression>,
         value: Expression,
     },
+    /// `let (a, b) = f(x)`
+    LetTuple { names: Vec<Name>, value: Expression },
     /// `x ~ d`, `x[1..K] ~ d`, `x[i in 1..N, k in 1..K] ~ d`, `x[t] ~ d`
     Random {
         name: Name,
@@ -217,8 +219,10 @@ pub struct Function {
     pub name: Name,
     /// Its parameters.
     pub parameters: Vec<Parameter>,
-    /// What it returns.
+    /// What it returns, or the first of several values.
     pub result: Type,
+    /// The types of the other values: `-> (real, real[K])`.
+    pub more: Vec<Type>,
     /// Its statements.
     pub body: Vec<Statement>,
 }

@@ -14,7 +14,35 @@ impl Checker<'_> {
         arguments: &[tree::Argument],
         span: Span,
     ) -> Checked<Expression> {
+        if !self.functions[id.0 as usize].more.is_empty() {
+            return self.say(
+                Diagnostic::error(
+                    "E0252",
+                    format!(
+                        "`{}` returns several values, and one is needed here",
+                        function.text
+                    ),
+                )
+                .at(span, "")
+                .help(format!(
+                    "give them names first: `let (a, b) = {}(…)`",
+                    function.text
+                )),
+            );
+        }
+        Ok(self.tuple_call(id, function, arguments, span)?.0)
+    }
+
+    /// A call with the types of all values that the function returns.
+    pub(super) fn tuple_call(
+        &mut self,
+        id: super::hir::FunctionId,
+        function: &tree::Name,
+        arguments: &[tree::Argument],
+        span: Span,
+    ) -> Checked<(Expression, Vec<Type>)> {
         let item = &self.functions[id.0 as usize];
+        let more = item.more.clone();
         let (parameters, variables, result) = (
             item.parameters.clone(),
             item.variables.clone(),
@@ -22,8 +50,9 @@ impl Checker<'_> {
         );
         let name = function.text.as_str();
         let slots = self.match_arguments(name, &parameters, &variables, arguments, span)?;
-        let scalar =
-            parameters.iter().all(|p| p.declared.sizes.is_empty()) && result.sizes.is_empty();
+        let scalar = parameters.iter().all(|p| p.declared.sizes.is_empty())
+            && result.sizes.is_empty()
+            && more.is_empty();
         let mut values = Vec::new();
         let mut sizes = Sizes::default();
         for (parameter, argument) in parameters.iter().zip(slots) {
@@ -44,15 +73,20 @@ impl Checker<'_> {
             element: result.element,
             sizes: result_sizes,
         };
-        Ok(make(
-            span,
-            ty,
-            ExpressionKind::Call {
-                function: id,
-                arguments: values,
-                elementwise,
-            },
-        ))
+        let mut types = vec![ty.clone()];
+        types.extend(more.iter().map(|declared| {
+            let own = declared.sizes.iter().map(|size| Size::of(size, &variables));
+            Type {
+                element: declared.element,
+                sizes: own.map(|size| sizes.apply(&size)).collect(),
+            }
+        }));
+        let kind = ExpressionKind::Call {
+            function: id,
+            arguments: values,
+            elementwise,
+        };
+        Ok((make(span, ty, kind), types))
     }
 
     pub(super) fn same_shape_if(

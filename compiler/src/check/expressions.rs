@@ -131,9 +131,12 @@ impl Checker<'_> {
                 ))
             }
             Tree::Tuple(_) => self.say(
-                Diagnostic::error("E0221", "tuples are not part of this version")
-                    .at(span, "")
-                    .help("write an array `[a, b]`"),
+                Diagnostic::error(
+                    "E0221",
+                    "several values in parentheses are what a function returns",
+                )
+                .at(span, "one value is needed here")
+                .help("write an array `[a, b]`"),
             ),
             Tree::Error => Err(super::Said),
         }

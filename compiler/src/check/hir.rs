@@ -171,6 +171,11 @@ pub enum StatementKind {
         indices: Vec<Expression>,
         value: Expression,
     },
+    /// The values of a function that returns several.
+    LetTuple {
+        variables: Vec<VariableId>,
+        call: Expression,
+    },
     /// A random variable, a range of it, or one element.
     Random {
         variable: VariableId,
@@ -215,8 +220,11 @@ pub enum StatementKind {
         indices: Vec<Expression>,
         value: Expression,
     },
-    /// The value of a function or member.
-    Return { value: Expression },
+    /// The value of a function or member, and those after the first of a function that returns several.
+    Return {
+        value: Expression,
+        more: Vec<Expression>,
+    },
 }
 
 /// One index position on the left of `~`.
@@ -608,8 +616,10 @@ pub struct Function {
     pub variables: Vec<Variable>,
     /// Its parameters in order.
     pub parameters: Vec<Parameter>,
-    /// What it returns.
+    /// What it returns, or the first of several values.
     pub result: Declared,
+    /// The other values.
+    pub more: Vec<Declared>,
     /// Its statements.
     pub body: Vec<Statement>,
 }

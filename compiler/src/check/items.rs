@@ -183,8 +183,11 @@ impl Checker<'_> {
         let outer = std::mem::replace(&mut self.scope, Scope::new(Owner::Signature));
         let signature = self.function_signature(&item);
         let mut scope = std::mem::replace(&mut self.scope, outer);
-        let (parameters, result, ty) = signature.ok()?;
-        scope.owner = Owner::Function(ty);
+        let (parameters, results) = signature.ok()?;
+        let mut types: Vec<Type> = results.iter().map(|result| result.1.clone()).collect();
+        let mut results: Vec<Declared> = results.into_iter().map(|result| result.0).collect();
+        let (result, ty) = (results.remove(0), types.remove(0));
+        scope.owner = Owner::Function(ty, types);
         let id = FunctionId(self.functions.len() as u32);
         self.functions.push(Function {
             name: name.into(),
@@ -193,6 +196,7 @@ impl Checker<'_> {
             variables: scope.variables.clone(),
             parameters,
             result,
+            more: results,
             body: Vec::new(),
         });
         self.known_functions.insert(name.into(), Some(id));
@@ -203,10 +207,13 @@ impl Checker<'_> {
     fn function_signature(
         &mut self,
         item: &tree::Function,
-    ) -> Checked<(Vec<Parameter>, Declared, Type)> {
+    ) -> Checked<(Vec<Parameter>, Vec<(Declared, Type)>)> {
         let parameters = self.parameters(&item.parameters)?;
-        let (result, ty) = self.declared(&item.result)?;
-        Ok((parameters, result, ty))
+        let mut results = Vec::new();
+        for result in std::iter::once(&item.result).chain(&item.more) {
+            results.push(self.declared(result)?);
+        }
+        Ok((parameters, results))
     }
 
     pub(super) fn parameters(&mut self, parameters: &[tree::Parameter]) -> Checked<Vec<Parameter>> {

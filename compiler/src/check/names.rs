@@ -12,8 +12,8 @@ use crate::source::{Diagnostic, Span, suggest};
 pub(super) enum Owner {
     /// The statements of the file.
     Model,
-    /// A function with its result type.
-    Function(Type),
+    /// A function with its result type, and those after the first of several.
+    Function(Type, Vec<Type>),
     /// A member of a distribution with its result type.
     Member { sample: bool, result: Type },
     /// Parameter lists and supports.

@@ -156,7 +156,16 @@ impl Printer<'_> {
                         self.expression(value)
                     )
                 }
-                StatementKind::Return { value } => format!("return {}", self.expression(value)),
+                StatementKind::LetTuple { variables, call } => {
+                    let names: Vec<&str> = variables.iter().map(|id| self.name(*id)).collect();
+                    format!("let ({}) = {}", names.join(", "), self.expression(call))
+                }
+                StatementKind::Return { value, more } if more.is_empty() => {
+                    format!("return {}", self.expression(value))
+                }
+                StatementKind::Return { value, more } => {
+                    format!("return ({}, {})", self.expression(value), self.list(more))
+                }
             };
             self.line(&line);
         }

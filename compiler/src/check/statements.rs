@@ -210,6 +210,7 @@ impl Checker<'_> {
             let allowed = matches!(
                 statement.kind,
                 Tree::Let { .. }
+                    | Tree::LetTuple { .. }
                     | Tree::For { .. }
                     | Tree::If { .. }
                     | Tree::Var { .. }
@@ -245,6 +246,7 @@ impl Checker<'_> {
                 indices,
                 value,
             } => self.let_statement(statement, name, indices, value)?,
+            Tree::LetTuple { names, value } => self.let_tuple(names, value)?,
             Tree::Random {
                 name,
                 indices,
@@ -315,13 +317,18 @@ impl Checker<'_> {
                 value,
             } => self.assign(name, indices, value)?,
             Tree::Return { value } => {
-                let value = self.expression(value)?;
-                let wanted = match &self.scope.owner {
-                    Owner::Function(ty) | Owner::Member { result: ty, .. } => ty.clone(),
-                    _ => Type::REAL,
+                let (wanted, others) = match &self.scope.owner {
+                    Owner::Function(ty, more) => (ty.clone(), more.clone()),
+                    Owner::Member { result: ty, .. } => (ty.clone(), Vec::new()),
+                    _ => (Type::REAL, Vec::new()),
                 };
+                if !others.is_empty() {
+                    return self.return_several(value, wanted, others).map(Some);
+                }
+                let value = self.expression(value)?;
                 StatementKind::Return {
                     value: self.convert(value, &wanted, "the result")?,
+                    more: Vec::new(),
                 }
             }
             Tree::Function(_)
@@ -539,6 +546,93 @@ impl Checker<'_> {
                 Err(Said)
             }
         }
+    }
+
+    /// `return (a, b)`
+    fn return_several(
+        &mut self,
+        value: &tree::Expression,
+        first: Type,
+        others: Vec<Type>,
+    ) -> Checked<StatementKind> {
+        let wanted = 1 + others.len();
+        let parts = match &*value.kind {
+            tree::ExpressionKind::Tuple(parts) if parts.len() == wanted => parts,
+            _ => {
+                return self.say(
+                    Diagnostic::error("E0250", format!("this function returns {wanted} values"))
+                        .at(value.span, "")
+                        .help("write them in parentheses: `return (a, b)`"),
+                );
+            }
+        };
+        let mut values = Vec::new();
+        for (part, ty) in parts.iter().zip(std::iter::once(first).chain(others)) {
+            let part = self.expression(part)?;
+            values.push(self.convert(part, &ty, "the result")?);
+        }
+        let value = values.remove(0);
+        Ok(StatementKind::Return {
+            value,
+            more: values,
+        })
+    }
+
+    /// `let (a, b) = f(x)`
+    fn let_tuple(
+        &mut self,
+        names: &[tree::Name],
+        value: &tree::Expression,
+    ) -> Checked<StatementKind> {
+        let result = self.several(names.len(), value);
+        let Ok((call, types)) = result else {
+            for name in names {
+                if let Ok(id) = self.define(&name.text, name.span, VariableKind::Let, Type::REAL) {
+                    self.scope.poison(id);
+                }
+            }
+            return Err(Said);
+        };
+        let mut variables = Vec::new();
+        for (name, ty) in names.iter().zip(types) {
+            variables.push(self.define(&name.text, name.span, VariableKind::Let, ty)?);
+        }
+        Ok(StatementKind::LetTuple { variables, call })
+    }
+
+    /// A call of a function that returns so many values, and their types.
+    fn several(
+        &mut self,
+        count: usize,
+        value: &tree::Expression,
+    ) -> Checked<(Expression, Vec<Type>)> {
+        if let tree::ExpressionKind::Call {
+            function,
+            arguments,
+        } = &*value.kind
+            && let Some(id) = self.function(&function.text)
+            && !self.functions[id.0 as usize].more.is_empty()
+        {
+            let found = 1 + self.functions[id.0 as usize].more.len();
+            if found == count {
+                return self.tuple_call(id, function, arguments, value.span);
+            }
+            return self.say(
+                Diagnostic::error(
+                    "E0251",
+                    format!("`{}` returns {found} values, not {count}", function.text),
+                )
+                .at(value.span, "")
+                .help("give each of them a name"),
+            );
+        }
+        self.say(
+            Diagnostic::error("E0251", format!("this is not {count} values"))
+                .at(value.span, "only a function returns several")
+                .help(
+                    "write one `let` for each name, or call a function that returns `(real, real)`",
+                ),
+        )
     }
 
     fn element_indices(&mut self, indices: &[tree::Expression]) -> Checked<Vec<Expression>> {

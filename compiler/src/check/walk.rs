@@ -154,7 +154,11 @@ impl Statement {
             StatementKind::Factor { value }
             | StatementKind::Require { condition: value }
             | StatementKind::Report { value, .. }
-            | StatementKind::Return { value } => visit(value),
+            | StatementKind::LetTuple { call: value, .. } => visit(value),
+            StatementKind::Return { value, more } => {
+                visit(value);
+                more.iter().for_each(visit);
+            }
             StatementKind::For { lower, upper, .. } => {
                 visit(lower);
                 visit(upper);

@@ -431,6 +431,14 @@ impl Binder<'_> {
                     defines: Some(variable),
                     ..
                 } => reads.entry(*variable).or_default().extend(names),
+                StatementKind::LetTuple { variables, .. } => {
+                    for variable in variables {
+                        reads
+                            .entry(*variable)
+                            .or_default()
+                            .extend(names.iter().copied());
+                    }
+                }
                 StatementKind::Random { variable, .. }
                     if !self.bound.keys.contains_key(variable) =>
                 {

@@ -148,6 +148,8 @@ pub struct Expander<'a> {
     serial: u32,
     /// Definitions of elements seen so far, and what is known of their range.
     pub definitions: HashMap<ArrayId, (usize, Option<Interval>)>,
+    /// What the function that returned last gave besides its first value.
+    pub returned: Vec<Value>,
     /// Depth of inlined calls.
     pub calls: usize,
     /// Number of expansions of function and law bodies so far.
@@ -185,6 +187,7 @@ impl<'a> Expander<'a> {
             stored: HashMap::new(),
             serial: 0,
             definitions: HashMap::new(),
+            returned: Vec::new(),
             calls: 0,
             inlined: 0,
             in_equation: false,

@@ -184,11 +184,35 @@ impl<'a> Expander<'a> {
                         }
                     }
                 }
-                StatementKind::Return { value } => return Ok(Some(self.value(value)?)),
+                StatementKind::LetTuple { variables, call } => {
+                    self.let_tuple(variables, call, statement.span)?;
+                }
+                StatementKind::Return { value, more } => {
+                    let value = self.value(value)?;
+                    let more = self.values(more)?;
+                    self.returned = more;
+                    return Ok(Some(value));
+                }
                 _ => {}
             }
         }
         Ok(None)
+    }
+
+    /// `let (a, b) = f(x)`
+    pub(super) fn let_tuple(
+        &mut self,
+        variables: &[VariableId],
+        call: &'a hir::Expression,
+        span: Span,
+    ) -> Outcome<()> {
+        let first = self.value(call)?;
+        let more = std::mem::take(&mut self.returned);
+        for (variable, value) in variables.iter().zip(std::iter::once(first).chain(more)) {
+            let value = self.named(value, *variable, span)?;
+            self.frame().bind(*variable, value);
+        }
+        Ok(())
     }
 
     fn closed(&mut self, statements: &'a [hir::Statement]) -> Outcome<Vec<Statement>> {
@@ -207,6 +231,22 @@ impl<'a> Expander<'a> {
         rest: &'a [hir::Statement],
         span: Span,
     ) -> Outcome<Option<Value>> {
+        let several = |statement: &hir::Statement| matches!(&statement.kind, StatementKind::Return { more, .. } if !more.is_empty());
+        let mut returns_several = false;
+        for part in [then, otherwise, rest] {
+            all_statements(part, 0, &mut |statement, _| {
+                returns_several |= several(statement);
+            });
+        }
+        if returns_several {
+            return Err(Diagnostic::error(
+                "E0426",
+                "which of these several values are returned is decided by unknowns",
+            )
+            .at(span, "")
+            .help("choose each value with `if`, and return them once at the end: `return (a, b)`")
+            .into());
+        }
         self.enter_call("this branch", span)?;
         let value = self.choice(
             condition,

@@ -35,6 +35,11 @@ impl<'a> Expander<'a> {
 
     /// What a failed statement defines is unknown from here on.
     pub(super) fn poison(&mut self, statement: &hir::Statement) {
+        if let StatementKind::LetTuple { variables, .. } = &statement.kind {
+            for variable in variables {
+                self.frame().bindings[variable.0 as usize] = Some(Binding::Poisoned);
+            }
+        }
         if let StatementKind::Let { variable, .. }
         | StatementKind::Given { variable, .. }
         | StatementKind::Report {
@@ -77,6 +82,7 @@ impl<'a> Expander<'a> {
                 indices,
                 value,
             } => self.let_element(*variable, indices, value, span),
+            StatementKind::LetTuple { variables, call } => self.let_tuple(variables, call, span),
             StatementKind::Random {
                 variable,
                 indices,
