@@ -119,7 +119,15 @@ impl Model {
 ///
 /// # Errors
 /// [`Error::Model`] with all that is wrong.
-pub fn check(name: &str, text: &str, options: &Options, color: bool) -> Result<String, Error> {
+pub fn check(name: &str, text: &str, color: bool) -> Result<String, Error> {
+    check_with(name, text, &Options::default(), color)
+}
+
+/// As [`check`], for a model that may import files.
+///
+/// # Errors
+/// [`Error::Model`] with all that is wrong.
+pub fn check_with(name: &str, text: &str, options: &Options, color: bool) -> Result<String, Error> {
     let (mut sources, file) = sources(name, text, options.loader);
     let diagnostics = likelier_compiler::check(&mut sources, file);
     if diagnostics.iter().any(Diagnostic::is_error) {

@@ -20,7 +20,7 @@ pub struct Options {
 /// Runs the command.
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let name = options.model.display().to_string();
-    let warnings = likelier::check(
+    let warnings = likelier::check_with(
         &name,
         &files::read_model(&options.model)?,
         &likelier::Options {
