@@ -240,7 +240,9 @@ impl Checker<'_> {
     ) -> Checked<Vec<Statement>> {
         if let Some(modifier) = law.modifiers.first() {
             let span = match modifier {
-                tree::Modifier::Truncated { span, .. } | tree::Modifier::Ordered { span } => *span,
+                tree::Modifier::Truncated { span, .. }
+                | tree::Modifier::Censored { span, .. }
+                | tree::Modifier::Ordered { span } => *span,
             };
             return self.say(
                 Diagnostic::error(
