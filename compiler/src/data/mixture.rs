@@ -59,13 +59,14 @@ impl<'a> Expander<'a> {
     ) -> Outcome<Entered<'a>> {
         let slots = call.slots(&self.hir.distributions);
         let mut values = Vec::new();
-        for (slot, argument) in slots.iter().zip(arguments) {
+        for (position, (slot, argument)) in slots.iter().zip(arguments).enumerate() {
             let value = match argument {
-                Value::Scalar(scalar) => {
+                // Weights stay as they are written, so that it can be seen that `w` and `1 - w` sum to one.
+                Value::Scalar(scalar) if position >= call.arguments.len() => {
                     let element = slot.expression.ty.element;
                     Value::Scalar(self.keep("argument", scalar, element, slot.expression.span)?)
                 }
-                array => array,
+                other => other,
             };
             values.push((value, slot.is_indexed));
         }
