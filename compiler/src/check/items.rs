@@ -25,6 +25,9 @@ const MEMBERS: [(&str, usize); 7] = [
     ("mean", 0),
 ];
 
+/// What a function returns, as declared and as a type.
+type Results = Vec<(Declared, Type)>;
+
 impl Checker<'_> {
     /// Notes the items and imports of the file.
     pub(super) fn declare_items(&mut self, tree: &tree::Tree) {
@@ -204,10 +207,7 @@ impl Checker<'_> {
         Some(id)
     }
 
-    fn function_signature(
-        &mut self,
-        item: &tree::Function,
-    ) -> Checked<(Vec<Parameter>, Vec<(Declared, Type)>)> {
+    fn function_signature(&mut self, item: &tree::Function) -> Checked<(Vec<Parameter>, Results)> {
         let parameters = self.parameters(&item.parameters)?;
         let mut results = Vec::new();
         for result in std::iter::once(&item.result).chain(&item.more) {
