@@ -179,16 +179,29 @@ impl<'a> Expander<'a> {
             let (near, far) = if open_above { (low, high) } else { (high, low) };
             let end = self.read(far, span);
             let origin = if open_above { &before } else { upper };
-            self.repeat(DOUBLINGS, &[low, high], &mut |expander| {
-                let beyond = is_beyond(expander, &end)?;
-                let goes_on = match open_above {
-                    true => Scalar::operation(Operation::Not, vec![beyond]),
-                    false => beyond,
-                };
-                let distance = two(Operation::Subtract, &end, origin);
-                let double = two(Operation::Add, &end, &distance);
-                expander.when(goes_on, &[(near, end.clone()), (far, double)], &[]);
-                Ok(())
+            let searching = self.changing("searching", span);
+            self.set(searching, Scalar::real(1.0));
+            let goes = two(
+                Operation::Less,
+                &Scalar::real(0.0),
+                &self.read(searching, span),
+            );
+            self.repeat(DOUBLINGS, &[low, high, searching], &mut |expander| {
+                expander.guarded(goes.clone(), &mut |expander| {
+                    let beyond = is_beyond(expander, &end)?;
+                    let goes_on = match open_above {
+                        true => Scalar::operation(Operation::Not, vec![beyond]),
+                        false => beyond,
+                    };
+                    let distance = two(Operation::Subtract, &end, origin);
+                    let double = two(Operation::Add, &end, &distance);
+                    expander.when(
+                        goes_on,
+                        &[(near, end.clone()), (far, double)],
+                        &[(searching, Scalar::real(0.0))],
+                    );
+                    Ok(())
+                })
             })?;
         }
         let half = Scalar::real(0.5);
@@ -206,11 +219,14 @@ impl<'a> Expander<'a> {
         };
         let middle = self.changing("middle", span);
         let at = self.read(middle, span);
+        let is_between = two(Operation::Less, &from, &at).and(two(Operation::Less, &at, &to));
         self.repeat(HALVINGS, &[low, high, middle], &mut |expander| {
             expander.set(middle, middle_of.clone());
-            let beyond = is_beyond(expander, &at)?;
-            expander.when(beyond, &[(high, at.clone())], &[(low, at.clone())]);
-            Ok(())
+            expander.guarded(is_between.clone(), &mut |expander| {
+                let beyond = is_beyond(expander, &at)?;
+                expander.when(beyond, &[(high, at.clone())], &[(low, at.clone())]);
+                Ok(())
+            })
         })?;
         Ok(to)
     }
@@ -253,6 +269,23 @@ impl<'a> Expander<'a> {
             then: stores(then),
             otherwise: stores(otherwise),
         });
+    }
+
+    /// Statements that run where a condition holds.
+    fn guarded(
+        &mut self,
+        condition: Scalar,
+        body: &mut dyn FnMut(&mut Self) -> Outcome<()>,
+    ) -> Outcome<()> {
+        self.open(BlockKind::Closed);
+        let result = body(self);
+        let then = self.close();
+        self.emit(Statement::If {
+            condition,
+            then,
+            otherwise: Vec::new(),
+        });
+        result
     }
 
     /// A loop that changes variables.
