@@ -112,6 +112,14 @@ fn values_of(variable: &InferredVariable, point: &Dataset) -> Result<Vec<f64>, S
             );
         }
     }
+    if unknown.len() == entry.values.len()
+        && let Some(violation) = variable.violation(&entry.values)
+    {
+        return complain(
+            violation,
+            "numbers that are rounded must still be right to eight digits",
+        );
+    }
     Ok(unknown.iter().map(|&flat| entry.values[flat]).collect())
 }
 
@@ -133,7 +141,7 @@ fn outside_support(variable: &InferredVariable, point: &Dataset) -> String {
         .map_or("the point", |entry| entry.origin.as_str());
     format!(
         "the value of `{name}` is not inside its support\n  --> {origin}\n  help: a value on the edge of a support \
-         (0 for a positive variable) has no unconstrained coordinate; vectors of a simplex must sum to 1"
+         (0 for a positive variable) has no unconstrained coordinate"
     )
 }
 
@@ -157,6 +165,7 @@ mod tests {
             elements: None,
             given_offset: offset,
             unconstrained: range,
+            structure: None,
         };
         let inferred = [
             variable("mu", &[], 0, 0..1),

@@ -14,6 +14,7 @@ use crate::data::loops::{self, ArrayKind, Loops, Statement};
 use crate::data::{BoundProgram, Split};
 use crate::forward::{self, OutputColumn, OutputKind};
 use crate::jit::{CompiledModel, Programs};
+use crate::math::structure::Structure;
 use crate::source::{Diagnostic, Sources};
 use crate::{density, gradient};
 
@@ -70,6 +71,26 @@ pub struct InferredVariable {
     pub given_offset: usize,
     /// Its coordinates of the position.
     pub unconstrained: Range<usize>,
+    /// What its vectors or matrices must be, and their size.
+    pub structure: Option<(Structure, usize)>,
+}
+
+impl InferredVariable {
+    /// What is wrong with given values, as a sentence; `None` if nothing is that can be told from them alone.
+    pub fn violation(&self, values: &[f64]) -> Option<String> {
+        let (structure, size) = self.structure?;
+        let leading = self.shape.len() - structure.rank();
+        let block: usize = self.shape[leading..].iter().product();
+        values
+            .chunks(block.max(1))
+            .enumerate()
+            .find_map(|(flat, values)| {
+                let violation = structure.violation(size, values)?;
+                let (shape, kind) = (&self.shape[..leading], ColumnKind::Inferred);
+                let name = element_column(&self.name, shape, flat, kind, &[]).name;
+                Some(format!("`{name}` {violation}"))
+            })
+    }
 }
 
 impl InferredVariable {
@@ -188,6 +209,7 @@ pub(crate) fn inferred(loops: &Loops, layout: &density::Layout) -> Vec<InferredV
             elements: part.map(|part| part.elements.clone()),
             given_offset: variable.given_offset,
             unconstrained: variable.unconstrained.clone(),
+            structure: variable.structure,
         }
     };
     layout.inferred.iter().map(one).collect()

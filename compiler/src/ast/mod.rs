@@ -253,6 +253,28 @@ fn plain_indices(
         .collect()
 }
 
+/// The type `real[N] in (a, b)`, whose first part has been read as an expression.
+fn bounded(
+    span: Span,
+    ty: &Expression,
+    bounds: (Expression, Expression),
+) -> Result<Type, ParseError<usize, Token, Problem>> {
+    match ty.as_type() {
+        Some(ty) => Ok(Type {
+            span,
+            bounds: Some(bounds),
+            ..ty
+        }),
+        None => Err(ParseError::User {
+            error: Problem {
+                span: ty.span,
+                message: "bounds follow a type".into(),
+                help: "write `real in (a, b)` or `real[N] in (a, b)`".into(),
+            },
+        }),
+    }
+}
+
 /// The two bounds in `real in (a, b)`.
 fn pair(pair: Expression) -> Result<(Expression, Expression), ParseError<usize, Token, Problem>> {
     let span = pair.span;

@@ -282,6 +282,32 @@ pub struct Expression {
     pub kind: Box<ExpressionKind>,
 }
 
+impl Expression {
+    /// The type it is if it stands where a type may: `positive` and `simplex[K]` are read as expressions.
+    pub fn as_type(&self) -> Option<Type> {
+        let (base, selectors) = match &*self.kind {
+            ExpressionKind::Index { base, selectors } => (base, selectors.as_slice()),
+            _ => (self, &[][..]),
+        };
+        let ExpressionKind::Name(name) = &*base.kind else {
+            return None;
+        };
+        let sizes = selectors.iter().map(|selector| match selector {
+            Selector::At(size) => Some(size.clone()),
+            _ => None,
+        });
+        Some(Type {
+            span: self.span,
+            name: Name {
+                text: name.clone(),
+                span: base.span,
+            },
+            sizes: sizes.collect::<Option<_>>()?,
+            bounds: None,
+        })
+    }
+}
+
 /// The kinds of expressions.
 #[derive(Debug, Clone, PartialEq)]
 pub enum ExpressionKind {

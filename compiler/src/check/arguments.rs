@@ -248,6 +248,11 @@ pub(super) fn signature(name: &str, parameters: &[Parameter], variables: &[Varia
                 .show(variables)
                 .replacen("real", "nonnegative", 1),
             Support::Unit => variable.ty.show(variables).replacen("real", "unit", 1),
+            Support::Structured(structure) => {
+                let mut once = variable.ty.clone();
+                once.sizes.truncate(once.sizes.len() + 1 - structure.rank());
+                once.show(variables).replacen("real", structure.name(), 1)
+            }
             _ => variable.ty.show(variables),
         };
         text.push_str(&format!("{}: {ty}", variable.name));

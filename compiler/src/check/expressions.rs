@@ -70,7 +70,6 @@ impl Checker<'_> {
                 let body = checker.expression(body)?;
                 let mut sizes = checker.binder_sizes(&binders);
                 sizes.extend(body.ty.sizes.iter().cloned());
-                checker.expect_rank_at_most_two(sizes.len(), span)?;
                 let ty = Type {
                     element: body.ty.element,
                     sizes,
@@ -415,26 +414,11 @@ impl Checker<'_> {
         };
         let mut sizes = vec![Size::Known(checked.len() as i64)];
         sizes.extend(inner);
-        self.expect_rank_at_most_two(sizes.len(), span)?;
         Ok(make(
             span,
             Type { element, sizes },
             ExpressionKind::Array(checked),
         ))
-    }
-
-    fn expect_rank_at_most_two(&mut self, rank: usize, span: Span) -> Checked<()> {
-        if rank > 2 {
-            return self.say(
-                Diagnostic::error(
-                    "E0304",
-                    "arrays have at most two index positions in this version",
-                )
-                .at(span, format!("this has {rank}"))
-                .help("use one array for each value of the first index"),
-            );
-        }
-        Ok(())
     }
 
     /// Brings expressions to one element type and shape.

@@ -6,6 +6,7 @@
 use likelier_runtime::math::ode::Method;
 
 use crate::math::primitive::{Draw, Operation};
+use crate::math::structure::Structure;
 use crate::source::Span;
 
 /// A checked program: the model and every function and distribution it can reach.
@@ -120,14 +121,8 @@ pub enum Support {
     Unit,
     /// lower ≤ x ≤ upper; `inf` and `-inf` are allowed. The bounds are scalars or of the variable's shape.
     Between(Box<Expression>, Box<Expression>),
-    /// Nonnegative vectors (last index position) with sum 1.
-    Simplex,
-    /// Strictly increasing vectors (last index position).
-    Ordered,
-    /// Symmetric positive definite matrices (last two index positions).
-    Covariance,
-    /// Lower triangular matrices with positive diagonal (last two index positions).
-    CholeskyCovariance,
+    /// Vectors (last index position) or matrices (last two) whose elements depend on one another.
+    Structured(Structure),
     /// Labelled categories 1..K, K from the data.
     Factor,
 }

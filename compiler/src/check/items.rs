@@ -12,6 +12,7 @@ use super::names::{Owner, Scope};
 use super::statements::returns;
 use super::{Checked, Checker, Pending};
 use crate::ast::tree;
+use crate::math::structure::Structure;
 use crate::source::{Diagnostic, suggest};
 
 /// The members that a distribution may have, with the number of their parameters.
@@ -257,7 +258,8 @@ impl Checker<'_> {
             let outer = std::mem::replace(&mut self.scope, Scope::new(Owner::Signature));
             let signature = self
                 .parameters(&item.parameters)
-                .and_then(|p| Ok((p, self.declared(&item.support)?)));
+                .and_then(|p| Ok((p, self.declared(&item.support)?)))
+                .and_then(|signature| self.one_of_a_kind(&signature.1.0).map(|()| signature));
             let scope = std::mem::replace(&mut self.scope, outer);
             let Ok((parameters, (draw, _))) = signature else {
                 continue;
@@ -476,16 +478,12 @@ impl Checker<'_> {
             "nonnegative" => (Element::Real, Support::Nonnegative),
             "unit" => (Element::Real, Support::Unit),
             "factor" => (Element::Int, Support::Factor),
-            "simplex" => (Element::Real, Support::Simplex),
-            "ordered" => (Element::Real, Support::Ordered),
-            "cov" => (Element::Real, Support::Covariance),
-            "cholesky_cov" => (Element::Real, Support::CholeskyCovariance),
-            _ => return self.unknown_type(ty),
+            _ => match Structure::by_name(name) {
+                Some(structure) => (Element::Real, Support::Structured(structure)),
+                None => return self.unknown_type(ty),
+            },
         };
-        if matches!(
-            support,
-            Support::Simplex | Support::Ordered | Support::Covariance | Support::CholeskyCovariance
-        ) {
+        if let Support::Structured(structure) = support {
             if sizes.is_empty() {
                 return self.say(
                     Diagnostic::error("E0301", format!("`{name}` needs its size"))
@@ -493,7 +491,7 @@ impl Checker<'_> {
                         .help(format!("write `{name}[K]`, K being the number of elements")),
                 );
             }
-            if matches!(support, Support::Covariance | Support::CholeskyCovariance) {
+            if structure.rank() == 2 {
                 sizes.push(sizes[sizes.len() - 1].clone());
             }
         }
@@ -543,7 +541,7 @@ impl Checker<'_> {
 
     fn unknown_type<T>(&mut self, ty: &tree::Type) -> Checked<T> {
         let name = ty.name.text.as_str();
-        const TYPES: [&str; 10] = [
+        const PLAIN: [&str; 7] = [
             "real",
             "int",
             "bool",
@@ -551,10 +549,11 @@ impl Checker<'_> {
             "nonnegative",
             "unit",
             "factor",
-            "simplex",
-            "ordered",
-            "cov",
         ];
+        let types: Vec<&str> = PLAIN
+            .into_iter()
+            .chain(Structure::ALL.map(Structure::name))
+            .collect();
         let help = match name {
             "vector" | "row_vector" | "array" => {
                 "an array of reals is written `real[N]`".to_string()
@@ -562,12 +561,14 @@ impl Checker<'_> {
             "matrix" => "a matrix is written `real[N, K]`".to_string(),
             "float" | "double" | "number" => "write `real`".to_string(),
             "integer" => "write `int`".to_string(),
-            "unit_vector" | "corr" | "cholesky_corr" => {
-                "this type is not part of this version".to_string()
-            }
-            _ => match suggest::nearest(name, TYPES) {
+            "cov_matrix" => "did you mean `cov`?".to_string(),
+            "corr_matrix" => "did you mean `corr`?".to_string(),
+            "cholesky_factor_corr" => "did you mean `cholesky_corr`?".to_string(),
+            "cholesky_factor_cov" => "did you mean `cholesky_cov`?".to_string(),
+            "sum_to_zero_vector" => "did you mean `sum_to_zero`?".to_string(),
+            _ => match suggest::nearest(name, types.iter().copied()) {
                 Some(near) => format!("did you mean `{near}`?"),
-                None => format!("the types are {}", TYPES.join(", ")),
+                None => format!("the types are {}", types.join(", ")),
             },
         };
         self.say(

@@ -201,7 +201,7 @@ impl Checker<'_> {
             [tree::Argument { name: None, value }] => {
                 let ty = match value {
                     tree::ArgumentValue::Type(ty) => Some(ty.clone()),
-                    tree::ArgumentValue::Expression(value) => type_of_expression(value),
+                    tree::ArgumentValue::Expression(value) => value.as_type(),
                 };
                 let Some(ty) = ty else {
                     return self.flat_help(law);
@@ -213,16 +213,7 @@ impl Checker<'_> {
         if declared.element != Element::Real {
             return self.flat_help(law);
         }
-        if matches!(
-            declared.support,
-            Support::Covariance | Support::CholeskyCovariance
-        ) {
-            return self.say(
-                Diagnostic::error("E0232", "unknown matrices are not part of this version")
-                    .at(law.span, "")
-                    .help("build the matrix from scalars"),
-            );
-        }
+        self.one_of_a_kind(&declared)?;
         Ok(DistributionCall {
             distribution: DistributionRef::Flat(declared),
             arguments: Vec::new(),
@@ -230,11 +221,32 @@ impl Checker<'_> {
         })
     }
 
+    /// A draw is one vector or matrix of a structure; several are drawn with an index.
+    pub(super) fn one_of_a_kind(&mut self, draw: &Declared) -> Checked<()> {
+        let Support::Structured(structure) = draw.support else {
+            return Ok(());
+        };
+        if draw.sizes.len() == structure.rank() {
+            return Ok(());
+        }
+        let name = structure.name();
+        self.say(
+            Diagnostic::error(
+                "E0232",
+                format!("a draw is one `{name}`, and this says several"),
+            )
+            .at(draw.span, "")
+            .help(format!(
+                "write `{name}[K]` here, and `x[1..J] ~ …` for J of them"
+            )),
+        )
+    }
+
     pub(super) fn flat_help<T>(&mut self, law: &tree::Distribution) -> Checked<T> {
         self.say(
             Diagnostic::error("E0233", "`flat` takes nothing or one type of reals")
                 .at(law.span, "")
-                .help("write `flat()`, `flat(positive)`, `flat(real in (a, b))` or `flat(simplex[K])`"),
+                .help("write `flat()`, `flat(positive)`, `flat(real in (a, b))`, `flat(simplex[K])` or another type"),
         )
     }
 
@@ -438,40 +450,4 @@ impl Checker<'_> {
         };
         Ok(make(span, ty, kind))
     }
-}
-
-/// `positive` and `simplex[K]` are read as expressions; here they become types again.
-fn type_of_expression(value: &tree::Expression) -> Option<tree::Type> {
-    let (name, sizes) = match &*value.kind {
-        tree::ExpressionKind::Name(name) => (
-            tree::Name {
-                text: name.clone(),
-                span: value.span,
-            },
-            Vec::new(),
-        ),
-        tree::ExpressionKind::Index { base, selectors } => {
-            let tree::ExpressionKind::Name(name) = &*base.kind else {
-                return None;
-            };
-            let sizes = selectors.iter().map(|selector| match selector {
-                tree::Selector::At(size) => Some(size.clone()),
-                _ => None,
-            });
-            (
-                tree::Name {
-                    text: name.clone(),
-                    span: base.span,
-                },
-                sizes.collect::<Option<Vec<_>>>()?,
-            )
-        }
-        _ => return None,
-    };
-    Some(tree::Type {
-        span: value.span,
-        name,
-        sizes,
-        bounds: None,
-    })
 }

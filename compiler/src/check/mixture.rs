@@ -326,8 +326,7 @@ fn describe(draw: &Declared) -> &'static str {
     match (draw.element, draw.sizes.len(), &draw.support) {
         (Element::Int, ..) => "whole numbers",
         (_, 0, _) => "reals",
-        (_, _, Support::Simplex) => "vectors of probabilities",
-        (_, _, Support::Ordered) => "vectors in increasing order",
+        (_, _, Support::Structured(structure)) => structure.plural(),
         (_, 1, _) => "vectors",
         _ => "matrices",
     }

@@ -817,16 +817,6 @@ impl Checker<'_> {
             .collect();
         let own = self.distribution_sizes(&law.call, &draw);
         all.extend(own);
-        if all.len() > 2 {
-            return self.say(
-                Diagnostic::error(
-                    "E0304",
-                    "arrays have at most two index positions in this version",
-                )
-                .at(name.span, format!("this has {}", all.len()))
-                .help("use one array for each value of the first index"),
-            );
-        }
         let ahead = self.scope.ahead[variable.0 as usize];
         let entry = self.scope.variable(variable);
         if ahead == Ahead::Untyped || (ahead == Ahead::Typed && ranged) {

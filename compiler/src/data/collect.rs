@@ -43,18 +43,14 @@ impl<'a> Expander<'a> {
                     });
                 }
                 Value::Array(pull) => {
-                    let binder = self.count_binder(inner[0]);
-                    let at = Scalar::index(binder.index);
-                    let value = pull.at(&self.loops.arrays, std::slice::from_ref(&at), span);
+                    let binders = self.count_binders(&inner);
+                    let at = super::loops::indices_of(&binders);
                     let store = Statement::Store {
                         array,
-                        indices: indices_of(vec![first, at]),
-                        value,
+                        value: pull.at(&self.loops.arrays, &at, span),
+                        indices: indices_of([&[first], &at[..]].concat()),
                     };
-                    statements.push(Statement::For {
-                        binder,
-                        body: vec![store],
-                    });
+                    statements.push(store.over(binders));
                 }
             }
         }

@@ -3,7 +3,7 @@
 //! (`inversion.rs`). Censored laws stand in `censoring.rs`.
 
 use super::expand::{BlockKind, Expander, Outcome};
-use super::loops::{ArrayId, Condition, Scalar, Statement, Support, Term};
+use super::loops::{ArrayId, Condition, Scalar, Statement, Support, Term, indices_of};
 use super::pull::Value;
 use crate::check::hir::{self, Element, Law};
 use crate::math::primitive::Operation;
@@ -164,17 +164,14 @@ impl<'a> Expander<'a> {
                     value,
                 }),
                 Value::Array(pull) => {
-                    let binder = self.count_binder(support.size());
-                    let index = Scalar::index(binder.index);
-                    let value = pull.at(&self.loops.arrays, std::slice::from_ref(&index), span);
-                    let mut indices = at.to_vec();
-                    indices.push(index);
-                    let body = vec![Statement::Store {
+                    let binders = self.count_binders(&support.shape());
+                    let own = indices_of(&binders);
+                    let store = Statement::Store {
                         array,
-                        indices,
-                        value,
-                    }];
-                    self.emit(Statement::For { binder, body });
+                        value: pull.at(&self.loops.arrays, &own, span),
+                        indices: [at, &own[..]].concat(),
+                    };
+                    self.emit(store.over(binders));
                 }
             })
         });

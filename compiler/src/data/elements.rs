@@ -72,8 +72,7 @@ impl<'a> Expander<'a> {
             .map(|&length| i64::try_from(length).unwrap_or(i64::MAX));
         self.check_size(lengths, declared.span)?;
         if shape.len() < declared.ty.rank() {
-            let extra = self.vector_length(variable)?;
-            shape.push(extra);
+            shape.extend(self.shape_of_draw(variable)?);
         }
         let element = declared.ty.element;
         let array = match declared.kind {
@@ -86,8 +85,8 @@ impl<'a> Expander<'a> {
         Ok(array)
     }
 
-    /// The length of the draws of a vector law.
-    pub(super) fn vector_length(&mut self, wanted: VariableId) -> Outcome<usize> {
+    /// The shape of the draws of a law of vectors or matrices.
+    fn shape_of_draw(&mut self, wanted: VariableId) -> Outcome<Vec<usize>> {
         let hir = self.hir;
         let mut law = None;
         all_statements(&hir.statements, 0, &mut |statement, _| {
@@ -106,9 +105,9 @@ impl<'a> Expander<'a> {
         };
         let values = self.law_arguments(&law.call)?;
         let entered = self.enter(&law.call, values)?;
-        let support = self.support(&entered, &[], law.span);
+        let shape = self.draw_shape(&entered);
         self.leave(&entered);
-        Ok(support?.size())
+        shape
     }
 
     pub(super) fn shape_of_elements(&mut self, wanted: VariableId) -> Outcome<Vec<usize>> {

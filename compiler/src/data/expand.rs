@@ -17,6 +17,7 @@ use super::loops::{
 };
 use super::pull::{Body, Pull, Value};
 use crate::check::hir::{self, Element, Hir, VariableId};
+use crate::math::structure::Structure;
 use crate::source::{Diagnostic, Sources, Span};
 
 /// The most elements of an array.
@@ -141,8 +142,8 @@ pub struct Expander<'a> {
     pub is_probing: bool,
     /// The element that is being drawn or observed, and the shape it is an element of: for bounds given by element.
     pub element: (Vec<Scalar>, Vec<usize>),
-    /// Arrays whose last index position holds probabilities that sum to one.
-    pub simplexes: HashSet<ArrayId>,
+    /// Arrays whose last index positions are known to have a structure.
+    pub structures: HashMap<ArrayId, Structure>,
     homes: Vec<usize>,
     stored: HashMap<*const Node, (Scalar, Place, usize, u32)>,
     serial: u32,
@@ -182,7 +183,7 @@ impl<'a> Expander<'a> {
             splits: HashMap::new(),
             is_probing: false,
             element: (Vec::new(), Vec::new()),
-            simplexes: HashSet::new(),
+            structures: HashMap::new(),
             homes: Vec::new(),
             stored: HashMap::new(),
             serial: 0,
@@ -290,6 +291,14 @@ impl<'a> Expander<'a> {
             lower,
             upper,
         }
+    }
+
+    /// Binders over all elements of a shape.
+    pub fn count_binders(&mut self, shape: &[usize]) -> Vec<Binder> {
+        shape
+            .iter()
+            .map(|&length| self.count_binder(length))
+            .collect()
     }
 
     /// Opens a block.

@@ -4,8 +4,9 @@
 use std::rc::Rc;
 
 use super::expand::{BlockKind, Expander, Failure, Frame, Outcome};
+use super::expression::sizes;
 use super::inline::bind_sizes;
-use super::loops::{Binder, Condition, Node, Scalar, Support};
+use super::loops::{Binder, Condition, Node, Scalar, Support, indices_of};
 use super::mixture::Parts;
 use super::pull::{Pull, Value};
 use crate::check::hir::{
@@ -228,8 +229,9 @@ impl<'a> Expander<'a> {
                 lower = Some((self.folded(low, Element::Real)?, false));
                 upper = Some(self.folded(high, Element::Real)?);
             }
-            hir::Support::Covariance => return self.covariance_condition(value, what, span),
-            hir::Support::Simplex => return self.simplex_condition(value, what, span, conditions),
+            hir::Support::Structured(structure) => {
+                return self.structure_conditions(*structure, value, what, span, conditions);
+            }
             _ => return Ok(()),
         }
         let scalar = match value {
@@ -347,7 +349,7 @@ impl<'a> Expander<'a> {
         }
     }
 
-    fn array_condition(
+    pub(super) fn array_condition(
         &mut self,
         pull: &Pull,
         lower: Option<(Scalar, bool)>,
@@ -464,34 +466,6 @@ impl<'a> Expander<'a> {
         )
     }
 
-    /// Probabilities: none negative, and their sum 1 up to rounding.
-    pub(super) fn simplex_condition(
-        &mut self,
-        value: &Value,
-        what: &str,
-        span: Span,
-        conditions: &mut Vec<Condition>,
-    ) -> Outcome<()> {
-        let Value::Array(pull) = value else {
-            return Ok(());
-        };
-        if let super::pull::Body::Stored(place) = &pull.body
-            && self.simplexes.contains(&place.array)
-        {
-            return Ok(());
-        }
-        self.array_condition(
-            pull,
-            Some((Scalar::real(0.0), false)),
-            None,
-            what,
-            span,
-            conditions,
-        )?;
-        let sum = self.reduce_pull(Reducer::Sum, pull, span)?.scalar()?;
-        self.sum_condition(sum, what, span, conditions)
-    }
-
     /// Probabilities sum to one, up to rounding.
     pub(super) fn sum_condition(
         &mut self,
@@ -512,49 +486,6 @@ impl<'a> Expander<'a> {
         )
     }
 
-    /// A covariance that data give is symmetric and positive definite. (One that is computed has density zero if not.)
-    fn covariance_condition(&mut self, value: &Value, what: &str, span: Span) -> Outcome<()> {
-        let Value::Array(pull) = value else {
-            return Ok(());
-        };
-        let place = match &pull.body {
-            super::pull::Body::Stored(place) => place.clone(),
-            super::pull::Body::Lambda(_, body) if self.is_data(body) => {
-                self.place(pull, "covariance", span)?
-            }
-            super::pull::Body::Lambda(..) => return Ok(()),
-        };
-        let super::loops::ArrayKind::Real(data) = &self.loops.array(place.array).kind else {
-            return Ok(());
-        };
-        let size = pull.shape[0];
-        if !place.prefix.is_empty() || data.len() != size * size {
-            return Ok(());
-        }
-        let data = data.clone();
-        let largest = data
-            .iter()
-            .fold(0.0f64, |most, value| most.max(value.abs()));
-        let is_symmetric = (0..size).all(|i| {
-            (0..i).all(|j| (data[i * size + j] - data[j * size + i]).abs() <= 1e-8 * largest)
-        });
-        let factor = super::fold::evaluate_dense(
-            super::loops::DenseKind::Cholesky { size },
-            &[data.to_vec()],
-        );
-        let problem = if !is_symmetric {
-            "symmetric"
-        } else if factor.iter().any(|value| !value.is_finite()) {
-            "positive definite"
-        } else {
-            return Ok(());
-        };
-        let diagnostic =
-            Diagnostic::error("E0430", format!("{what} must be {problem}, and it is not"))
-                .at(span, "");
-        Err(diagnostic.help("a covariance has the same number above and below the diagonal, and a Cholesky factor").into())
-    }
-
     /// Where the draws of the law that is entered live.
     pub fn support(
         &mut self,
@@ -567,64 +498,81 @@ impl<'a> Expander<'a> {
         }
         let declared = entered.draw;
         let int = declared.element == Element::Int;
-        let size = match declared.sizes.first() {
-            Some(size) => usize::try_from(self.int(size, "a size")?).unwrap_or(0),
-            None => 1,
+        let shape = self.draw_shape(entered)?;
+        if let hir::Support::Structured(structure) = declared.support {
+            let size = shape.last().copied().unwrap_or(0);
+            return Ok(Support::Structured { structure, size });
+        }
+        let binders = self.count_binders(&shape);
+        let (lower, upper) = match &declared.support {
+            hir::Support::Positive | hir::Support::Nonnegative => (Some(Scalar::real(0.0)), None),
+            hir::Support::Unit => (Some(Scalar::real(0.0)), Some(Scalar::real(1.0))),
+            hir::Support::Between(low, high) => {
+                let at = [at, &indices_of(&binders)].concat();
+                self.between(low, high, &at, int, span)?
+            }
+            _ => (None, None),
         };
-        let interval = |lower, upper| Support::Interval { lower, upper, int };
-        Ok(match &declared.support {
-            hir::Support::Any | hir::Support::Factor if declared.sizes.is_empty() => {
-                interval(None, None)
-            }
-            hir::Support::Positive | hir::Support::Nonnegative if declared.sizes.is_empty() => {
-                interval(Some(Scalar::real(0.0)), None)
-            }
-            hir::Support::Unit if declared.sizes.is_empty() => {
-                interval(Some(Scalar::real(0.0)), Some(Scalar::real(1.0)))
-            }
-            hir::Support::Between(low, high) if declared.sizes.is_empty() => {
-                let (low, high) = (self.value(low)?, self.value(high)?);
-                let (low, high) = (self.at(&low, at, span), self.at(&high, at, span));
-                let finite = |bound: Scalar| {
-                    bound
-                        .as_number()
-                        .is_none_or(f64::is_finite)
-                        .then_some(bound)
-                };
-                let low = self.folded(low, Element::Real)?;
-                let high = self.folded(high, Element::Real)?;
-                if let (Some(low), Some(high)) = (low.as_number(), high.as_number())
-                    && (low > high || low == high && !int)
-                {
-                    return Err(Diagnostic::error(
-                        "E0431",
-                        format!("nothing lies between {low} and {high}"),
-                    )
-                    .at(span, "")
-                    .help("the lower bound comes first")
-                    .into());
-                }
-                interval(finite(low), finite(high))
-            }
-            hir::Support::Simplex => Support::Simplex(size),
-            hir::Support::Ordered => Support::Ordered {
-                size,
-                lower: None,
-                upper: None,
-            },
-            hir::Support::Any => Support::Vector(size),
-            // Vectors of counts: their bounds are checked where they are data, and they are never coordinates.
-            hir::Support::Between(..) if int => Support::Vector(size),
-            _ => {
-                return Err(Diagnostic::error(
-                    "E0432",
-                    "unknown variables of this type are not part of this version",
-                )
-                .at(span, "")
-                .help("build it from scalars")
-                .into());
+        Ok(if shape.is_empty() {
+            Support::Interval { lower, upper, int }
+        } else {
+            Support::Array {
+                binders,
+                lower,
+                upper,
             }
         })
+    }
+
+    /// The shape of one draw of the law that is entered.
+    pub fn draw_shape(&mut self, entered: &Entered<'a>) -> Outcome<Vec<usize>> {
+        if let (Some(parts), false) = (&entered.mixture, entered.draw.sizes.is_empty()) {
+            let support = self.mixture_support(entered, parts, &[], entered.draw.span)?;
+            return Ok(support.shape());
+        }
+        let mut shape = Vec::new();
+        for size in &entered.draw.sizes {
+            shape.push(usize::try_from(self.int(size, "a size")?).unwrap_or(0));
+        }
+        Ok(shape)
+    }
+
+    /// The bounds of `real in (low, high)` for one element; `None` where they are infinite.
+    fn between(
+        &mut self,
+        low: &'a hir::Expression,
+        high: &'a hir::Expression,
+        at: &[Scalar],
+        int: bool,
+        span: Span,
+    ) -> Outcome<(Option<Scalar>, Option<Scalar>)> {
+        let mut element = |bound: &'a hir::Expression| {
+            let value = self.value(bound)?;
+            let shape = value.shape();
+            // A bound of the shape of one draw serves all draws.
+            let Some(first) = at.len().checked_sub(shape.len()) else {
+                return Err(bound_shape(shape, bound.span).into());
+            };
+            let at = &at[first..];
+            let last = |index: &Scalar| self.range(index).high;
+            let is_other = |(index, &length): (&Scalar, &usize)| {
+                last(index).is_finite() && last(index) != length as f64
+            };
+            if at.iter().zip(shape).any(is_other) {
+                return Err(bound_shape(shape, bound.span).into());
+            }
+            let scalar = self.at(&value, at, span);
+            self.folded(scalar, Element::Real)
+        };
+        let (low, high) = (element(low)?, element(high)?);
+        if let (Some(low), Some(high)) = (low.as_number(), high.as_number())
+            && (low > high || low == high && !int)
+        {
+            return Err(nothing_between(low, high, span).into());
+        }
+        let finite =
+            |bound: Scalar, infinity: f64| (bound.as_number() != Some(infinity)).then_some(bound);
+        Ok((finite(low, f64::NEG_INFINITY), finite(high, f64::INFINITY)))
     }
 
     /// `normal(0, 1).cdf(x)`, elementwise.
@@ -855,6 +803,22 @@ fn real(scalar: Scalar, element: Element) -> Scalar {
         Element::Int => Scalar::operation(Operation::IntToReal, vec![scalar]),
         _ => scalar,
     }
+}
+
+fn bound_shape(shape: &[usize], span: Span) -> Diagnostic {
+    Diagnostic::error(
+        "E0411",
+        format!("this bound has {}, unlike the variable", sizes(shape)),
+    )
+    .at(span, sizes(shape))
+    .help("a bound is a number, or has one for each element")
+}
+
+/// The message for bounds that leave no room.
+pub(super) fn nothing_between(low: f64, high: f64, span: Span) -> Diagnostic {
+    Diagnostic::error("E0431", format!("nothing lies between {low} and {high}"))
+        .at(span, "")
+        .help("the lower bound comes first")
 }
 
 /// log(exp(a) − exp(b)) for a > b

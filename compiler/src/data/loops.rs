@@ -11,6 +11,7 @@ use likelier_runtime::math::ode::Settings;
 
 use crate::check::hir::Reducer;
 use crate::math::primitive::{Dense, Draw, Ode, Operation};
+use crate::math::structure::Structure;
 use crate::source::Span;
 
 /// A bound program.
@@ -301,32 +302,77 @@ pub enum Support {
         upper: Option<Scalar>,
         int: bool,
     },
-    /// Vectors of this length with positive elements that sum to one.
-    Simplex(usize),
-    /// Increasing vectors of this length, within bounds if given.
+    /// Increasing vectors of this length, within bounds if given: draws of scalars put in order.
     Ordered {
         size: usize,
         lower: Option<Scalar>,
         upper: Option<Scalar>,
     },
-    /// Vectors of this length without bounds.
-    Vector(usize),
+    /// Arrays whose elements are free between bounds. The binders run over the elements; their indices may occur in the
+    /// bounds.
+    Array {
+        binders: Vec<Binder>,
+        lower: Option<Scalar>,
+        upper: Option<Scalar>,
+    },
+    /// Vectors or matrices whose elements depend on one another.
+    Structured { structure: Structure, size: usize },
 }
 
 impl Support {
+    /// The shape of one draw: empty for a scalar law.
+    pub fn shape(&self) -> Vec<usize> {
+        match self {
+            Support::Interval { .. } => Vec::new(),
+            Support::Ordered { size, .. } => vec![*size],
+            Support::Array { binders, .. } => binders
+                .iter()
+                .map(|binder| binder.upper.as_int().unwrap_or(0).max(0) as usize)
+                .collect(),
+            Support::Structured { structure, size } => vec![*size; structure.rank()],
+        }
+    }
+
     /// The number of constrained elements that belong together (1 for a scalar law).
     pub fn size(&self) -> usize {
-        match self {
-            Support::Interval { .. } => 1,
-            Support::Simplex(size) | Support::Vector(size) | Support::Ordered { size, .. } => *size,
-        }
+        self.shape().iter().product()
     }
 
     /// The number of unconstrained coordinates for them.
     pub fn free(&self) -> usize {
         match self {
-            Support::Simplex(size) => size.saturating_sub(1),
+            Support::Structured { structure, size } => structure.coordinates(*size),
             other => other.size(),
+        }
+    }
+
+    /// What its elements have to do with one another, and the size of that.
+    pub fn structure(&self) -> Option<(Structure, usize)> {
+        match self {
+            Support::Structured { structure, size } => Some((*structure, *size)),
+            _ => None,
+        }
+    }
+
+    /// Its bounds, where it has them.
+    pub fn bounds_mut(&mut self) -> Option<(&mut Option<Scalar>, &mut Option<Scalar>)> {
+        match self {
+            Support::Interval { lower, upper, .. }
+            | Support::Ordered { lower, upper, .. }
+            | Support::Array { lower, upper, .. } => Some((lower, upper)),
+            Support::Structured { .. } => None,
+        }
+    }
+
+    /// What its bounds run over.
+    pub fn binders(&self) -> &[Binder] {
+        match self {
+            Support::Array {
+                binders,
+                lower,
+                upper,
+            } if lower.is_some() || upper.is_some() => binders,
+            _ => &[],
         }
     }
 }
@@ -490,6 +536,27 @@ impl Scalar {
     }
 }
 
+impl Statement {
+    /// This statement in a loop for each binder, the first outermost.
+    pub fn over(self, binders: Vec<Binder>) -> Statement {
+        binders
+            .into_iter()
+            .rev()
+            .fold(self, |inner, binder| Statement::For {
+                binder,
+                body: vec![inner],
+            })
+    }
+}
+
+/// The indices of binders.
+pub fn indices_of(binders: &[Binder]) -> Vec<Scalar> {
+    binders
+        .iter()
+        .map(|binder| Scalar::index(binder.index))
+        .collect()
+}
+
 /// Calls `visit` on every scalar that the statements hold directly (not below the top node of each).
 pub fn walk_statements(statements: &[Statement], visit: &mut dyn FnMut(&Scalar)) {
     for statement in statements {
@@ -534,7 +601,9 @@ pub fn walk_statements(statements: &[Statement], visit: &mut dyn FnMut(&Scalar))
 
 /// Calls `visit` on the bounds of a support.
 pub fn walk_support(support: &Support, visit: &mut dyn FnMut(&Scalar)) {
-    if let Support::Interval { lower, upper, .. } | Support::Ordered { lower, upper, .. } = support
+    if let Support::Interval { lower, upper, .. }
+    | Support::Ordered { lower, upper, .. }
+    | Support::Array { lower, upper, .. } = support
     {
         lower.iter().chain(upper).for_each(visit);
     }

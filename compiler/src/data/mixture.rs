@@ -10,6 +10,7 @@ use super::loops::{Binder, Condition, Node, Place, Scalar, Statement, Support};
 use super::pull::{Body, Pull, Value};
 use crate::check::hir::{DistributionCall, Element, Mixture, MixtureKind, Reducer};
 use crate::math::primitive::{Draw, Operation};
+use crate::math::structure::Structure;
 use crate::source::{Diagnostic, Span};
 
 /// So many numbers are reduced at once; more are reduced in groups.
@@ -141,7 +142,8 @@ impl<'a> Expander<'a> {
             Weights::Array(pull) => {
                 let what = format!("the weights of `{name}`");
                 let value = Value::Array(pull.clone());
-                self.simplex_condition(&value, &what, span, &mut conditions)?;
+                let simplex = Structure::Simplex;
+                self.structure_conditions(simplex, &value, &what, span, &mut conditions)?;
             }
             Weights::Single(weights) => {
                 let what = match parts.mixture.kind {

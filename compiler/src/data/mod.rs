@@ -22,6 +22,7 @@ mod json;
 mod laws;
 mod linear;
 pub mod loops;
+mod membership;
 mod missing;
 mod mixture;
 mod ode;

@@ -205,13 +205,27 @@ impl Printer<'_> {
                     bound(upper, "inf")
                 )
             }
-            Support::Simplex(size) => format!("simplex[{size}]"),
             Support::Ordered { size, lower, upper } => format!(
                 "ordered[{size}] in ({}, {})",
                 bound(lower, "-inf"),
                 bound(upper, "inf")
             ),
-            Support::Vector(size) => format!("real[{size}]"),
+            Support::Array {
+                binders,
+                lower,
+                upper,
+            } => {
+                let sizes: Vec<String> = binders
+                    .iter()
+                    .map(|binder| self.scalar(&binder.upper))
+                    .collect();
+                let bounds = match (lower, upper) {
+                    (None, None) => String::new(),
+                    _ => format!(" in ({}, {})", bound(lower, "-inf"), bound(upper, "inf")),
+                };
+                format!("real[{}]{bounds}", sizes.join(", "))
+            }
+            Support::Structured { structure, size } => format!("{}[{size}]", structure.name()),
         }
     }
 

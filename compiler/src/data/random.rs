@@ -11,6 +11,7 @@ use super::missing::Target;
 use super::pull::{Body, Pull, Value};
 use crate::check::hir::{DistributionRef, Element, Law, RandomIndex, VariableId};
 use crate::math::primitive::Operation;
+use crate::math::structure::Structure;
 use crate::source::{Diagnostic, Span};
 
 /// A draw: of what, where it is kept, and what is done about it.
@@ -325,7 +326,7 @@ impl<'a> Expander<'a> {
         let mut support = self.support(entered, at, law.span)?;
         let vector = self.draw_rank(&law.call) > 0;
         let x = if vector {
-            let shape = vec![support.size()];
+            let shape = support.shape();
             Value::Array(Pull {
                 element,
                 shape,
@@ -376,8 +377,8 @@ impl<'a> Expander<'a> {
                 }
                 self.ranges.arrays.insert(array, Interval::ALL);
             }
-            if matches!(support, Support::Simplex(_)) {
-                self.simplexes.insert(array);
+            if let Support::Structured { structure, .. } = support {
+                self.structures.insert(array, structure);
             }
         }
         let what = format!("`{}`", declared.name);
@@ -445,17 +446,23 @@ impl<'a> Expander<'a> {
         };
         let mut range = match support {
             Support::Interval { lower, upper, .. } => bounds(lower, upper),
-            Support::Ordered { lower, upper, .. } => bounds(lower, upper),
-            Support::Simplex(_) => Interval {
-                low: 0.0,
-                high: 1.0,
-                above: false,
-                below: false,
+            Support::Ordered { lower, upper, .. } | Support::Array { lower, upper, .. } => {
+                bounds(lower, upper)
+            }
+            Support::Structured { structure, .. } => match structure {
+                Structure::Simplex => Interval::closed(0.0, 1.0),
+                Structure::PositiveOrdered => Interval::POSITIVE,
+                Structure::UnitVector | Structure::Correlation | Structure::CholeskyCorrelation => {
+                    Interval::closed(-1.0, 1.0)
+                }
+                _ => Interval::ALL,
             },
-            Support::Vector(_) => Interval::ALL,
         };
         // A lower bound that is itself an expression is at least as low as its range.
         if let Support::Interval {
+            lower: Some(lower), ..
+        }
+        | Support::Array {
             lower: Some(lower), ..
         } = support
             && lower.as_number().is_none()
@@ -464,6 +471,9 @@ impl<'a> Expander<'a> {
             (range.low, range.above) = (known.low, true);
         }
         if let Support::Interval {
+            upper: Some(upper), ..
+        }
+        | Support::Array {
             upper: Some(upper), ..
         } = support
             && upper.as_number().is_none()
@@ -520,7 +530,7 @@ impl<'a> Expander<'a> {
                 .unwrap_or_default();
         }
         if self.draw_rank(&law.call) > 0 {
-            shape.push(self.vector_length_here(law, arguments, binders)?);
+            shape.extend(self.draw_shape_here(law, arguments, binders)?);
         }
         match self.arrays_of.get(&variable).copied() {
             Some(array) if self.observed(variable) => {
@@ -572,26 +582,26 @@ impl<'a> Expander<'a> {
         }
     }
 
-    pub(super) fn vector_length_here(
+    fn draw_shape_here(
         &mut self,
         law: &'a Law,
         arguments: Option<&[Value]>,
         binders: &[Binder],
-    ) -> Outcome<usize> {
+    ) -> Outcome<Vec<usize>> {
         for binder in binders {
             self.open(BlockKind::Over(vec![binder.index]));
         }
-        let mut length = || -> Outcome<usize> {
+        let mut shape = || -> Outcome<Vec<usize>> {
             let values = match arguments {
                 Some(arguments) => arguments.to_vec(),
                 None => self.law_arguments(&law.call)?,
             };
             let entered = self.enter(&law.call, values)?;
-            let support = self.support(&entered, &[], law.span);
+            let shape = self.draw_shape(&entered);
             self.leave(&entered);
-            Ok(support?.size())
+            shape
         };
-        let result = length();
+        let result = shape();
         // What this needed is computed again where the law is used.
         for _ in binders {
             self.close();

@@ -446,11 +446,14 @@ impl<'a> Expander<'a> {
         )
         .map_err(|failure| match failure {
             Failure::Said(diagnostic) => {
-                let diagnostic = match self.bound.origin(name) {
-                    Some(origin) => diagnostic.note(format!("`{name}` comes from {origin}")),
-                    None => *diagnostic,
-                };
-                Failure::Said(Box::new(diagnostic))
+                let origin = self.bound.origin(name);
+                let note = origin.map(|origin| format!("`{name}` comes from {origin}"));
+                match note {
+                    Some(note) if !diagnostic.notes.contains(&note) => {
+                        Failure::Said(Box::new(diagnostic.note(note)))
+                    }
+                    _ => Failure::Said(diagnostic),
+                }
             }
             silent => silent,
         })

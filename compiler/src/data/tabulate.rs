@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::fold::{Interpreter, free_indices, is_data_only};
 use super::loops::{
-    Array, ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Scalar, Statement, Support, Term,
+    Array, ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Scalar, Statement, Term,
 };
 use crate::math::graph::Type;
 use crate::math::primitive::Operation;
@@ -56,13 +56,14 @@ impl Tabulator<'_> {
                 Statement::Store { value, .. } => self.scalar(value),
                 Statement::Dense { .. } => {}
                 Statement::Random(random) => {
-                    if let Support::Interval { lower, upper, .. }
-                    | Support::Ordered { lower, upper, .. } = &mut random.support
-                    {
-                        lower
-                            .iter_mut()
-                            .chain(upper.iter_mut())
-                            .for_each(|bound| self.scalar(bound));
+                    let binders = random.support.binders().to_vec();
+                    if let Some((lower, upper)) = random.support.bounds_mut() {
+                        self.inside(&binders, |tabulator| {
+                            lower
+                                .iter_mut()
+                                .chain(upper)
+                                .for_each(|bound| tabulator.scalar(bound));
+                        });
                     }
                     self.term(&mut random.density);
                     if let Some(sample) = &mut random.sample {

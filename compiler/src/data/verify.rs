@@ -9,8 +9,10 @@ use super::bind::Bound;
 use super::expand::{UNNAMED, out_of_range, rounds_text, without_place};
 use super::fold::{FoldError, Interpreter, is_data_only, is_known_array};
 use super::interval::Ranges;
+use super::laws::nothing_between;
 use super::loops::{
-    ArrayId, ArrayKind, Binder, DenseKind, IndexId, Loops, Node, Place, Scalar, Statement, Term,
+    ArrayId, ArrayKind, Binder, DenseKind, IndexId, Loops, Node, Place, Random, Scalar, Statement,
+    Support, Term,
     walk_statements, walk_support,
 };
 use crate::math::primitive::Ode;
@@ -195,8 +197,14 @@ impl<'a> Verifier<'a> {
                 Statement::Random(random) => {
                     let mut bounds = Vec::new();
                     walk_support(&random.support, &mut |bound| bounds.push(bound.clone()));
-                    for bound in bounds {
-                        self.scalar(&bound, interpreter)?;
+                    if bounds.iter().any(|bound| bound.as_number().is_none()) {
+                        let binders = random.support.binders();
+                        self.for_each(binders, interpreter, &mut |verifier, interpreter| {
+                            for bound in &bounds {
+                                verifier.scalar(bound, interpreter)?;
+                            }
+                            verifier.room(random, &bounds, interpreter)
+                        })?;
                     }
                     if !random.observed {
                         self.define(random.variable, &random.indices, interpreter)?;
@@ -227,6 +235,35 @@ impl<'a> Verifier<'a> {
         {
             let diagnostic = self.rounds_note(diagnostic, interpreter);
             self.diagnostics.push(diagnostic);
+        }
+        Ok(())
+    }
+
+    /// Bounds that data decide must leave room.
+    fn room(
+        &mut self,
+        random: &Random,
+        bounds: &[Scalar],
+        interpreter: &mut Interpreter,
+    ) -> Result<(), FoldError> {
+        let [lower, upper] = bounds else {
+            return Ok(());
+        };
+        if matches!(random.support, Support::Interval { int: true, .. }) {
+            return Ok(());
+        }
+        let (lower, upper) = (
+            self.known(lower, interpreter)?,
+            self.known(upper, interpreter)?,
+        );
+        if let (Some(lower), Some(upper)) = (lower, upper)
+            && lower >= upper
+            && !random.observed
+            && self.said.insert(random.density.span)
+        {
+            let diagnostic = nothing_between(lower, upper, random.density.span);
+            self.diagnostics
+                .push(self.rounds_note(diagnostic, interpreter));
         }
         Ok(())
     }

@@ -4,11 +4,13 @@
 
 mod live;
 pub(crate) mod lower;
+mod matrices;
 mod ode;
 mod pointwise;
 mod random;
 mod scalars;
 mod unconstrain;
+mod vectors;
 
 #[cfg(test)]
 mod tests;
@@ -18,6 +20,7 @@ use std::ops::Range;
 use crate::data::interval::Ranges;
 use crate::data::loops::{ArrayId, ArrayKind, Loops, Role, Statement};
 use crate::math::graph::Graph;
+use crate::math::structure::Structure;
 use crate::source::Diagnostic;
 use lower::{Lowerer, Mode};
 
@@ -43,6 +46,8 @@ pub struct InferredArray {
     pub unconstrained: Range<usize>,
     /// Whether its constrained values are its coordinates.
     pub is_identity: bool,
+    /// What its vectors or matrices have in common, and their size.
+    pub structure: Option<(Structure, usize)>,
 }
 
 impl Layout {
@@ -96,6 +101,7 @@ fn collect(statements: &[Statement], loops: &Loops, layout: &mut Layout) {
                     given_offset,
                     unconstrained,
                     is_identity,
+                    structure: random.support.structure(),
                 });
             }
             _ => {}

@@ -4,10 +4,11 @@
 
 use super::live;
 use super::lower::{Lowered, Lowerer, Mode};
-use super::unconstrain::{Bounds, Stretch};
-use crate::data::loops::{ArrayId, ArrayKind, Random, Role, Scalar, Statement, Support};
+use super::unconstrain::{Bound, Bounds, Stretch};
+use crate::data::loops::{ArrayId, ArrayKind, Binder, Random, Role, Scalar, Statement, Support};
 use crate::math::graph::{BufferId, BufferKind, Part, Value};
 use crate::math::primitive::{Draw, Operation};
+use crate::math::structure::Structure;
 use crate::source::Diagnostic;
 
 impl Lowerer<'_> {
@@ -96,14 +97,26 @@ impl Lowerer<'_> {
     }
 
     fn bounds(&mut self, lower: &Option<Scalar>, upper: &Option<Scalar>) -> Lowered<Bounds> {
-        let mut bound =
-            |scalar: &Option<Scalar>| scalar.as_ref().map(|scalar| self.real(scalar)).transpose();
-        let (lower, upper) = (bound(lower)?, bound(upper)?);
-        let finite = |value: &Value, infinity| self.builder.as_real(*value) != Some(infinity);
         Ok(Bounds {
-            lower: lower.filter(|value| finite(value, f64::NEG_INFINITY)),
-            upper: upper.filter(|value| finite(value, f64::INFINITY)),
+            lower: self.bound(lower, f64::NEG_INFINITY)?,
+            upper: self.bound(upper, f64::INFINITY)?,
         })
+    }
+
+    /// A bound, with a test where data or unknowns may make it infinite.
+    fn bound(&mut self, bound: &Option<Scalar>, infinity: f64) -> Lowered<Option<Bound>> {
+        let Some(bound) = bound else { return Ok(None) };
+        let range = self.ranges.of(&self.loops.arrays, bound);
+        let value = self.real(bound)?;
+        if let Some(known) = self.builder.as_real(value) {
+            return Ok((known != infinity).then_some(Bound::at(value)));
+        }
+        let is_one = (range.low == infinity || range.high == infinity).then(|| {
+            let infinity = self.builder.real(infinity);
+            let none = self.builder.scalar(Operation::Equal, &[value, infinity]);
+            self.builder.scalar(Operation::Not, &[none])
+        });
+        Ok(Some(Bound { value, is_one }))
     }
 
     fn description(&mut self, random: &Random) -> u32 {
@@ -172,23 +185,127 @@ impl Lowerer<'_> {
                 let stretch = self.stretch(random)?;
                 self.constrain_ordered(stretch, bounds);
             }
-            Support::Simplex(_) => {
+            Support::Array { .. } => {
                 let stretch = self.stretch(random)?;
-                self.constrain_simplex(stretch);
+                self.constrain_array(stretch, &random.support)?;
             }
-            Support::Vector(size) => {
+            Support::Structured { structure, size } => {
                 let stretch = self.stretch(random)?;
-                let position = self.position.expect("a position");
-                self.copy(
-                    *size,
-                    position,
-                    stretch.coordinate,
-                    stretch.buffer,
-                    stretch.first,
-                );
+                self.constrain_structured(stretch, *structure, *size);
             }
         }
         Ok(())
+    }
+
+    /// Elements between bounds from coordinates.
+    fn constrain_array(&mut self, stretch: Stretch, support: &Support) -> Lowered<()> {
+        self.each_element(support, &mut |lowerer, k, bounds| {
+            let u = lowerer.coordinate(stretch, k);
+            let (x, jacobian) = lowerer.constrain(u, bounds);
+            lowerer.set_element(stretch, k, x);
+            if let Some(jacobian) = jacobian {
+                lowerer.jacobian(jacobian, stretch.statement);
+            }
+        })
+    }
+
+    /// Coordinates of elements between bounds.
+    fn free_array(&mut self, stretch: Stretch, support: &Support) -> Lowered<()> {
+        self.each_element(support, &mut |lowerer, k, bounds| {
+            let x = lowerer.element_at(stretch, k);
+            let u = lowerer.free(x, bounds);
+            lowerer.set_coordinate(stretch, k, u);
+        })
+    }
+
+    /// Runs `body` for every element of an array with free elements: its number from 0 and its bounds.
+    fn each_element(
+        &mut self,
+        support: &Support,
+        body: &mut dyn FnMut(&mut Self, Value, Bounds),
+    ) -> Lowered<()> {
+        let Support::Array {
+            binders,
+            lower,
+            upper,
+        } = support
+        else {
+            return Ok(());
+        };
+        if support.binders().is_empty() {
+            if support.size() > 0 {
+                let k = self.builder.begin_count(support.size());
+                body(self, k, Bounds::default());
+                self.builder.end();
+            }
+            return Ok(());
+        }
+        self.nested(binders, &mut |lowerer| {
+            let mut k = lowerer.builder.int(0);
+            for (binder, length) in binders.iter().zip(support.shape()) {
+                let index = lowerer.indices[&binder.index];
+                let before = lowerer.times(k, length);
+                let index = lowerer.plus(index, -1);
+                k = lowerer.builder.scalar(Operation::IntAdd, &[before, index]);
+            }
+            let bounds = lowerer.bounds(lower, upper)?;
+            body(lowerer, k, bounds);
+            Ok(())
+        })
+    }
+
+    fn nested(
+        &mut self,
+        binders: &[Binder],
+        body: &mut dyn FnMut(&mut Self) -> Lowered<()>,
+    ) -> Lowered<()> {
+        match binders.split_first() {
+            None => body(self),
+            Some((first, rest)) => {
+                self.rounds(first, false, &mut |lowerer| lowerer.nested(rest, body))
+            }
+        }
+    }
+
+    fn constrain_structured(&mut self, stretch: Stretch, structure: Structure, size: usize) {
+        match structure {
+            Structure::Simplex => self.constrain_simplex(stretch),
+            Structure::SumToZero => self.constrain_sum_to_zero(stretch),
+            Structure::UnitVector => self.constrain_unit_vector(stretch),
+            Structure::Ordered => self.constrain_ordered(stretch, Bounds::default()),
+            Structure::PositiveOrdered => {
+                let bounds = self.positive();
+                self.constrain_ordered(stretch, bounds);
+            }
+            Structure::Correlation => self.constrain_correlation(stretch, size),
+            Structure::CholeskyCorrelation => self.constrain_correlation_factor(stretch, size),
+            Structure::Covariance => self.constrain_covariance(stretch, size),
+            Structure::CholeskyCovariance => self.constrain_covariance_factor(stretch, size),
+        }
+    }
+
+    fn free_structured(&mut self, stretch: Stretch, structure: Structure, size: usize) {
+        match structure {
+            Structure::Simplex => self.free_simplex(stretch),
+            Structure::SumToZero => self.free_sum_to_zero(stretch),
+            Structure::UnitVector => self.free_unit_vector(stretch),
+            Structure::Ordered => self.free_ordered(stretch, Bounds::default()),
+            Structure::PositiveOrdered => {
+                let bounds = self.positive();
+                self.free_ordered(stretch, bounds);
+            }
+            Structure::Correlation => self.free_correlation(stretch, size),
+            Structure::CholeskyCorrelation => self.free_correlation_factor(stretch, size),
+            Structure::Covariance => self.free_covariance(stretch, size),
+            Structure::CholeskyCovariance => self.free_covariance_factor(stretch, size),
+        }
+    }
+
+    fn positive(&mut self) -> Bounds {
+        Bounds {
+            lower: Some(Bound::at(self.builder.real(0.0))),
+            upper: None,
+        }
     }
 
     /// Copies a stretch of one buffer to another.
@@ -230,20 +347,13 @@ impl Lowerer<'_> {
                 let stretch = self.stretch(random)?;
                 self.free_ordered(stretch, bounds);
             }
-            Support::Simplex(_) => {
+            Support::Array { .. } => {
                 let stretch = self.stretch(random)?;
-                self.free_simplex(stretch);
+                self.free_array(stretch, &random.support)?;
             }
-            Support::Vector(size) => {
+            Support::Structured { structure, size } => {
                 let stretch = self.stretch(random)?;
-                let output = self.output.expect("an output");
-                self.copy(
-                    *size,
-                    stretch.buffer,
-                    stretch.first,
-                    output,
-                    stretch.coordinate,
-                );
+                self.free_structured(stretch, *structure, *size);
             }
         }
         Ok(())
@@ -310,14 +420,10 @@ impl Lowerer<'_> {
                 let bounds = self.bounds(lower, upper)?;
                 self.constrain_ordered(stretch, bounds);
             }
-            Support::Simplex(_) => self.constrain_simplex(stretch),
-            Support::Vector(size) => self.copy(
-                *size,
-                output,
-                stretch.coordinate,
-                stretch.buffer,
-                stretch.first,
-            ),
+            Support::Array { .. } => self.constrain_array(stretch, &random.support)?,
+            Support::Structured { structure, size } => {
+                self.constrain_structured(stretch, *structure, *size);
+            }
             Support::Interval { .. } => unreachable!("handled above"),
         }
         self.position = position;

@@ -1,12 +1,11 @@
 //! Bijections between the real line and supports, one for each kind of support, with the log of the absolute Jacobian
 //! determinant. Intervals: x = a + eᵘ, b − eᵘ, a + (b − a) logistic(u). Increasing vectors: each element an interval above
-//! the one before it. Simplexes: the isometric log-ratio transform (Egozcue et al. 2003), x = softmax(V u) with V the
-//! Helmert basis of the vectors that sum to zero; it treats all elements alike, where stick breaking shrinks the last ones,
-//! and its log Jacobian with respect to x₁ … x_{K−1} is Σ log xₖ + ½ log K.
+//! the one before it. A bound that may turn out to be infinite when the program runs (data with −∞ among the lower bounds)
+//! chooses between the cases with and without it. Other vectors and matrices are in `vectors` and `matrices`.
 
 use super::lower::{Lowerer, Mode};
 use crate::data::loops::{ArrayId, Scalar, Support};
-use crate::math::graph::{BufferId, BufferKind, Part, Value};
+use crate::math::graph::{BufferId, Part, Value};
 use crate::math::primitive::Operation::{self, *};
 
 /// Whether values and coordinates are the same.
@@ -15,7 +14,9 @@ pub(super) fn is_identity(support: &Support) -> bool {
         Support::Interval { lower, upper, .. } => {
             is_open(lower, f64::NEG_INFINITY) && is_open(upper, f64::INFINITY)
         }
-        Support::Vector(_) => true,
+        Support::Array { lower, upper, .. } => {
+            is_open(lower, f64::NEG_INFINITY) && is_open(upper, f64::INFINITY)
+        }
         _ => false,
     }
 }
@@ -31,10 +32,39 @@ fn is_open(bound: &Option<Scalar>, infinity: f64) -> bool {
 const LEAST_GAP: f64 = 1e-304;
 
 /// Bounds as values; `None` is unbounded.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 pub(super) struct Bounds {
-    pub(super) lower: Option<Value>,
-    pub(super) upper: Option<Value>,
+    pub(super) lower: Option<Bound>,
+    pub(super) upper: Option<Bound>,
+}
+
+/// One bound.
+#[derive(Clone, Copy)]
+pub(super) struct Bound {
+    /// Where it is.
+    pub(super) value: Value,
+    /// Whether there is one at all: false when the program finds it to be infinite. `None` if it certainly is one.
+    pub(super) is_one: Option<Value>,
+}
+
+impl Bound {
+    /// A bound that is certainly one.
+    pub(super) fn at(value: Value) -> Self {
+        Bound {
+            value,
+            is_one: None,
+        }
+    }
+}
+
+fn value(bound: Bound) -> Value {
+    bound.value
+}
+
+/// Bounds that hold when a condition does.
+struct Case {
+    when: Value,
+    bounds: Bounds,
 }
 
 /// A vector of a random variable: where its elements and its coordinates begin.
@@ -55,13 +85,27 @@ pub(super) struct Stretch {
 }
 
 impl Lowerer<'_> {
-    fn op(&mut self, operation: Operation, arguments: &[Value]) -> Value {
+    pub(super) fn op(&mut self, operation: Operation, arguments: &[Value]) -> Value {
         self.builder.scalar(operation, arguments)
     }
 
     /// The value of a coordinate and its log Jacobian.
     pub(super) fn constrain(&mut self, u: Value, bounds: Bounds) -> (Value, Option<Value>) {
-        match (bounds.lower, bounds.upper) {
+        if let Some((with, without)) = self.split(bounds) {
+            let zero = self.builder.real(0.0);
+            let (x, jacobian) = {
+                let u = self.op(Select, &[with.when, u, zero]);
+                self.constrain(u, with.bounds)
+            };
+            let (other, other_jacobian) = {
+                let u = self.op(Select, &[with.when, zero, u]);
+                self.constrain(u, without)
+            };
+            let x = self.op(Select, &[with.when, x, other]);
+            let (a, b) = (jacobian.unwrap_or(zero), other_jacobian.unwrap_or(zero));
+            return (x, Some(self.op(Select, &[with.when, a, b])));
+        }
+        match (bounds.lower.map(value), bounds.upper.map(value)) {
             (None, None) => (u, None),
             (Some(lower), None) => {
                 let e = self.op(Exponential, &[u]);
@@ -88,9 +132,63 @@ impl Lowerer<'_> {
         }
     }
 
+    /// The two cases of a bound that may be infinite. The derivatives of both are computed, so each case gets numbers with
+    /// which nothing overflows when it is not the one.
+    fn split(&mut self, bounds: Bounds) -> Option<(Case, Bounds)> {
+        let (zero, one) = (self.builder.real(0.0), self.builder.real(1.0));
+        let instead = |lowerer: &mut Self, bound: Bound, when: Value, other: Value| Bound {
+            value: lowerer.op(Select, &[when, bound.value, other]),
+            ..bound
+        };
+        if let Some(bound) = bounds.lower
+            && let Some(when) = bound.is_one
+        {
+            let lower = Bound::at(self.op(Select, &[when, bound.value, zero]));
+            let upper = bounds.upper.map(|upper| instead(self, upper, when, one));
+            let inside = Bounds {
+                lower: Some(lower),
+                upper,
+            };
+            let without = Bounds {
+                lower: None,
+                ..bounds
+            };
+            return Some((
+                Case {
+                    when,
+                    bounds: inside,
+                },
+                without,
+            ));
+        }
+        let bound = bounds.upper?;
+        let when = bound.is_one?;
+        let upper = Bound::at(self.op(Select, &[when, bound.value, one]));
+        let lower = bounds.lower.map(|lower| instead(self, lower, when, zero));
+        let inside = Bounds {
+            lower,
+            upper: Some(upper),
+        };
+        let without = Bounds {
+            upper: None,
+            ..bounds
+        };
+        Some((
+            Case {
+                when,
+                bounds: inside,
+            },
+            without,
+        ))
+    }
+
     /// The coordinate of a value; not finite outside the bounds, except for a start, which must have one.
     pub(super) fn free(&mut self, x: Value, bounds: Bounds) -> Value {
-        let u = match (bounds.lower, bounds.upper) {
+        if let Some((with, without)) = self.split(bounds) {
+            let (a, b) = (self.free(x, with.bounds), self.free(x, without));
+            return self.op(Select, &[with.when, a, b]);
+        }
+        let u = match (bounds.lower.map(value), bounds.upper.map(value)) {
             (None, None) => return x,
             (Some(lower), None) => {
                 let above = self.op(Subtract, &[x, lower]);
@@ -111,7 +209,7 @@ impl Lowerer<'_> {
     }
 
     /// The logarithm of what should be positive. In a start it is finite where rounding has left nothing or less.
-    fn log_gap(&mut self, gap: Value) -> Value {
+    pub(super) fn log_gap(&mut self, gap: Value) -> Value {
         if self.mode != Mode::Start {
             return self.op(Logarithm, &[gap]);
         }
@@ -121,22 +219,26 @@ impl Lowerer<'_> {
     }
 
     /// A draw on the very edge of its support gets a coordinate far out.
-    fn tamed(&mut self, u: Value) -> Value {
+    pub(super) fn tamed(&mut self, u: Value) -> Value {
         if self.mode != Mode::Start {
             return u;
         }
         let (low, high) = (self.builder.real(-700.0), self.builder.real(700.0));
         let above = self.op(Maximum, &[u, low]);
-        self.op(Minimum, &[above, high])
+        let within = self.op(Minimum, &[above, high]);
+        // Not a number is what rounding may make of the factor of a matrix that is all but singular.
+        let is_number = self.op(Equal, &[within, within]);
+        let zero = self.builder.real(0.0);
+        self.op(Select, &[is_number, within, zero])
     }
 
-    fn jacobian(&mut self, value: Value, statement: u32) {
+    pub(super) fn jacobian(&mut self, value: Value, statement: u32) {
         if self.mode == Mode::Density {
             self.builder.add_part(Part::Jacobian, value, statement);
         }
     }
 
-    fn coordinate(&mut self, stretch: Stretch, k: Value) -> Value {
+    pub(super) fn coordinate(&mut self, stretch: Stretch, k: Value) -> Value {
         let index = self.op(IntAdd, &[stretch.coordinate, k]);
         let position = self
             .position
@@ -144,17 +246,17 @@ impl Lowerer<'_> {
         self.builder.load(position, index)
     }
 
-    fn element_at(&mut self, stretch: Stretch, k: Value) -> Value {
+    pub(super) fn element_at(&mut self, stretch: Stretch, k: Value) -> Value {
         let index = self.op(IntAdd, &[stretch.first, k]);
         self.builder.load(stretch.buffer, index)
     }
 
-    fn set_element(&mut self, stretch: Stretch, k: Value, value: Value) {
+    pub(super) fn set_element(&mut self, stretch: Stretch, k: Value, value: Value) {
         let index = self.op(IntAdd, &[stretch.first, k]);
         self.builder.store(stretch.buffer, index, value);
     }
 
-    fn set_coordinate(&mut self, stretch: Stretch, k: Value, value: Value) {
+    pub(super) fn set_coordinate(&mut self, stretch: Stretch, k: Value, value: Value) {
         let index = self.op(IntAdd, &[stretch.coordinate, k]);
         let output = self.output.expect("graphs that invert have an output");
         self.builder.store(output, index, value);
@@ -211,7 +313,7 @@ impl Lowerer<'_> {
     /// The interval of an element given its neighbour.
     fn link(&mut self, stretch: Stretch, bounds: Bounds, before: Option<Value>) -> Bounds {
         let Some(before) = before else { return bounds };
-        let neighbour = self.element_at(stretch, before);
+        let neighbour = Bound::at(self.element_at(stretch, before));
         if bounds.lower.is_none() && bounds.upper.is_some() {
             Bounds {
                 lower: None,
@@ -248,146 +350,6 @@ impl Lowerer<'_> {
         self.set_element(stretch, k, low);
         self.set_element(stretch, next, high);
         self.builder.end();
-        self.builder.end();
-    }
-
-    /// 1 / √(j (j + 1)) for j = 0, 1, …: the scales of the Helmert basis.
-    fn helmert(&mut self, size: usize) -> BufferId {
-        let scales: Vec<f64> = (0..size)
-            .map(|j| {
-                if j == 0 {
-                    0.0
-                } else {
-                    1.0 / ((j * (j + 1)) as f64).sqrt()
-                }
-            })
-            .collect();
-        self.builder
-            .buffer("helmert", size, BufferKind::RealData(scales.into()))
-    }
-
-    /// Elements of a simplex from coordinates: z = V u from the last element down, with the sum of what is still to come in
-    /// a register, then the softmax.
-    pub(super) fn constrain_simplex(&mut self, stretch: Stretch) {
-        let size = stretch.size;
-        if size == 0 {
-            return;
-        }
-        let scales = self.helmert(size);
-        let zero = self.builder.int(0);
-        let total = self.loops.array(stretch.array).length();
-        let z = self.builder.buffer("log ratios", total, BufferKind::Local);
-        let logs = Stretch {
-            buffer: z,
-            first: self.vector_start(stretch),
-            ..stretch
-        };
-        let tail = self.builder.register("tail");
-        let nothing = self.builder.real(0.0);
-        self.builder.store(tail, zero, nothing);
-        self.builder.pin(z);
-        if size > 1 {
-            let (one, last) = (self.builder.int(1), self.builder.int(size as i64 - 1));
-            let k = self.builder.begin_loop(one, last, size - 1, true);
-            self.scopes.push(Default::default());
-            let before = self.plus(k, -1);
-            let u = self.coordinate(stretch, before);
-            let scale = self.builder.load(scales, k);
-            let weight = self.op(Multiply, &[u, scale]);
-            let sum = self.builder.load(tail, zero);
-            let factor = self.op(IntToReal, &[k]);
-            let own = self.op(Multiply, &[factor, weight]);
-            let value = self.op(Subtract, &[sum, own]);
-            self.set_element(logs, k, value);
-            let next = self.op(Add, &[sum, weight]);
-            self.builder.store(tail, zero, next);
-            self.scopes.pop();
-            self.builder.end();
-        }
-        let sum = self.builder.load(tail, zero);
-        self.set_element(logs, zero, sum);
-        let normaliser = self.log_normaliser(logs, size);
-        let k = self.builder.begin_count(size);
-        let value = self.element_at(logs, k);
-        let log = self.op(Subtract, &[value, normaliser]);
-        let x = self.op(Exponential, &[log]);
-        self.set_element(stretch, k, x);
-        self.builder.end();
-        // Σ z = 0, so Σ log x = −K log Σ eᶻ.
-        let count = self.builder.real(-(size as f64));
-        let logs = self.op(Multiply, &[count, normaliser]);
-        let constant = self.builder.real(0.5 * (size as f64).ln());
-        let jacobian = self.op(Add, &[logs, constant]);
-        if size > 1 {
-            self.jacobian(jacobian, stretch.statement);
-        }
-    }
-
-    /// The first element of the vector in a buffer of the array's own length.
-    fn vector_start(&mut self, stretch: Stretch) -> Value {
-        let (_, offset) = self.buffer(stretch.array);
-        self.plus(stretch.first, -(offset as i64))
-    }
-
-    fn log_normaliser(&mut self, logs: Stretch, size: usize) -> Value {
-        let zero = self.builder.int(0);
-        let largest = self.builder.register("largest");
-        let lowest = self.builder.real(f64::NEG_INFINITY);
-        self.builder.store(largest, zero, lowest);
-        let k = self.builder.begin_count(size);
-        let value = self.element_at(logs, k);
-        let so_far = self.builder.load(largest, zero);
-        let next = self.op(Maximum, &[so_far, value]);
-        self.builder.store(largest, zero, next);
-        self.builder.end();
-        let most = self.builder.load(largest, zero);
-        let sum = self.builder.register("sum");
-        let nothing = self.builder.real(0.0);
-        self.builder.store(sum, zero, nothing);
-        let k = self.builder.begin_count(size);
-        let value = self.element_at(logs, k);
-        let below = self.op(Subtract, &[value, most]);
-        let term = self.op(Exponential, &[below]);
-        let so_far = self.builder.load(sum, zero);
-        let next = self.op(Add, &[so_far, term]);
-        self.builder.store(sum, zero, next);
-        self.builder.end();
-        let total = self.builder.load(sum, zero);
-        let log = self.op(Logarithm, &[total]);
-        self.op(Add, &[most, log])
-    }
-
-    /// Coordinates of a simplex: u = Vᵀ log x.
-    pub(super) fn free_simplex(&mut self, stretch: Stretch) {
-        if stretch.size < 2 {
-            return;
-        }
-        let scales = self.helmert(stretch.size);
-        let zero = self.builder.int(0);
-        let head = self.builder.register("head");
-        let nothing = self.builder.real(0.0);
-        self.builder.store(head, zero, nothing);
-        let (one, last) = (
-            self.builder.int(1),
-            self.builder.int(stretch.size as i64 - 1),
-        );
-        let k = self.builder.begin_loop(one, last, stretch.size - 1, false);
-        let before = self.plus(k, -1);
-        let (x, own) = (
-            self.element_at(stretch, before),
-            self.element_at(stretch, k),
-        );
-        let (log_x, log_own) = (self.log_gap(x), self.log_gap(own));
-        let so_far = self.builder.load(head, zero);
-        let sum = self.op(Add, &[so_far, log_x]);
-        self.builder.store(head, zero, sum);
-        let factor = self.op(IntToReal, &[k]);
-        let product = self.op(Multiply, &[factor, log_own]);
-        let difference = self.op(Subtract, &[sum, product]);
-        let scale = self.builder.load(scales, k);
-        let u = self.op(Multiply, &[difference, scale]);
-        let u = self.tamed(u);
-        self.set_coordinate(stretch, before, u);
         self.builder.end();
     }
 }

@@ -6,6 +6,7 @@ pub mod graph;
 pub mod interpret;
 pub mod primitive;
 pub mod print;
+pub mod structure;
 pub mod verify;
 
 #[cfg(test)]
