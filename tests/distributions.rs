@@ -14,6 +14,8 @@ mod draws;
 mod edges;
 #[path = "distributions/laws.rs"]
 mod laws;
+#[path = "distributions/matrices.rs"]
+mod matrices;
 #[path = "distributions/numeric.rs"]
 mod numeric;
 #[path = "distributions/truncation.rs"]
@@ -96,7 +98,7 @@ struct Asked {
     /// Declares the parameters and the point.
     declarations: String,
     /// The expression of the point.
-    point: &'static str,
+    point: String,
     /// For each row: parameters, then what stands for the point.
     positions: Vec<Vec<f64>>,
 }
@@ -108,19 +110,24 @@ fn asked(case: &Case) -> Asked {
 fn asked_with(case: &Case, live: Live) -> Asked {
     let (own, point) = if case.head.is_int() {
         let points: Vec<i64> = case.rows.iter().map(|row| row.scalar() as i64).collect();
-        (chosen(&points), "k")
+        (chosen(&points), "k".to_owned())
+    } else if let Some(symmetric) = case.head.matrix() {
+        let (values, matrix) = laws::triangle("v", &case.rows[0].x, symmetric);
+        (format!("v[1..{}] ~ flat()\n", values.len()), matrix)
     } else if case.head.is_vector() {
         (
             format!("v[1..{}] ~ flat()\n", case.rows[0].numbers().len()),
-            "v",
+            "v".to_owned(),
         )
     } else {
-        ("v ~ flat()\n".to_owned(), "v")
+        ("v ~ flat()\n".to_owned(), "v".to_owned())
     };
     let position = |(i, row): (usize, &laws::Row)| {
         let mut position = live.values.clone();
         if case.head.is_int() {
             position.push(i as f64);
+        } else if let Some(symmetric) = case.head.matrix() {
+            position.extend(laws::triangle("v", &row.x, symmetric).0);
         } else {
             position.extend(row.numbers());
         }
@@ -538,7 +545,11 @@ fn priors_have_the_density_of_the_table() {
     let mut complaints = Complaints::default();
     let of_reals = |case: &&Case| !case.head.is_int() && !case.head.is_counts();
     for case in cases().iter().filter(of_reals) {
-        let Some(model) = prior_model(&mut complaints, &case.call, case.head.is_vector()) else {
+        let first = case.head.first_of_x();
+        let text = format!("x ~ {}
+factor 0.0 * {first}
+", case.call);
+        let Some(model) = attempt(&mut complaints, &text, "{}") else {
             continue;
         };
         for row in &case.rows {

@@ -15,7 +15,7 @@ pub struct Draws {
 }
 
 impl Draws {
-    fn column(&self, name: &str) -> Vec<f64> {
+    pub fn column(&self, name: &str) -> Vec<f64> {
         let position = self
             .names
             .iter()
@@ -81,8 +81,8 @@ pub fn simulated(complaints: &mut Complaints, case: &Case) -> Option<Draws> {
 }
 
 /// Starts of `x ~ CALL`, through their coordinates and back.
-fn starts(complaints: &mut Complaints, case: &Case) -> Option<Draws> {
-    let first = if case.head.is_vector() { "x[1]" } else { "x" };
+pub fn starts(complaints: &mut Complaints, case: &Case) -> Option<Draws> {
+    let first = case.head.first_of_x();
     let model = attempt(
         complaints,
         &format!("x ~ {}\nfactor 0.0 * {first}\n", case.call),
@@ -122,7 +122,7 @@ impl Cumulative {
     }
 }
 
-fn check_continuous(complaints: &mut Complaints, what: &str, call: &str, values: &[f64]) {
+pub fn check_continuous(complaints: &mut Complaints, what: &str, call: &str, values: &[f64]) {
     let mut uniforms = Cumulative::of(call).of_all(values);
     let distance = kolmogorov(&mut uniforms);
     if !(distance < KOLMOGOROV_LIMIT) {

@@ -15,12 +15,9 @@ pub struct Row {
 }
 
 impl Row {
-    /// The point, a scalar as a vector of one.
+    /// The point: a scalar as a vector of one, a matrix row by row.
     pub fn numbers(&self) -> Vec<f64> {
-        match &self.x {
-            Value::Array(list) => list.iter().map(|v| v.as_f64().expect("a number")).collect(),
-            number => vec![number.as_f64().expect("a number")],
-        }
+        flat(&self.x)
     }
 
     pub fn scalar(&self) -> f64 {
@@ -72,6 +69,25 @@ impl Head {
 
     pub fn is_vector(&self) -> bool {
         self.support.contains('[')
+    }
+
+    /// Whether draws are symmetric matrices or, if not symmetric, lower triangular ones.
+    pub fn matrix(&self) -> Option<bool> {
+        let name = self.support.split('[').next()?;
+        match name {
+            "corr" | "cov" => Some(true),
+            "cholesky_corr" | "cholesky_cov" => Some(false),
+            _ => None,
+        }
+    }
+
+    /// How a draw named `x` calls its first number.
+    pub fn first_of_x(&self) -> &'static str {
+        match (self.is_vector(), self.matrix()) {
+            (_, Some(_)) => "x[1, 1]",
+            (true, None) => "x[1]",
+            (false, None) => "x",
+        }
     }
 
     pub fn is_continuous_scalar(&self) -> bool {
@@ -395,34 +411,10 @@ fn live_argument(parameter: &Parameter, argument: &Value, i: usize, live: &mut L
         live.values.extend(values);
     };
     if list.iter().any(Value::is_array) {
-        // Lower triangle by rows; above it the same numbers of a covariance, zeros of a factor.
-        let entry = |r: usize, c: usize| number(&list[r][c]);
-        let place = |r: usize, c: usize| format!("p{i}[{}]", r * (r + 1) / 2 + c + 1);
-        let size = list.len();
         let symmetric = parameter.declared.starts_with("cov");
-        declare(
-            (0..size)
-                .flat_map(|r| (0..=r).map(move |c| (r, c)))
-                .map(|(r, c)| entry(r, c))
-                .collect(),
-        );
-        let shown = |r: usize, c: usize| match (c <= r, symmetric) {
-            (true, _) => place(r, c),
-            (false, true) => place(c, r),
-            (false, false) => "0.0".to_owned(),
-        };
-        let rows: Vec<String> = (0..size)
-            .map(|r| {
-                format!(
-                    "[{}]",
-                    (0..size)
-                        .map(|c| shown(r, c))
-                        .collect::<Vec<_>>()
-                        .join(", ")
-                )
-            })
-            .collect();
-        return format!("[{}]", rows.join(", "));
+        let (values, shown) = triangle(&format!("p{i}"), argument, symmetric);
+        declare(values);
+        return shown;
     }
     let mut values: Vec<f64> = list.iter().map(number).collect();
     if !parameter.declared.starts_with("simplex") {
@@ -438,6 +430,35 @@ fn live_argument(parameter: &Parameter, argument: &Value, i: usize, live: &mut L
     declare(values);
     let named: Vec<String> = (1..=count).map(|k| format!("p{i}[{k}]")).collect();
     format!("[{}, 1.0 - {}]", named.join(", "), named.join(" - "))
+}
+
+/// The elements of a matrix on and below the diagonal, row by row, and the matrix made of unknowns `name[1]`, `name[2]`, … for
+/// them: above the diagonal the same numbers if it is symmetric, else zeros.
+pub fn triangle(name: &str, matrix: &Value, symmetric: bool) -> (Vec<f64>, String) {
+    let rows = matrix.as_array().expect("rows");
+    let size = rows.len();
+    let below = (0..size).flat_map(|r| (0..=r).map(move |c| (r, c)));
+    let values = below.map(|(r, c)| rows[r][c].as_f64().expect("a number"));
+    let place = |r: usize, c: usize| format!("{name}[{}]", r * (r + 1) / 2 + c + 1);
+    let shown = |r: usize, c: usize| match (c <= r, symmetric) {
+        (true, _) => place(r, c),
+        (false, true) => place(c, r),
+        (false, false) => "0.0".to_owned(),
+    };
+    let row = |r: usize| {
+        let elements: Vec<String> = (0..size).map(|c| shown(r, c)).collect();
+        format!("[{}]", elements.join(", "))
+    };
+    let rows: Vec<String> = (0..size).map(row).collect();
+    (values.collect(), format!("[{}]", rows.join(", ")))
+}
+
+/// All numbers of nested lists.
+fn flat(value: &Value) -> Vec<f64> {
+    match value {
+        Value::Array(list) => list.iter().flat_map(flat).collect(),
+        number => vec![number.as_f64().expect("a number")],
+    }
 }
 
 /// `let k = if s < 0.5 { x₀ } else if s < 1.5 { x₁ } …`: whole numbers chosen by a real unknown `s`.

@@ -12,6 +12,8 @@ from pathlib import Path
 
 from mpmath import mp, mpf
 
+import matrix_laws
+
 mp.dps = 50
 ROWS = []
 # A sum of masses is taken up to here.
@@ -544,6 +546,11 @@ rows("ar", autoregression, None, ["n"], ["coefficients", "sd", "mean"],
 rows("ar", autoregression, None, ["n"], ["coefficients", "sd", "mean"],
      [(3, [0.6, -0.2], 0.5, 10.0), (3, [0.95], 2.0, 0.0), (3, [0.1, 0.2, 0.3], 1.0, 0.5)],
      [[10.0, 10.0, 10.0], [9.0, 10.5, 11.25], [0.5, -1.0, 2.0], [3.0, 8.0, -5.0], [0.1, 0.2, 0.3]])
+
+
+# Laws of matrices and of vectors on surfaces.
+
+matrix_laws.add(rows)
 
 lines = ",\n".join(json.dumps(row, allow_nan=False) for row in ROWS)
 (Path(__file__).parent / "distributions.json").write_text(f"[\n{lines}\n]\n")
