@@ -546,9 +546,12 @@ fn priors_have_the_density_of_the_table() {
     let of_reals = |case: &&Case| !case.head.is_int() && !case.head.is_counts();
     for case in cases().iter().filter(of_reals) {
         let first = case.head.first_of_x();
-        let text = format!("x ~ {}
+        let text = format!(
+            "x ~ {}
 factor 0.0 * {first}
-", case.call);
+",
+            case.call
+        );
         let Some(model) = attempt(&mut complaints, &text, "{}") else {
             continue;
         };

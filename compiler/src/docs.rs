@@ -131,7 +131,7 @@ const WHOLES: &[(&str, &str)] = &[
     ),
     (
         "flat",
-        "flat(), flat(positive), flat(real in (a, b)), flat(simplex[K]): log density 0 everywhere on the support. Improper unless\nbounded, so there is no evidence under it; variables start between -2 and 2 on the unconstrained scale.\n\n    sigma ~ flat(positive)",
+        "flat(), flat(positive), flat(real in (a, b)), flat(TYPE): log density 0 everywhere on the support. Other types are `real[N]`\n(with bounds too), `simplex[K]`, `ordered[K]`, `positive_ordered[K]`, `unit_vector[K]`, `sum_to_zero[K]`, `corr[K]`,\n`cholesky_corr[K]`, `cov[K]` and `cholesky_cov[K]`. A bound may be infinite for some elements. Improper unless\nbounded, so there is no evidence under it; variables start between -2 and 2 on the unconstrained scale.\n\n    sigma ~ flat(positive)",
     ),
     (
         "mixture",

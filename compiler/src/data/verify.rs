@@ -12,8 +12,7 @@ use super::interval::Ranges;
 use super::laws::nothing_between;
 use super::loops::{
     ArrayId, ArrayKind, Binder, DenseKind, IndexId, Loops, Node, Place, Random, Scalar, Statement,
-    Support, Term,
-    walk_statements, walk_support,
+    Support, Term, walk_statements, walk_support,
 };
 use crate::math::primitive::Ode;
 use crate::source::{Diagnostic, Span};
