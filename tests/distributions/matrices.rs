@@ -78,7 +78,7 @@ fn along(case: &Case) -> Option<(usize, Along)> {
                 arguments: case.arguments[1..].to_vec(),
                 rows: Vec::new(),
             };
-            let (loc, factor) = mean_and_factor(&inner);
+            let (loc, factor) = mean_and_factor(&inner)?;
             let (size, c) = (loc.len(), direction(loc.len()));
             let centre: f64 = c.iter().zip(&loc).map(|(c, m)| c * m).sum();
             let column = |k: usize| (0..size).map(|i| c[i] * factor[i][k]).sum::<f64>();
