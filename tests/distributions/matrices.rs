@@ -69,11 +69,12 @@ fn along(case: &Case) -> Option<(usize, Along)> {
             (size, (Box::new(own), format!("normal(0, {sd:?})")))
         }
         "multi_student_t" => {
+            // As a normal law of this scale matrix.
+            let mut head = case.head.clone();
+            head.law = "multi_normal".to_owned();
+            head.parameters.remove(0);
             let inner = Case {
-                head: crate::laws::Head {
-                    parameters: case.head.parameters[1..].to_vec(),
-                    ..case.head.clone()
-                },
+                head,
                 call: String::new(),
                 arguments: case.arguments[1..].to_vec(),
                 rows: Vec::new(),
