@@ -7,6 +7,9 @@
 //! below the diagonal of a correlation matrix or its factor; those on and below the diagonal of a covariance matrix or
 //! its factor.
 
+// What is not a number violates every rule: `!(x >= 0.0)` says so, `x < 0.0` does not.
+#![allow(clippy::neg_cmp_op_on_partial_ord)]
+
 /// A kind of vectors or matrices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Structure {

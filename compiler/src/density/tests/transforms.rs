@@ -90,7 +90,13 @@ fn model(support: &Support, rows: usize, sample: Option<Sampler>) -> Model {
         };
         vec![over(store(x, &at, drawn))]
     });
-    let random = model.random(x, &[i.clone()], support.clone(), Scalar::real(0.0), sample);
+    let random = model.random(
+        x,
+        std::slice::from_ref(&i),
+        support.clone(),
+        Scalar::real(0.0),
+        sample,
+    );
     // Every element matters, and differently.
     let angle = at.iter().zip([1.3, 0.7, 0.45]).map(|(index, weight)| {
         let index = op(Operation::IntToReal, [index.clone()]);
@@ -231,8 +237,8 @@ fn radius(u: &[f64]) -> f64 {
 /// The log density of the length of `size` standard normal numbers, Γ by its recursion.
 fn log_chi(r: f64, size: usize) -> f64 {
     let half = size as f64 / 2.0;
-    let first = if size % 2 == 0 { 1.0 } else { 0.5 };
-    let mut log_gamma = if size % 2 == 0 {
+    let first = if size.is_multiple_of(2) { 1.0 } else { 0.5 };
+    let mut log_gamma = if size.is_multiple_of(2) {
         0.0
     } else {
         0.5 * std::f64::consts::PI.ln()
@@ -321,7 +327,7 @@ fn extreme_coordinates_give_numbers() {
         for size in [furthest, 100.0, 18.0, 1e-300] {
             for signs in 0..4 {
                 let sign = |k: usize| {
-                    if (k >> (signs / 2)) + signs & 1 == 0 {
+                    if ((k >> (signs / 2)) + signs).is_multiple_of(2) {
                         1.0
                     } else {
                         -1.0
@@ -356,7 +362,13 @@ fn bounds_may_be_infinite_when_the_program_runs() {
         let x = model.array("x", &[6], INFERRED);
         let (i, rows) = model.index(6);
         let support = support(&mut model, &i);
-        let random = model.random(x, &[i.clone()], support, Scalar::real(0.0), None);
+        let random = model.random(
+            x,
+            std::slice::from_ref(&i),
+            support,
+            Scalar::real(0.0),
+            None,
+        );
         let value = op(Operation::Sine, [get(x, &[i])]);
         let term = Statement::Term(Box::new(model.term(value)));
         model.push(each(rows, vec![random, term]));
