@@ -8,7 +8,7 @@ use likelier::{Dataset, Model, Options};
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Parts, Target, Weights};
 
-const MODELS: [(&str, &str); 13] = [
+const MODELS: [(&str, &str); 16] = [
     (
         "eight_schools_noncentered",
         "eight_schools-eight_schools_noncentered",
@@ -25,6 +25,9 @@ const MODELS: [(&str, &str); 13] = [
     ("logmesquite_logvash", "mesquite-logmesquite_logvash"),
     ("blr", "sblri-blr"),
     ("lotka_volterra", "hudson_lynx_hare-lotka_volterra"),
+    ("low_dim_gauss_mix", "low_dim_gauss_mix-low_dim_gauss_mix"),
+    ("hmm_example", "hmm_example-hmm_example"),
+    ("hmm_drive_0", "bball_drive_event_0-hmm_drive_0"),
 ];
 
 fn main() {

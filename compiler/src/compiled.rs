@@ -56,6 +56,8 @@ pub enum ColumnKind {
     Report,
     /// A variable that nothing conditions.
     Simulated,
+    /// A discrete unknown.
+    SummedOut,
 }
 
 /// An unknown variable.
@@ -112,6 +114,8 @@ pub enum Role {
     Inferred,
     /// Drawn forward with every draw.
     Simulated,
+    /// Discrete and unknown: the density adds up its values, and it is drawn afterwards.
+    SummedOut,
     /// A covariate.
     Given,
 }
@@ -215,6 +219,22 @@ pub(crate) fn inferred(loops: &Loops, layout: &density::Layout) -> Vec<InferredV
     layout.inferred.iter().map(one).collect()
 }
 
+/// The discrete unknowns, as variables whose values draws hold.
+pub(crate) fn summed_out(loops: &Loops) -> Vec<InferredVariable> {
+    let one = |summed: &loops::SummedOut| {
+        let array = loops.array(summed.array);
+        let part = loops.parts.get(&summed.array);
+        InferredVariable {
+            name: array.name.clone(),
+            shape: part.map_or(&array.shape, |part| &part.shape).clone(),
+            elements: part.map(|part| part.elements.clone()),
+            given_offset: 0,
+            unconstrained: 0..0,
+        }
+    };
+    loops.summed_out.iter().map(one).collect()
+}
+
 /// The numbers of a draw with their names.
 pub(crate) fn columns(
     loops: &Loops,
@@ -227,6 +247,7 @@ pub(crate) fn columns(
             OutputKind::Inferred => ColumnKind::Inferred,
             OutputKind::Report => ColumnKind::Report,
             OutputKind::Simulated => ColumnKind::Simulated,
+            OutputKind::SummedOut => ColumnKind::SummedOut,
         };
         let array = loops.array(output.array);
         let part = loops.parts.get(&output.array);
@@ -366,7 +387,16 @@ pub(crate) fn roles(
                 if let Some(split) = program.splits.get(variable) {
                     let distribution = oneline(law.span);
                     let whole = program.loops.array(split.whole).length();
-                    lines.extend(split_lines(&name, split, whole, &distribution));
+                    let mut parts = split_lines(&name, split, whole, &distribution);
+                    let summed = &program.loops.summed_out;
+                    let is_summed = |array| program.loops.array(array).name == name;
+                    if summed.iter().any(|summed| is_summed(summed.array)) {
+                        let inferred = parts.iter_mut().find(|line| line.role == Role::Inferred);
+                        inferred
+                            .into_iter()
+                            .for_each(|line| line.role = Role::SummedOut);
+                    }
+                    lines.extend(parts);
                     return;
                 }
                 let array = program
@@ -376,6 +406,7 @@ pub(crate) fn roles(
                 let role = match array.map(|array| &array.kind) {
                     Some(ArrayKind::Random(loops::Role::Inferred)) => Role::Inferred,
                     Some(ArrayKind::Random(loops::Role::Simulated)) | None => Role::Simulated,
+                    Some(ArrayKind::Random(loops::Role::SummedOut)) => Role::SummedOut,
                     Some(_) => Role::Observed,
                 };
                 let elements = array.map_or(0, loops::Array::length);

@@ -7,7 +7,7 @@ use crate::check::hir::{Hir, StatementKind, VariableId, VariableKind};
 use crate::check::walk::all_statements;
 use crate::compiled::{
     Column, ColumnKind, InferredVariable, RoleLine, columns, element_column, inferred, internal,
-    roles,
+    roles, summed_out,
 };
 use crate::data::bind::{Draws, Known, Purpose};
 use crate::data::coordinates::coordinates;
@@ -80,7 +80,8 @@ pub fn predict(
     let (hir, warnings) = crate::front(sources, file)?;
     let fit = bind_program(&hir, sources, dataset, Purpose::Posterior)?;
     let layout = density::layout(&fit.loops);
-    let unknown = inferred(&fit.loops, &layout);
+    let mut unknown = inferred(&fit.loops, &layout);
+    unknown.extend(summed_out(&fit.loops));
     check_names(&hir, &fit, &unknown, prediction)?;
     let held: HashSet<String> = prediction.held.iter().cloned().collect();
     let is_known = |variable: &&InferredVariable| match &variable.elements {
@@ -125,6 +126,14 @@ pub fn pointwise(
     let program = bind_program(&hir, sources, dataset, Purpose::Posterior)?;
     let loops = &program.loops;
     let layout = density::layout(loops);
+    if let Some(span) = loops.coupled_observations {
+        return Err(vec![Diagnostic::error(
+            "E0482",
+            "these observations have no log likelihoods of their own",
+        )
+        .at(span, "they depend on each other through discrete unknowns that are summed out")
+        .help("ask for the log likelihood of models whose discrete unknowns each concern one observation")]);
+    }
     let graph = forward::pointwise(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
     let mut named = Vec::new();
     let mut places = Vec::new();

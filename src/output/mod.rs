@@ -39,6 +39,7 @@ pub(crate) fn rows(posterior: &Posterior) -> impl Iterator<Item = (&Column, &Sum
 pub(crate) fn kind_name(kind: ColumnKind) -> &'static str {
     match kind {
         ColumnKind::Inferred => "inferred",
+        ColumnKind::SummedOut => "summed out",
         ColumnKind::Report => "reported",
         ColumnKind::Simulated => "simulated",
     }

@@ -9,6 +9,7 @@ pub fn roles_text(roles: &[RoleLine], unused_keys: &[String]) -> String {
     let titles = [
         (Role::Observed, "Observed"),
         (Role::Inferred, "Inferred"),
+        (Role::SummedOut, "Summed out"),
         (Role::Simulated, "Simulated"),
         (Role::Given, "Given"),
     ];

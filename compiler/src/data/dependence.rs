@@ -10,7 +10,8 @@ use std::rc::Rc;
 
 use super::fold::{Interpreter, is_data_only};
 use super::loops::{
-    ArrayId, Binder, Loops, Node, Place, Random, Role, Scalar, Statement, Term, walk_statements,
+    ArrayId, ArrayKind, Binder, Loops, Node, Place, Random, Role, Scalar, Statement, Term,
+    walk_statements,
 };
 use super::missing::Split;
 use crate::check::hir::VariableId;
@@ -160,7 +161,12 @@ impl Backward<'_> {
     }
 
     fn random(&mut self, random: &Random) -> Done {
-        if random.observed || self.is_needed(random.variable, &random.indices)? {
+        // A variable that is inferred as a whole has a density for each of its elements, whoever needs them.
+        let is_inferred = matches!(
+            self.loops.array(random.variable).kind,
+            ArrayKind::Random(Role::Inferred)
+        ) && !self.loops.parts.contains_key(&random.variable);
+        if random.observed || is_inferred || self.is_needed(random.variable, &random.indices)? {
             let mut bounds = Vec::new();
             super::loops::walk_support(&random.support, &mut |bound| bounds.push(bound.clone()));
             for bound in bounds {

@@ -25,7 +25,7 @@ pub struct Loops {
     pub statements: Vec<Statement>,
     /// What is kept with each draw besides the random variables, in the order written.
     pub reports: Vec<Report>,
-    /// Warnings found on the way.
+    /// What statements are called in reports, by [`Term::description`].
     pub descriptions: Vec<String>,
     /// What is observed, as the pointwise log likelihood names it.
     pub observations: Vec<Observation>,
@@ -33,6 +33,25 @@ pub struct Loops {
     pub parts: std::collections::HashMap<ArrayId, PartOf>,
     /// The differential equations that `DenseKind::Ode` solves, by number.
     pub equations: Vec<Equation>,
+    /// What happens instead when the outputs of a draw are computed; set where discrete unknowns, which the density sums
+    /// over, have to be drawn first.
+    pub outputs: Option<Vec<Statement>>,
+    /// Statements whose prior density does not integrate to one, and why: evidence is undefined with them.
+    pub unnormalised: Vec<(Span, String)>,
+    /// A statement whose observed values depend on each other through discrete unknowns, so that they have no log
+    /// likelihoods of their own.
+    pub coupled_observations: Option<Span>,
+    /// The discrete unknowns.
+    pub summed_out: Vec<SummedOut>,
+}
+
+/// A discrete unknown that the density sums over.
+#[derive(Debug, Clone)]
+pub struct SummedOut {
+    /// Its array.
+    pub array: ArrayId,
+    /// How it is summed out, in words.
+    pub how: String,
 }
 
 /// An observed variable, or an `observe` statement.
@@ -124,6 +143,8 @@ pub enum Role {
     Inferred,
     /// Nothing does: it is drawn forward, given the inferred ones.
     Simulated,
+    /// Something observed depends on it, and it has finitely many values: the density adds them up.
+    SummedOut,
 }
 
 /// A scalar expression; cheap to clone, shared where it occurs more than once.
@@ -270,8 +291,8 @@ pub struct Term {
     pub domain: Vec<Condition>,
     /// The term.
     pub value: Scalar,
-    /// Whether it is a hard constraint, which belongs to the prior.
-    pub is_require: bool,
+    /// Whether it belongs to the prior: a hard constraint, or what a sum over discrete unknowns adds there.
+    pub is_prior: bool,
     /// Of an observed value: an index of [`Loops::observations`], and which of its draws.
     pub observation: Option<(u32, Vec<Scalar>)>,
     /// An index of [`Loops::descriptions`].
@@ -401,6 +422,11 @@ pub fn has_value(operation: Operation, arguments: &[f64]) -> bool {
 }
 
 impl Loops {
+    /// What happens when the outputs of a draw are computed.
+    pub fn output_statements(&self) -> &[Statement] {
+        self.outputs.as_ref().unwrap_or(&self.statements)
+    }
+
     /// An array by its number.
     pub fn array(&self, id: ArrayId) -> &Array {
         &self.arrays[id.0 as usize]

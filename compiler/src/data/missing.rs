@@ -11,9 +11,10 @@ use std::collections::HashSet;
 use super::bind::Known;
 use super::dataset::Entry;
 use super::expand::{BlockKind, Expander, Outcome};
+use super::interval::Interval;
 use super::loops::{ArrayId, ArrayKind, Binder, PartOf, Place, Role, Scalar, Statement};
 use super::pull::Value;
-use crate::check::hir::{Law, StatementKind, VariableId};
+use crate::check::hir::{Element, Law, StatementKind, VariableId};
 use crate::check::walk::all_statements;
 use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
@@ -43,7 +44,7 @@ pub struct Split {
 impl Split {
     fn part(&self, role: Role) -> ArrayId {
         let part = match role {
-            Role::Inferred => self.inferred,
+            Role::Inferred | Role::SummedOut => self.inferred,
             Role::Simulated => self.simulated,
         };
         part.expect("a part for every role that occurs")
@@ -88,6 +89,34 @@ impl<'a> Expander<'a> {
                 Ok(self.array(declared.name.clone(), shape, kind, declared.span))
             }
             Partition::Parts(roles) => self.split(variable, shape, roles, None),
+        }
+    }
+
+    /// The range of a variable of whole numbers, from those of its parts.
+    pub(super) fn learn_range_of_whole(&mut self, variable: VariableId) {
+        if self.hir.variables[variable.0 as usize].ty.element != Element::Int {
+            return;
+        }
+        let Some(split) = self.splits.get(&variable) else {
+            return;
+        };
+        let mut ranges: Vec<Interval> = Vec::new();
+        for part in [split.inferred, split.simulated].into_iter().flatten() {
+            ranges.extend(self.ranges.arrays.get(&part));
+        }
+        if let Some(data) = split.data
+            && let ArrayKind::Int(values) = &self.loops.array(data).kind
+        {
+            let length = values.len() / split.roles.len().max(1);
+            let observed = |flat: &usize| split.roles[flat / length.max(1)].is_none();
+            let numbers = (0..values.len())
+                .filter(observed)
+                .map(|flat| values[flat] as f64);
+            ranges.extend(numbers.map(|number| Interval::closed(number, number)));
+        }
+        if let Some(range) = ranges.into_iter().reduce(Interval::join) {
+            let whole = split.whole;
+            self.ranges.arrays.insert(whole, range);
         }
     }
 

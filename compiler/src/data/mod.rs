@@ -32,6 +32,7 @@ pub mod pull;
 mod random;
 mod size_errors;
 mod statements;
+mod sum_out;
 mod tabulate;
 mod verify;
 mod whole;
@@ -87,10 +88,11 @@ pub fn bind_program(
     }
     let Expanded {
         mut loops,
-        ranges,
+        mut ranges,
         arrays,
         splits,
     } = expand_program(hir, sources, dataset, &bound, false)?;
+    sum_out::sum_out(&mut loops, &mut ranges).map_err(|diagnostic| vec![diagnostic])?;
     tabulate::tabulate(&mut loops);
     Ok(BoundProgram {
         loops,

@@ -21,6 +21,7 @@ pub fn print(loops: &Loops) -> String {
             ArrayKind::Random(Role::Inferred) => "inferred",
             ArrayKind::Random(Role::Simulated) => "simulated",
             ArrayKind::Argument => "argument",
+            ArrayKind::Random(Role::SummedOut) => "summed out",
         };
         let line = format!("{kind} {}{}", printer.names[id], shape(&array.shape));
         printer.line(&line);
@@ -34,7 +35,16 @@ pub fn print(loops: &Loops) -> String {
         printer.line(&line);
         printer.inner(&equation.statements);
     }
+    for summed in &loops.summed_out {
+        let name = &printer.names[summed.array.0 as usize];
+        let line = format!("# {name} is summed out {}", summed.how);
+        printer.line(&line);
+    }
     printer.statements(&loops.statements);
+    if let Some(outputs) = &loops.outputs {
+        printer.line("outputs of a draw");
+        printer.inner(outputs);
+    }
     for report in &loops.reports {
         printer.line(&format!("report {}", report.name));
     }
@@ -167,7 +177,7 @@ impl Printer<'_> {
                     self.depth -= 1;
                 }
                 Statement::Term(term) => {
-                    self.line(if term.is_require {
+                    self.line(if term.is_prior {
                         "require"
                     } else {
                         "condition"

@@ -354,12 +354,9 @@ impl<'a> Expander<'a> {
             narrow(high, upper, f64::INFINITY, Operation::Minimum);
         }
         if !observed {
-            if element == Element::Int && role == Some(Role::Inferred) && self.conditions_on_data()
-            {
-                return Err(Diagnostic::error("E0435", format!("`{}` is unknown and whole-numbered", declared.name))
-                    .at(declared.span, "something observed depends on it")
-                    .help("unknown whole numbers are not part of this version: sum over its values with `logsumexp` in a `factor`")
-                    .into());
+            let is_unknown = matches!(role, Some(Role::Inferred | Role::SummedOut));
+            if element == Element::Int && is_unknown && self.conditions_on_data() {
+                self.sums_out(array, &support)?;
             }
             self.learn_range(array, &support);
             if law.censored.is_some() {
@@ -377,6 +374,7 @@ impl<'a> Expander<'a> {
                 }
                 self.ranges.arrays.insert(array, Interval::ALL);
             }
+            self.learn_range_of_whole(variable);
             if let Support::Structured { structure, .. } = support {
                 self.structures.insert(array, structure);
             }
@@ -433,6 +431,35 @@ impl<'a> Expander<'a> {
         })
     }
 
+    /// Marks a discrete unknown as summed out; its bounds must be finite and known.
+    fn sums_out(&mut self, array: ArrayId, support: &Support) -> Outcome<()> {
+        let declared = self.loops.array(array);
+        let (name, span) = (declared.name.clone(), declared.span);
+        let Support::Interval { lower, upper, .. } = support else {
+            return Err(Diagnostic::error(
+                "E0435",
+                format!("`{name}` is an unknown vector of whole numbers"),
+            )
+            .at(span, "something observed depends on it")
+            .help("discrete unknowns are summed out one number at a time: write it element by element")
+            .into());
+        };
+        let (Some(lower), Some(upper)) = (lower, upper) else {
+            return Err(super::sum_out::ground::infinite(&name, span).into());
+        };
+        if !self.is_data(lower) || !self.is_data(upper) {
+            return Err(Diagnostic::error(
+                "E0472",
+                format!("the values that `{name}` can take depend on an unknown"),
+            )
+            .at(span, "its bounds are not known when the data are")
+            .help("give it bounds made of data")
+            .into());
+        }
+        self.loops.arrays[array.0 as usize].kind = super::loops::ArrayKind::Random(Role::SummedOut);
+        Ok(())
+    }
+
     pub(super) fn learn_range(&mut self, array: ArrayId, support: &Support) {
         let bounds = |lower: &Option<Scalar>, upper: &Option<Scalar>| {
             let low = lower.as_ref().and_then(Scalar::as_number);
@@ -483,8 +510,15 @@ impl<'a> Expander<'a> {
         }
         // Closed supports of simulated variables include their ends; inferred ones are strictly inside.
         // With several statements an element may be read before the last of them is known.
-        let several = self.ranges.arrays.contains_key(&array);
-        let range = if several { Interval::ALL } else { range };
+        let known = self.ranges.arrays.get(&array).copied();
+        let range = match known {
+            None => range,
+            // Whole numbers index arrays: their range is needed, and checked when all statements are known.
+            Some(known) if matches!(support, Support::Interval { int: true, .. }) => {
+                known.join(range)
+            }
+            Some(_) => Interval::ALL,
+        };
         self.ranges.arrays.insert(array, range);
     }
 

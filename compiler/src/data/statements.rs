@@ -293,7 +293,7 @@ impl<'a> Expander<'a> {
         &mut self,
         value: Scalar,
         domain: Vec<Condition>,
-        is_require: bool,
+        is_prior: bool,
         span: Span,
     ) -> Term {
         let text = self
@@ -318,7 +318,7 @@ impl<'a> Expander<'a> {
             statements: Vec::new(),
             domain,
             value,
-            is_require,
+            is_prior,
             observation: None,
             description,
             span,

@@ -18,6 +18,7 @@ const LARGEST: usize = 1 << 22;
 /// Replaces data-only expressions by tables and literals.
 pub fn tabulate(loops: &mut Loops) {
     let mut statements = std::mem::take(&mut loops.statements);
+    let mut outputs = loops.outputs.take();
     let mut tabulator = Tabulator {
         loops,
         open: Vec::new(),
@@ -25,7 +26,11 @@ pub fn tabulate(loops: &mut Loops) {
         kept: Vec::new(),
     };
     tabulator.statements(&mut statements);
+    if let Some(outputs) = &mut outputs {
+        tabulator.statements(outputs);
+    }
     loops.statements = statements;
+    loops.outputs = outputs;
 }
 
 struct Tabulator<'a> {

@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::bind::Bound;
 use super::expand::{UNNAMED, out_of_range, rounds_text, without_place};
 use super::fold::{FoldError, Interpreter, is_data_only, is_known_array};
-use super::interval::Ranges;
+use super::interval::{Interval, Ranges};
 use super::laws::nothing_between;
 use super::loops::{
     ArrayId, ArrayKind, Binder, DenseKind, IndexId, Loops, Node, Place, Random, Scalar, Statement,
@@ -426,10 +426,17 @@ impl<'a> Verifier<'a> {
     ) -> Result<Option<usize>, FoldError> {
         let mut position = 0;
         for (axis, index) in indices.iter().enumerate() {
+            let length = self.loops.array(array).shape[axis];
             let Some(value) = self.known(index, interpreter)? else {
+                let range = self.ranges.of(&self.loops.arrays, index);
+                let inside = range.low >= 1.0 && range.high <= length as f64;
+                if !inside && self.said.insert(span) {
+                    self.diagnostics
+                        .push(self.may_leave(array, length, range, span));
+                }
                 return Ok(None);
             };
-            let (value, length) = (value as i64, self.loops.array(array).shape[axis]);
+            let value = value as i64;
             if value < 1 || value as usize > length {
                 if self.said.insert(span) {
                     let rounds = self.round_names(interpreter);
@@ -445,6 +452,24 @@ impl<'a> Verifier<'a> {
             position = position * length + (value as usize - 1);
         }
         Ok(Some(position))
+    }
+
+    /// The message for an index that an unknown decides and that is not surely in range.
+    fn may_leave(&self, array: ArrayId, length: usize, range: Interval, span: Span) -> Diagnostic {
+        let name = &self.loops.array(array).name;
+        let bound = |value: f64| match value.is_finite() {
+            true => format!("{value}"),
+            false => "any number".to_string(),
+        };
+        Diagnostic::error(
+            "E0480",
+            format!("this index may be outside `{name}`, which has {length} elements"),
+        )
+        .at(
+            span,
+            format!("it lies between {} and {}", bound(range.low), bound(range.high)),
+        )
+        .help("an index that is not known when the data are must lie within the array whatever its value: bound the variable, for instance by `truncated`, or add an offset")
     }
 
     /// Whether anything in the statements has to be looked at round by round.

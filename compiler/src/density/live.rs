@@ -53,7 +53,28 @@ pub(super) fn wanted(loops: &Loops, random: &Random, mode: Mode) -> Option<Wante
             sample: false,
             support: true,
         }),
+        Mode::Start if is_summed_out(loops, random) => Some(Wanted {
+            density: false,
+            sample: true,
+            support: false,
+        }),
         _ => None,
+    }
+}
+
+/// Whether a variable is a discrete unknown.
+pub(super) fn is_summed_out(loops: &Loops, random: &Random) -> bool {
+    matches!(
+        loops.array(random.variable).kind,
+        ArrayKind::Random(Role::SummedOut)
+    )
+}
+
+/// The statements that a graph is made of.
+pub(super) fn statements_of(loops: &Loops, mode: Mode) -> &[Statement] {
+    match mode {
+        Mode::Outputs => loops.output_statements(),
+        _ => &loops.statements,
     }
 }
 
@@ -62,10 +83,11 @@ pub(super) fn live(loops: &Loops, mode: Mode) -> HashSet<ArrayId> {
     let mut live = HashSet::new();
     if matches!(mode, Mode::Outputs | Mode::Predict) {
         live.extend(loops.reports.iter().map(|report| report.array));
+        live.extend(loops.summed_out.iter().map(|summed| summed.array));
     }
     loop {
         let before = live.len();
-        mark(&loops.statements, loops, mode, &mut live);
+        mark(statements_of(loops, mode), loops, mode, &mut live);
         if live.len() == before {
             return live;
         }
@@ -89,6 +111,10 @@ pub(super) fn is_live(
             .any(|inner| is_live(inner, loops, mode, live)),
         Statement::Store { array, .. } => live.contains(array),
         Statement::Dense { output, .. } => live.contains(&output.array),
+        // A discrete unknown is drawn for a start only if the prior of another unknown needs it.
+        Statement::Random(random) if is_summed_out(loops, random) => {
+            mode == Mode::Start && live.contains(&random.variable)
+        }
         Statement::Random(random) => wanted(loops, random, mode).is_some(),
         Statement::Term(term) => {
             mode == Mode::Density || mode == Mode::Pointwise && term.observation.is_some()

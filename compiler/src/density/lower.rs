@@ -167,7 +167,7 @@ impl<'a> Lowerer<'a> {
 
     /// All statements.
     pub(crate) fn program(&mut self) -> Lowered<()> {
-        let statements = &self.loops.statements;
+        let statements = live::statements_of(self.loops, self.mode);
         for (position, statement) in statements.iter().enumerate() {
             if !self.is_live(statement) {
                 continue;
@@ -304,7 +304,7 @@ impl<'a> Lowerer<'a> {
             Statement::Random(random) => self.random(random),
             Statement::Term(term) if self.mode == Mode::Pointwise => self.pointwise(term),
             Statement::Term(term) => {
-                let part = if term.is_require {
+                let part = if term.is_prior {
                     Part::Prior
                 } else {
                     Part::Likelihood
@@ -441,8 +441,8 @@ impl<'a> Lowerer<'a> {
         let mut position = self.builder.int(0);
         let mut shift = 0;
         for (axis, index) in indices.iter().enumerate() {
-            let value = self.int(index)?;
             let length = shape[axis] as i64;
+            let value = self.index(index, length)?;
             if axis > 0 {
                 let factor = self.builder.int(length);
                 position = self
@@ -454,6 +454,19 @@ impl<'a> Lowerer<'a> {
             shift -= 1;
         }
         Ok(self.plus(position, shift))
+    }
+
+    /// An index from 1 of an axis of this length. One that was drawn is known to lie inside by its support; that a number
+    /// which is not does no harm, it is brought inside all the same.
+    fn index(&mut self, index: &Scalar, length: i64) -> Lowered<Value> {
+        let value = self.value(index)?;
+        if !self.is_real(value) {
+            return self.int(index);
+        }
+        let whole = self.builder.scalar(Operation::RealToInt, &[value]);
+        let (one, last) = (self.builder.int(1), self.builder.int(length));
+        let inside = self.builder.scalar(Operation::IntMaximum, &[whole, one]);
+        Ok(self.builder.scalar(Operation::IntMinimum, &[inside, last]))
     }
 
     pub(super) fn plus(&mut self, value: Value, addend: i64) -> Value {
@@ -652,7 +665,7 @@ fn only_likelihood(statements: &[Statement], stored: &mut HashSet<ArrayId>) -> b
             true
         }
         Statement::Random(random) => random.observed,
-        Statement::Term(term) => !term.is_require,
+        Statement::Term(term) => !term.is_prior,
     })
 }
 

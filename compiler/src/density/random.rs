@@ -73,7 +73,10 @@ impl Lowerer<'_> {
             };
         }
         let array = self.loops.array(random.variable);
-        if matches!(array.kind, ArrayKind::Random(Role::Simulated)) {
+        if matches!(
+            array.kind,
+            ArrayKind::Random(Role::Simulated | Role::SummedOut)
+        ) {
             return match &random.sample {
                 Some(sample) => {
                     self.all_statements(sample)?;

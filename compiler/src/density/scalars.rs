@@ -575,7 +575,9 @@ impl Lowerer<'_> {
         }
     }
 
-    /// m + log Σ exp(x − m) with m the largest; −∞ if all are.
+    /// m + log Σ exp(x − m) with m the largest; −∞ if all are. The shift by m cancels, so the derivative takes it as a
+    /// constant: what reaches each x is exp(x − m) / Σ, and nothing where all are −∞. There is no branch, which would
+    /// keep a loop from running in blocks.
     fn log_sum_exp(&mut self, binders: &[Binder], body: &Scalar) -> Lowered<Value> {
         let largest = self.accumulate(
             binders,
@@ -583,15 +585,12 @@ impl Lowerer<'_> {
             Operation::Maximum,
             &mut |lowerer| lowerer.real(body),
         )?;
-        self.unless_nothing(largest, &mut |lowerer| {
-            lowerer.accumulate(binders, 0.0, Operation::Add, &mut |lowerer| {
-                let value = lowerer.real(body)?;
-                let below = lowerer
-                    .builder
-                    .scalar(Operation::Subtract, &[value, largest]);
-                Ok(lowerer.builder.scalar(Operation::Exponential, &[below]))
-            })
-        })
+        let shift = self.shift(largest);
+        let sum = self.accumulate(binders, 0.0, Operation::Add, &mut |lowerer| {
+            let value = lowerer.real(body)?;
+            Ok(lowerer.shifted_exponential(value, shift.0))
+        })?;
+        Ok(self.shifted_logarithm(sum, shift))
     }
 
     /// The same for a few values, without branches, so that loops around it can run in blocks: for two of them
@@ -622,46 +621,44 @@ impl Lowerer<'_> {
         let Some(largest) = largest else {
             return Ok(nothing);
         };
-        let is_nothing = self.builder.scalar(Equal, &[largest, nothing]);
-        let largest = self.builder.scalar(Select, &[is_nothing, zero, largest]);
+        let shift = self.shift(largest);
         let mut sum = zero;
         for value in values {
-            let below = self.builder.scalar(Subtract, &[value, largest]);
-            let term = self.builder.scalar(Exponential, &[below]);
+            let term = self.shifted_exponential(value, shift.0);
             sum = self.builder.scalar(Add, &[sum, term]);
         }
-        // log 0 would have an endless slope.
-        let one = self.builder.real(1.0);
-        let sum = self.builder.scalar(Select, &[is_nothing, one, sum]);
-        let log = self.builder.scalar(Logarithm, &[sum]);
-        let value = self.builder.scalar(Add, &[largest, log]);
-        Ok(self.builder.scalar(Select, &[is_nothing, nothing, value]))
+        Ok(self.shifted_logarithm(sum, shift))
     }
 
-    fn unless_nothing(
-        &mut self,
-        largest: Value,
-        sum: &mut dyn FnMut(&mut Self) -> Lowered<Value>,
-    ) -> Lowered<Value> {
-        let nothing = self.builder.real(f64::NEG_INFINITY);
-        let is_nothing = self.builder.scalar(Operation::Equal, &[largest, nothing]);
-        if self.builder.as_bool(is_nothing) == Some(true) {
-            return Ok(nothing);
-        }
-        let register = self.builder.register("logsumexp");
-        let zero = self.builder.int(0);
-        self.builder.begin_if(is_nothing);
-        self.builder.store(register, zero, nothing);
-        self.builder.begin_else();
-        self.scoped(|lowerer| {
-            let sum = sum(lowerer)?;
-            let log = lowerer.builder.scalar(Operation::Logarithm, &[sum]);
-            let value = lowerer.builder.scalar(Operation::Add, &[largest, log]);
-            lowerer.builder.store(register, zero, value);
-            Ok(())
-        })?;
-        self.builder.end();
-        Ok(self.builder.load(register, zero))
+    /// The largest of the terms as a constant, 0 when it is −∞; and whether it is.
+    fn shift(&mut self, largest: Value) -> (Value, Value) {
+        let (nothing, zero) = (self.builder.real(f64::NEG_INFINITY), self.builder.real(0.0));
+        let held = self.builder.scalar(Operation::Hold, &[largest]);
+        let is_nothing = self.builder.scalar(Operation::Equal, &[held, nothing]);
+        let shift = self
+            .builder
+            .scalar(Operation::Select, &[is_nothing, zero, held]);
+        (shift, is_nothing)
+    }
+
+    fn shifted_exponential(&mut self, value: Value, shift: Value) -> Value {
+        let below = self.builder.scalar(Operation::Subtract, &[value, shift]);
+        self.builder.scalar(Operation::Exponential, &[below])
+    }
+
+    /// shift + log sum. The sum holds exp(0), so it is 1 or more unless all terms are −∞, when the derivative divides by
+    /// the 1 that is added, not by 0.
+    fn shifted_logarithm(&mut self, sum: Value, (shift, is_nothing): (Value, Value)) -> Value {
+        let (nothing, zero) = (self.builder.real(f64::NEG_INFINITY), self.builder.real(0.0));
+        let one = self.builder.real(1.0);
+        let least = self
+            .builder
+            .scalar(Operation::Select, &[is_nothing, one, zero]);
+        let sum = self.builder.scalar(Operation::Add, &[sum, least]);
+        let log = self.builder.scalar(Operation::Logarithm, &[sum]);
+        let total = self.builder.scalar(Operation::Add, &[shift, log]);
+        self.builder
+            .scalar(Operation::Select, &[is_nothing, nothing, total])
     }
 }
 

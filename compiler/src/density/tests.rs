@@ -281,7 +281,7 @@ fn outside_the_domain_a_term_is_impossible() {
     model.push(Statement::Term(Box::new(term)));
     let mut require = model.term(real(0.0));
     require.domain.push(positive(add(mu, real(3.0))));
-    require.is_require = true;
+    require.is_prior = true;
     model.push(Statement::Term(Box::new(require)));
     let graph = model.density();
     let inside = run(&graph, &[2.0], &[]).parts;

@@ -18,6 +18,8 @@ pub enum OutputKind {
     Report,
     /// Drawn forward.
     Simulated,
+    /// A discrete unknown, drawn from its law given the data and the other unknowns.
+    SummedOut,
 }
 
 /// An array of the outputs; its elements follow one another, last index fastest.
@@ -63,6 +65,13 @@ pub fn outputs(
             array: inferred.array,
             name,
             kind: OutputKind::Inferred,
+        });
+    }
+    for summed in &loops.summed_out {
+        columns.push(OutputColumn {
+            array: summed.array,
+            name: loops.array(summed.array).name.clone(),
+            kind: OutputKind::SummedOut,
         });
     }
     results(loops, ranges, layout, Mode::Outputs, columns)

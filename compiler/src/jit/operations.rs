@@ -42,6 +42,8 @@ pub(super) fn emit(
         IntLessEqual => builder.ins().icmp(IntCC::SignedLessThanOrEqual, a[0], a[1]),
         IntEqual => builder.ins().icmp(IntCC::Equal, a[0], a[1]),
         IntToReal => builder.ins().fcvt_from_sint(types::F64, a[0]),
+        Hold => a[0],
+        RealToInt => builder.ins().fcvt_to_sint_sat(types::I64, a[0]),
         _ => return None,
     };
     Some(value)

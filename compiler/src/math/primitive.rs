@@ -87,6 +87,8 @@ pub enum Operation {
     IntEqual,
     IntSelect,
     IntToReal,
+    Hold,
+    RealToInt,
 }
 
 /// One row of the table.
@@ -209,6 +211,8 @@ table! {
     IntEqual "ieq" false I2 -> Bool, |a| truth(a[0] == a[1]), "i == j";
     IntSelect "iselect" false BII -> Int, |a| if a[0] != 0.0 { a[1] } else { a[2] }, "i if c, else j";
     IntToReal "real" false I1 -> Real, |a| a[0], "An int as a real.";
+    Hold "hold" false R1 -> Real, |a| a[0], "x, taken as a constant by the derivative: for shifts that cancel in exact arithmetic.";
+    RealToInt "whole" false R1 -> Int, |a| if a[0].is_nan() { 0.0 } else { a[0].trunc() }, "A whole real as an int; 0 for NaN.";
 }
 
 impl Operation {

@@ -86,7 +86,7 @@ impl Model {
             statements: Vec::new(),
             domain: Vec::new(),
             value,
-            is_require: false,
+            is_prior: false,
             observation: None,
             description,
             span: Span::default(),

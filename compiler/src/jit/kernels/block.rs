@@ -444,6 +444,7 @@ macro_rules! tables {
 
 tables! {
     unary {
+        Hold "copy";
         Negate "negate";
         Absolute "absolute";
         SquareRoot "square_root";
