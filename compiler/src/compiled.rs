@@ -228,6 +228,7 @@ pub(crate) fn summed_out(loops: &Loops) -> Vec<InferredVariable> {
             name: array.name.clone(),
             shape: part.map_or(&array.shape, |part| &part.shape).clone(),
             elements: part.map(|part| part.elements.clone()),
+            structure: None,
             given_offset: 0,
             unconstrained: 0..0,
         }

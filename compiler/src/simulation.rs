@@ -128,7 +128,7 @@ pub fn pointwise(
     let layout = density::layout(loops);
     if let Some(span) = loops.coupled_observations {
         return Err(vec![Diagnostic::error(
-            "E0482",
+            "E0512",
             "these observations have no log likelihoods of their own",
         )
         .at(span, "they depend on each other through discrete unknowns that are summed out")

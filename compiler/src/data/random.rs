@@ -449,7 +449,7 @@ impl<'a> Expander<'a> {
         };
         if !self.is_data(lower) || !self.is_data(upper) {
             return Err(Diagnostic::error(
-                "E0472",
+                "E0502",
                 format!("the values that `{name}` can take depend on an unknown"),
             )
             .at(span, "its bounds are not known when the data are")

@@ -36,6 +36,7 @@ pub fn verify(loops: &Loops, ranges: &Ranges, bound: &Bound) -> Vec<Diagnostic> 
         rounds: Vec::new(),
         diagnostics: Vec::new(),
         said: HashSet::new(),
+        guards: 0,
     };
     let mut interpreter = Interpreter::new(loops);
     let bodies = loops.equations.iter().map(|equation| &equation.statements);
@@ -117,6 +118,8 @@ struct Verifier<'a> {
     rounds: Vec<IndexId>,
     diagnostics: Vec<Diagnostic>,
     said: HashSet<Span>,
+    /// Choices around the present scalar that unknowns decide: they may keep an index in range.
+    guards: usize,
 }
 
 impl<'a> Verifier<'a> {
@@ -430,7 +433,9 @@ impl<'a> Verifier<'a> {
             let Some(value) = self.known(index, interpreter)? else {
                 let range = self.ranges.of(&self.loops.arrays, index);
                 let inside = range.low >= 1.0 && range.high <= length as f64;
-                if !inside && self.said.insert(span) {
+                // Laws and functions of other files look after the range of their arguments by conditions.
+                let is_own = span.file == self.loops.array(array).span.file;
+                if !inside && is_own && self.guards == 0 && self.said.insert(span) {
                     self.diagnostics
                         .push(self.may_leave(array, length, range, span));
                 }
@@ -462,7 +467,7 @@ impl<'a> Verifier<'a> {
             false => "any number".to_string(),
         };
         Diagnostic::error(
-            "E0480",
+            "E0510",
             format!("this index may be outside `{name}`, which has {length} elements"),
         )
         .at(
@@ -561,8 +566,10 @@ impl<'a> Verifier<'a> {
                         self.scalar(if holds != 0.0 { then } else { otherwise }, interpreter)?
                     }
                     None => {
+                        self.guards += 1;
                         self.scalar(then, interpreter)?;
                         self.scalar(otherwise, interpreter)?;
+                        self.guards -= 1;
                     }
                 }
             }

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use super::Layout;
 use super::live::{self, live, statements_read};
-use crate::data::fold::stored_arrays;
+use crate::data::fold::{is_data_only, stored_arrays};
 use crate::data::interval::Ranges;
 use crate::data::loops::{
     ArrayId, ArrayKind, Binder, DenseKind, IndexId, Loops, Node, Place, Scalar, Statement, Term,
@@ -456,14 +456,22 @@ impl<'a> Lowerer<'a> {
         Ok(self.plus(position, shift))
     }
 
-    /// An index from 1 of an axis of this length. One that was drawn is known to lie inside by its support; that a number
-    /// which is not does no harm, it is brought inside all the same.
+    /// An index from 1 of an axis of this length. One that unknowns decide has been shown to lie inside, or stands under a
+    /// choice that is there for it; it is brought inside all the same, because nothing else protects memory.
     fn index(&mut self, index: &Scalar, length: i64) -> Lowered<Value> {
         let value = self.value(index)?;
-        if !self.is_real(value) {
-            return self.int(index);
+        let is_real = self.is_real(value);
+        if !is_real {
+            let range = self.ranges.of(&self.loops.arrays, index);
+            let is_inside = range.low >= 1.0 && range.high <= length as f64;
+            if is_inside || is_data_only(&self.loops.arrays, index) {
+                return self.int(index);
+            }
         }
-        let whole = self.builder.scalar(Operation::RealToInt, &[value]);
+        let whole = match is_real {
+            true => self.builder.scalar(Operation::RealToInt, &[value]),
+            false => self.int(index)?,
+        };
         let (one, last) = (self.builder.int(1), self.builder.int(length));
         let inside = self.builder.scalar(Operation::IntMaximum, &[whole, one]);
         Ok(self.builder.scalar(Operation::IntMinimum, &[inside, last]))

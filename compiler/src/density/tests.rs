@@ -461,17 +461,33 @@ fn a_truth_can_be_kept() {
 }
 
 #[test]
-fn an_index_that_an_unknown_decides_is_an_error() {
+fn an_index_that_an_unknown_decides_stays_inside() {
     let mut model = Model::default();
     let mu = model.unknown("mu");
     let (x, n) = (
         model.data("x", &[1.0, 2.0]),
         model.array("n", &[2], ArrayKind::Let),
     );
+    let large = op(Less, [mu.clone(), real(0.0)]);
+    let whole = Scalar::choose(large, Scalar::int(1), Scalar::int(5));
+    model.push(store(n, &[Scalar::int(1)], whole.clone()));
+    model.factor(get(x, &[get(n, &[Scalar::int(1)])]));
+    model.factor(get(x, &[whole]));
+    let at = |mu: f64| run(&model.density(), &[mu], &[]).parts.likelihood;
+    assert_eq!((at(-1.0), at(1.0)), (2.0, 4.0));
+}
+
+#[test]
+fn a_range_that_an_unknown_decides_is_an_error() {
+    let mut model = Model::default();
+    let mu = model.unknown("mu");
+    let n = model.array("n", &[1], ArrayKind::Let);
     let large = op(Less, [mu, real(0.0)]);
     let whole = Scalar::choose(large, Scalar::int(1), Scalar::int(2));
     model.push(store(n, &[Scalar::int(1)], whole));
-    model.factor(get(x, &[get(n, &[Scalar::int(1)])]));
+    let (_, binder) = model.range(Scalar::int(1), get(n, &[Scalar::int(1)]));
+    let term = model.term(real(1.0));
+    model.push(each(binder, vec![Statement::Term(Box::new(term))]));
     let layout = model.layout();
     let error = super::log_density(&model.loops, &model.ranges, &layout).unwrap_err();
     assert_eq!(error.code, "E0462");

@@ -287,7 +287,7 @@ impl Finder<'_> {
                     if is_unknown && branched {
                         return Err(self.unknown_in_branch(random.variable, random.density.span));
                     }
-                    if self.taint.support_reads(random) {
+                    if is_unknown && self.taint.support_reads(random) {
                         return Err(self.unknown_support(random.variable, random.density.span));
                     }
                     if !is_discrete && !branched && !self.taint.term_reads(&random.density) {
@@ -336,7 +336,7 @@ impl Finder<'_> {
     fn unknown_in_branch(&self, variable: ArrayId, span: Span) -> Diagnostic {
         let name = &self.loops.array(variable).name;
         Diagnostic::error(
-            "E0471",
+            "E0501",
             format!("whether `{name}` exists depends on an unknown whole number"),
         )
         .at(span, "inside an `if` on a discrete unknown")
@@ -346,7 +346,7 @@ impl Finder<'_> {
     fn unknown_support(&self, variable: ArrayId, span: Span) -> Diagnostic {
         let name = &self.loops.array(variable).name;
         Diagnostic::error(
-            "E0472",
+            "E0502",
             format!("the values that `{name}` can take depend on an unknown whole number"),
         )
         .at(span, "its bounds read a discrete unknown")
@@ -397,7 +397,7 @@ impl Finder<'_> {
                 }
                 Err(Stop::WriteOut(_) | Stop::Cases(_)) => {
                     return Err(Diagnostic::error(
-                        "E0473",
+                        "E0503",
                         "this couples a number of discrete unknowns that differs from round to round",
                     )
                     .at(term.span, "")
@@ -545,7 +545,7 @@ impl Finder<'_> {
             if unknown {
                 let name = &self.loops.array(array).name;
                 return Err(Diagnostic::error(
-                    "E0474",
+                    "E0504",
                     format!("which element of `{name}` this is depends on something unknown"),
                 )
                 .at(span, "the index is not known when the data are")
@@ -697,7 +697,7 @@ impl Finder<'_> {
         };
         if upper - lower >= MOST_TERMS || terms.len() as i64 >= MOST_TERMS {
             return Err(Diagnostic::error(
-                "E0475",
+                "E0505",
                 format!("this couples {} discrete unknowns with each other", upper - lower + 1),
             )
             .help("a sum over all their combinations is too large: let each part of the model depend on a few of them")
@@ -725,23 +725,24 @@ impl Finder<'_> {
         let name = self.loops.array(array).name.clone();
         if self.reading.contains(&array) {
             return Err(Diagnostic::error(
-                "E0476",
+                "E0506",
                 format!("`{name}` depends on a discrete unknown through its own earlier elements, so each element depends on all unknowns before it"),
             )
             .at(span, "read here")
             .help("the sum over all their values would have more terms than anybody can add: let the discrete unknowns act on each element directly")
             .into());
         }
-        if matches!(self.loops.array(array).kind, ArrayKind::Var) {
+        let definitions = self.definitions.get(&array).cloned().unwrap_or_default();
+        let is_var = matches!(self.loops.array(array).kind, ArrayKind::Var);
+        if is_var && !is_choice(&definitions) {
             return Err(Diagnostic::error(
-                "E0477",
+                "E0507",
                 format!("`{name}` is a `var` that a discrete unknown changes"),
             )
             .at(span, "read here")
             .help("write it without `var`, for instance with a sum or `if`")
             .into());
         }
-        let definitions = self.definitions.get(&array).cloned().unwrap_or_default();
         let is_single = definitions.len() == 1;
         let mut cases: Vec<(Scalar, Scalar)> = Vec::new();
         for definition in &definitions {
@@ -824,7 +825,7 @@ impl Finder<'_> {
                 }
                 _ => {
                     return Err(Diagnostic::error(
-                        "E0478",
+                        "E0508",
                         format!("it cannot be told which discrete unknowns this element of `{name}` depends on"),
                     )
                     .at(span, "read here")
@@ -855,7 +856,8 @@ impl Finder<'_> {
                 condition = condition.and(at_least).and(at_most);
             }
             for guard in &definition.guards {
-                condition = condition.and(substitute(&self.loops.arrays, guard, &map));
+                let guard = substitute(&self.loops.arrays, guard, &map);
+                condition = condition.and(self.resolve(&guard)?);
             }
         }
         let condition = self.decided(condition)?;
@@ -1119,6 +1121,26 @@ impl Finder<'_> {
         self.setup.extend(body);
         Ok(output)
     }
+}
+
+/// Whether a `var` is given one of two values by the branches of one `if`: what an `if` inside a function becomes.
+fn is_choice(definitions: &[Definition]) -> bool {
+    let [first, second] = definitions else {
+        return false;
+    };
+    let (Some((a, outer)), Some((b, other))) =
+        (first.guards.split_last(), second.guards.split_last())
+    else {
+        return false;
+    };
+    let is_not = matches!(
+        &*b.0,
+        Node::Operation {
+            operation: Operation::Not,
+            arguments,
+        } if same(&arguments[0], a)
+    );
+    is_not && same_all(outer, other)
 }
 
 /// A new index with a known range.

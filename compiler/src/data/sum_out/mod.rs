@@ -43,7 +43,7 @@ fn too_large(names: &[String], counts: &[usize], span: Span) -> Diagnostic {
     };
     let counts: Vec<String> = counts.iter().take(8).map(usize::to_string).collect();
     Diagnostic::error(
-        "E0470",
+        "E0500",
         format!("summing out {shown} needs a table of {size} numbers"),
     )
     .at(span, "these depend on each other through what is observed")
@@ -286,7 +286,7 @@ fn irregular(elements: &Elements, loops: &Loops, span: Span) -> Diagnostic {
         .map(|(array, _)| loops.array(*array).name.as_str())
         .collect();
     Diagnostic::error(
-        "E0479",
+        "E0509",
         format!("the dependencies of {} have no regular structure", names.join(", ")),
     )
     .at(span, "")

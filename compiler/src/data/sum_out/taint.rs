@@ -154,12 +154,8 @@ fn spread(statements: &[Statement], loops: &Loops, simulated: bool, set: &mut Ha
                 otherwise,
             } => {
                 if reads(condition, set) {
-                    stored_arrays(then, set);
-                    stored_arrays(otherwise, set);
-                    if simulated {
-                        drawn_arrays(then, loops, set);
-                        drawn_arrays(otherwise, loops, set);
-                    }
+                    branch_arrays(then, loops, simulated, set);
+                    branch_arrays(otherwise, loops, simulated, set);
                 }
                 spread(then, loops, simulated, set);
                 spread(otherwise, loops, simulated, set);
@@ -200,26 +196,33 @@ fn spread(statements: &[Statement], loops: &Loops, simulated: bool, set: &mut Ha
     }
 }
 
-/// Simulated variables of a branch.
-fn drawn_arrays(statements: &[Statement], loops: &Loops, set: &mut HashSet<ArrayId>) {
+/// What the statements of a branch store, and what they simulate.
+fn branch_arrays(
+    statements: &[Statement],
+    loops: &Loops,
+    simulated: bool,
+    set: &mut HashSet<ArrayId>,
+) {
     for statement in statements {
         match statement {
-            Statement::For { body, .. } => drawn_arrays(body, loops, set),
+            Statement::For { body, .. } => branch_arrays(body, loops, simulated, set),
             Statement::If {
                 then, otherwise, ..
             } => {
-                drawn_arrays(then, loops, set);
-                drawn_arrays(otherwise, loops, set);
+                branch_arrays(then, loops, simulated, set);
+                branch_arrays(otherwise, loops, simulated, set);
             }
-            Statement::Random(random)
-                if matches!(
+            Statement::Random(random) => {
+                let is_simulated = matches!(
                     loops.array(random.variable).kind,
                     ArrayKind::Random(Role::Simulated)
-                ) =>
-            {
-                set.insert(random.variable);
+                );
+                if simulated && is_simulated {
+                    set.insert(random.variable);
+                }
+                stored_arrays(&random.density.statements, set);
             }
-            _ => {}
+            other => stored_arrays(std::slice::from_ref(other), set),
         }
     }
 }
