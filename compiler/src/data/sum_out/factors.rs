@@ -87,6 +87,9 @@ impl From<Diagnostic> for Stop {
 
 type Resolved<T> = Result<T, Stop>;
 
+/// The law of a discrete unknown in the program: its array, indices and bounds.
+type Law<'s> = Option<(ArrayId, &'s [Scalar], &'s Scalar, &'s Scalar)>;
+
 /// A statement is taken apart into at most so many cases.
 const MOST_CASES: usize = 256;
 
@@ -359,7 +362,7 @@ impl Finder<'_> {
         &mut self,
         term: &Term,
         is_prior: bool,
-        own: Option<(ArrayId, &[Scalar], &Scalar, &Scalar)>,
+        own: Law,
     ) -> Result<Vec<Statement>, Diagnostic> {
         let mut waiting: Vec<Vec<(Scalar, bool)>> = vec![Vec::new()];
         let (mut count, mut conditions, mut plain) = (0, None, Vec::new());
@@ -481,7 +484,7 @@ impl Finder<'_> {
     fn resolve_term(
         &mut self,
         term: &Term,
-        own: Option<(ArrayId, &[Scalar], &Scalar, &Scalar)>,
+        own: Law,
     ) -> Resolved<(
         Scalar,
         Vec<Scalar>,
@@ -526,10 +529,10 @@ impl Finder<'_> {
         for index in &indices {
             let mut bad = None;
             index.walk(&mut |node| {
-                if let Node::Index(id) = &*node.0 {
-                    if self.inner.contains(id) {
-                        bad = Some(*id);
-                    }
+                if let Node::Index(id) = &*node.0
+                    && self.inner.contains(id)
+                {
+                    bad = Some(*id);
                 }
             });
             if let Some(id) = bad {
