@@ -35,6 +35,9 @@ pub(super) struct Emitter<'a> {
     summed: HashMap<usize, ArrayId>,
 }
 
+/// Takes the result of a run that ends components, and the loop over its steps if there are several.
+type End<'e, E> = dyn FnMut(&mut E, &Frame, Scalar, Option<Binder>) + 'e;
+
 /// A run with what its statements refer to.
 pub(super) struct Frame<'r> {
     pub run: &'r Run,
@@ -444,7 +447,7 @@ impl<'a> Emitter<'a> {
         &mut self,
         elimination: &Elimination,
         runs: &[Run],
-        end: &mut dyn FnMut(&mut Self, &Frame, Scalar, Option<Binder>),
+        end: &mut End<Self>,
     ) -> Vec<ArrayId> {
         let span = self.factors.first().map_or(Span::default(), |f| f.span);
         let pools: Vec<ArrayId> = elimination
