@@ -1,78 +1,156 @@
-//! What the documentation shows is run: every model of `docs/models.md` is sampled with the data below it, and the page of
-//! the language in the README is checked as one file.
+//! What the documentation shows is run: the README and every page under `docs/`.
+//!
+//! A ```` ```ppl ```` block is a model. With a ```` ```json ```` block below it, it is compiled with these data and sampled, and its
+//! chains must agree; without, it is checked. A ```` ```ppl error E0435 ```` block must fail with this code, and where a
+//! ```` ```text ```` block follows, with exactly this message. A ```` ```ppl laws.ppl ```` block is a file, which the models of the
+//! page may import.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use likelier::{Dataset, Model, Options, Settings};
+use likelier::{Dataset, Error, Model, Options, Settings};
 
-fn page(name: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(name)).expect("a page")
+struct Block {
+    /// What stands behind the opening backticks.
+    fence: String,
+    text: String,
+    /// Where it begins, for messages.
+    place: String,
 }
 
-/// The blocks of a page that begin with the given fence, with the heading above each.
-fn blocks(page: &str, fence: &str) -> Vec<(String, String)> {
-    let mut heading = String::new();
-    let mut found = Vec::new();
-    let mut inside: Option<(String, String)> = None;
-    for line in page.lines() {
-        if let Some((opening, text)) = &mut inside {
-            if line != "```" {
-                text.push_str(line);
-                text.push('\n');
-                continue;
+fn blocks(page: &Path) -> Vec<Block> {
+    let mut found: Vec<Block> = Vec::new();
+    let mut inside = false;
+    for (number, line) in fs::read_to_string(page)
+        .expect("a page")
+        .lines()
+        .enumerate()
+    {
+        match (inside, line.strip_prefix("```")) {
+            (false, None) => {}
+            (false, Some(fence)) => {
+                inside = true;
+                found.push(Block {
+                    fence: fence.to_string(),
+                    text: String::new(),
+                    place: format!("{}:{}", page.display(), number + 1),
+                });
             }
-            if opening == fence {
-                found.push((heading.clone(), std::mem::take(text)));
+            (true, Some("")) => inside = false,
+            (true, _) => {
+                let block = found.last_mut().expect("an open block");
+                block.text.push_str(line);
+                block.text.push('\n');
             }
-            inside = None;
-        } else if line.starts_with("```") {
-            inside = Some((line.to_string(), String::new()));
-        } else if let Some(title) = line.strip_prefix("## ") {
-            heading = title.to_string();
         }
     }
+    assert!(!inside, "{}: a block is not closed", page.display());
     found
 }
 
-#[test]
-fn models_of_the_page_of_models_run() {
-    let page = page("docs/models.md");
-    let (models, data) = (blocks(&page, "```ppl"), blocks(&page, "```json"));
-    assert_eq!((models.len(), data.len()), (6, 6));
+/// Every Markdown page below a folder.
+fn pages(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            pages(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "md") {
+            found.push(path);
+        }
+    }
+}
+
+/// Imports of pages are read from the folder into which their blocks are written.
+fn load(_: &str, name: &str) -> Result<(String, String), String> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let text = fs::read_to_string(path).map_err(|error| error.to_string())?;
+    Ok((name.to_string(), text))
+}
+
+fn options() -> Options {
+    Options {
+        loader: Some(load),
+        ..Options::default()
+    }
+}
+
+fn fails(text: &str, data: Option<&Block>) -> Option<Error> {
+    let Some(data) = data else {
+        return likelier::check_with("model.ppl", text, &options(), false).err();
+    };
+    let data = Dataset::from_json("data.json", &data.text).expect(&data.place);
+    Model::compile("model.ppl", text, &data, &options()).err()
+}
+
+fn samples(model: &Block, data: &Block) {
+    let place = &model.place;
     let settings = Settings {
         warmup: 300,
         draws: 200,
         ..Settings::default()
     };
-    for ((title, text), (_, data)) in models.iter().zip(&data) {
-        let data = Dataset::from_json("data.json", data).expect(title);
-        let model = Model::compile("model.ppl", text, &data, &Options::default())
-            .unwrap_or_else(|error| panic!("{title}\n{error}"));
-        assert_eq!(model.warnings(false), "", "{title}");
-        assert!(model.compiled.unused_keys.is_empty(), "{title}");
-        let posterior = model.sample(&settings).expect(title);
-        let finite = |row: &likelier::SummaryRow| row.mean.is_finite();
-        assert!(posterior.summary.iter().all(finite), "{title}");
-        let worst = posterior.health.worst_rhat.expect("an R-hat");
-        assert!(
-            worst.value < 1.1,
-            "{title}: R-hat of {} is {}",
-            worst.name,
-            worst.value
-        );
+    let data = Dataset::from_json("data.json", &data.text).expect(place);
+    let model = Model::compile("model.ppl", &model.text, &data, &options())
+        .unwrap_or_else(|error| panic!("{place}\n{error}"));
+    assert_eq!(model.warnings(false), "", "{place}");
+    assert!(model.compiled.unused_keys.is_empty(), "{place}");
+    let posterior = model.sample(&settings).expect(place);
+    for row in &posterior.summary {
+        assert!(row.mean.is_finite(), "{place}: {}", row.name);
+    }
+    if let Some(worst) = posterior.health.worst_rhat {
+        let (name, value) = (worst.name, worst.value);
+        assert!(value < 1.1, "{place}: R-hat of {name} is {value}");
     }
 }
 
 #[test]
-fn the_language_in_one_page_is_one_file_without_errors() {
-    let page = page("README.md");
-    let blocks = blocks(&page, "```ppl");
-    let (_, text) = blocks
-        .iter()
-        .find(|(title, _)| title == "The language in one page")
-        .expect("the page");
-    if let Err(error) = likelier::check("page.ppl", text, false) {
-        panic!("{error}");
+fn every_model_of_the_documentation_runs() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut found = vec![root.join("README.md")];
+    pages(&root.join("docs"), &mut found);
+    for page in found {
+        let blocks = blocks(&page);
+        for (at, block) in blocks.iter().enumerate() {
+            let words: Vec<&str> = block.fence.split(' ').collect();
+            let [language, kind @ ..] = &words[..] else {
+                continue;
+            };
+            if *language != "ppl" {
+                continue;
+            }
+            let mut rest = &blocks[at + 1..];
+            let mut next = |fence: &str| match rest {
+                [first, others @ ..] if first.fence == fence => {
+                    rest = others;
+                    Some(first)
+                }
+                _ => None,
+            };
+            let data = next("json");
+            let place = &block.place;
+            match (kind, data) {
+                ([], Some(data)) => samples(block, data),
+                ([], None) => {
+                    if let Some(error) = fails(&block.text, None) {
+                        panic!("{place}\n{error}");
+                    }
+                }
+                (["error", code], data) => {
+                    let error =
+                        fails(&block.text, data).unwrap_or_else(|| panic!("{place}: works"));
+                    let error = error.to_string();
+                    assert!(error.contains(&format!("[{code}]")), "{place}\n{error}");
+                    if let Some(message) = next("text") {
+                        assert_eq!(error.trim_end(), message.text.trim_end(), "{place}");
+                    }
+                }
+                ([file], None) if file.ends_with(".ppl") => {
+                    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
+                    fs::write(path, &block.text).expect("a folder for files");
+                }
+                _ => panic!("{place}: what is `{}`?", block.fence),
+            }
+        }
     }
 }
