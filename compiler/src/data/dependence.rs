@@ -189,8 +189,8 @@ impl Backward<'_> {
     fn rounds(&mut self, binder: &Binder, body: &mut dyn FnMut(&mut Self) -> Done) -> Done {
         let lower = self.known(&binder.lower)? as i64;
         let upper = self.known(&binder.upper)? as i64;
+        self.count(super::fold::rounds(lower, upper))?;
         for round in (lower..=upper).rev() {
-            self.count(1)?;
             self.interpreter.set_index(binder.index, round);
             body(self)?;
         }
@@ -198,7 +198,7 @@ impl Backward<'_> {
     }
 
     fn count(&mut self, work: u64) -> Done {
-        self.work += work;
+        self.work = self.work.saturating_add(work);
         (self.work <= MOST_WORK).then_some(())
     }
 

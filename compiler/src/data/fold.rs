@@ -98,8 +98,8 @@ impl<'a> Interpreter<'a> {
             match statement {
                 Statement::For { binder, body } => {
                     let (lower, upper) = self.range(binder)?;
+                    self.count(lower, upper)?;
                     for i in lower..=upper {
-                        self.count()?;
                         self.indices[binder.index.0 as usize] = i;
                         self.run(body)?;
                     }
@@ -225,16 +225,17 @@ impl<'a> Interpreter<'a> {
             return visit(self);
         };
         let (lower, upper) = self.range(first)?;
+        self.count(lower, upper)?;
         for i in lower..=upper {
-            self.count()?;
             self.indices[first.index.0 as usize] = i;
             self.for_each(rest, visit)?;
         }
         Ok(())
     }
 
-    fn count(&mut self) -> Result<(), FoldError> {
-        self.rounds += 1;
+    /// Counts the rounds of a loop before its first, so that an endless one is refused at once.
+    fn count(&mut self, lower: i64, upper: i64) -> Result<(), FoldError> {
+        self.rounds = self.rounds.saturating_add(rounds(lower, upper));
         if self.rounds > MOST_ROUNDS {
             return Err(FoldError::TooLong);
         }
@@ -351,6 +352,14 @@ impl<'a> Interpreter<'a> {
         let start = self.position(output.array, &output.prefix, Default::default())? * result.len();
         self.storage(output.array)[start..start + result.len()].copy_from_slice(&result);
         Ok(())
+    }
+}
+
+/// How many whole numbers lie from `lower` to `upper`, both included.
+pub fn rounds(lower: i64, upper: i64) -> u64 {
+    match lower <= upper {
+        true => upper.abs_diff(lower).saturating_add(1),
+        false => 0,
     }
 }
 
