@@ -2,6 +2,7 @@
 //! summary and the verdict. Chains are kept apart and values row by row (draw after draw), because that is how they are
 //! made and how files are written; [`Posterior::draws`] gathers a column.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use likelier_compiler::Column;
@@ -151,6 +152,17 @@ impl Posterior {
     pub fn draws(&self, name: &str) -> Option<Vec<Vec<f64>>> {
         let column = self.columns.iter().position(|column| column.name == name)?;
         Some(column_of(&self.chains, self.columns.len(), column))
+    }
+
+    /// The values of a discrete column, by its position, in rising order, each with the share of draws that have it.
+    pub fn probabilities(&self, column: usize) -> Vec<(i64, f64)> {
+        let mut counts = BTreeMap::new();
+        for value in column_of(&self.chains, self.columns.len(), column).concat() {
+            *counts.entry(value as i64).or_insert(0_usize) += 1;
+        }
+        let total: usize = counts.values().sum();
+        let share = |(value, count)| (value, count as f64 / total as f64);
+        counts.into_iter().map(share).collect()
     }
 
     /// The summary of one column.

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use likelier::output::{RunInfo, digits, roles, stan_csv, summary, table};
+use likelier::output::{RunInfo, digits, probabilities, roles, stan_csv, summary, table};
 use likelier::simulation::Rows;
 use likelier::{
     Control, Error, Health, Model, Posterior, Prediction, Schedule, Settings, Simulator,
@@ -238,6 +238,7 @@ fn report(options: &Options, info: &RunInfo, posterior: &Posterior, written: &[S
         ));
     }
     text.push_str(&table::table(posterior, options.all));
+    text.push_str(&probabilities::probabilities(posterior, options.all));
     text.push('\n');
     text.push_str(&health_text(&posterior.health));
     for note in &posterior.notes {

@@ -4,6 +4,7 @@
 
 pub mod density;
 pub mod digits;
+pub mod probabilities;
 pub mod roles;
 pub mod simulation;
 pub mod stan_csv;

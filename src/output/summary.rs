@@ -1,6 +1,7 @@
 //! The summary of a run as JSON: estimates with their errors, settings, timings and health, for programs that read
 //! results instead of people. The format is described in `docs/formats.md`; figures that do not exist are `null`.
 
+use likelier_compiler::ColumnKind;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
@@ -55,9 +56,16 @@ pub fn summary_json(info: &RunInfo, posterior: &Posterior) -> String {
         health: &posterior.health,
         chains: posterior.chains.iter().map(chain).collect(),
         parameters: rows(posterior)
-            .map(|(column, row)| {
+            .enumerate()
+            .map(|(position, (column, row))| {
                 let mut value = json!(row);
                 value["kind"] = super::kind_name(column.kind).into();
+                if column.kind == ColumnKind::SummedOut {
+                    let probabilities = posterior.probabilities(position).into_iter();
+                    let named =
+                        probabilities.map(|(value, share)| (value.to_string(), share.into()));
+                    value["probabilities"] = Value::Object(named.collect());
+                }
                 (column.name.clone(), value)
             })
             .collect(),
@@ -99,7 +107,6 @@ fn chain(chain: &Chain) -> Value {
 mod tests {
     use super::*;
     use crate::output::tests::{info, posterior};
-    use likelier_compiler::ColumnKind;
 
     #[test]
     fn the_promised_keys_are_there_and_nan_is_null() {
@@ -133,5 +140,15 @@ mod tests {
         assert_eq!(value["timings"]["total_seconds"], 0.754);
         assert_eq!(value["health"]["worst_rhat"]["name"], "mu");
         assert_eq!(value["discarded_run"]["divergences"], 3);
+    }
+
+    #[test]
+    fn discrete_unknowns_have_the_probabilities_of_their_values() {
+        let mut posterior = posterior(&[("z", ColumnKind::SummedOut, 0)]);
+        posterior.chains[0].values = vec![1.0, 2.0, 1.0];
+        posterior.chains[1].values = vec![1.0, 1.0, 1.0];
+        let value: Value = serde_json::from_str(&summary_json(&info(), &posterior)).unwrap();
+        let expected = json!({ "1": 5.0 / 6.0, "2": 1.0 / 6.0 });
+        assert_eq!(value["parameters"]["z"]["probabilities"], expected);
     }
 }
