@@ -1,7 +1,8 @@
 //! The language by its programs. `language/errors` holds beginners' mistakes beside the message that each must give,
-//! `language/stages` small models beside what each stage of the compiler shows, `language/models` programs that must give
-//! the log density in their header. Data stand in the header too: `# data: {"y": [1, 2]}`. Adding a test is adding a file;
-//! `UPDATE=1 cargo test --test language` writes the golden texts anew.
+//! `language/warnings` what may be a mistake, `language/stages` small models beside what each stage of the compiler
+//! shows, `language/models` programs that must give the log density in their header. Data stand in the header too:
+//! `# data: {"y": [1, 2]}`. Adding a test is adding a file; `UPDATE=1 cargo test --test language` writes the golden
+//! texts anew.
 
 #[path = "language/programs.rs"]
 mod programs;
@@ -124,8 +125,22 @@ fn mistakes_are_answered_as_written() {
 }
 
 #[test]
+fn warnings_are_given_as_written() {
+    let programs = Program::all("warnings");
+    assert!(programs.len() >= 6, "{} programs", programs.len());
+    let mut failures = Vec::new();
+    for program in &programs {
+        match program.compile() {
+            Ok(model) => failures.extend(program.golden("txt", &model.warnings(false)).err()),
+            Err(error) => failures.push(format!("{}: {error}", program.name)),
+        }
+    }
+    assert_none(&failures);
+}
+
+#[test]
 fn golden_texts_have_their_programs() {
-    for place in ["errors", "stages"] {
+    for place in ["errors", "stages", "warnings"] {
         for entry in fs::read_dir(folder(place)).expect("the folder") {
             let path = entry.expect("an entry").path();
             let file = path.file_name().expect("a name").to_string_lossy();

@@ -192,6 +192,7 @@ pub(crate) fn finish(
     let columns = columns(loops, &output_columns, &labels);
     let inferred = inferred(loops, &layout);
     warnings.extend(observed_ancestors(hir, &program));
+    warnings.extend(program.warnings.iter().cloned());
     Ok(Compiled {
         model,
         columns,

@@ -191,7 +191,7 @@ fn finish(
     sources: &Sources,
     dataset: &Dataset,
     program: &BoundProgram,
-    warnings: Vec<Diagnostic>,
+    mut warnings: Vec<Diagnostic>,
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let loops = &program.loops;
@@ -209,6 +209,7 @@ fn finish(
             unheeded.push(text.clone());
         }
     });
+    warnings.extend(program.warnings.iter().cloned());
     Ok(Simulation {
         program: code,
         given: given_columns(&inferred(loops, &layout)),

@@ -58,7 +58,7 @@ impl Interval {
         self.low >= 0.0
     }
 
-    fn negate(self) -> Self {
+    pub(super) fn negate(self) -> Self {
         Interval {
             low: -self.high,
             high: -self.low,
@@ -67,7 +67,7 @@ impl Interval {
         }
     }
 
-    fn add(self, other: Self) -> Self {
+    pub(super) fn add(self, other: Self) -> Self {
         Interval {
             low: self.low + other.low,
             high: self.high + other.high,
@@ -77,7 +77,7 @@ impl Interval {
         .sane()
     }
 
-    fn multiply(self, other: Self) -> Self {
+    pub(super) fn multiply(self, other: Self) -> Self {
         let is_zero = |interval: Self| interval.low == 0.0 && interval.high == 0.0;
         if is_zero(self) || is_zero(other) {
             return Interval::closed(0.0, 0.0);

@@ -9,6 +9,7 @@ pub mod coordinates;
 mod csv;
 pub mod dataset;
 mod dependence;
+mod domain;
 mod draws;
 mod elements;
 pub mod expand;
@@ -64,6 +65,8 @@ pub struct BoundProgram {
     pub arrays: HashMap<VariableId, ArrayId>,
     /// Variables whose elements differ in role.
     pub splits: HashMap<VariableId, Split>,
+    /// What may be a mistake.
+    pub warnings: Vec<Diagnostic>,
 }
 
 /// Binds a checked program to data.
@@ -92,6 +95,7 @@ pub fn bind_program(
         arrays,
         splits,
     } = expand_program(hir, sources, dataset, &bound, false)?;
+    let warnings = domain::warnings(&loops, &ranges, sources);
     sum_out::sum_out(&mut loops, &mut ranges).map_err(|diagnostic| vec![diagnostic])?;
     tabulate::tabulate(&mut loops);
     Ok(BoundProgram {
@@ -100,6 +104,7 @@ pub fn bind_program(
         bound,
         arrays,
         splits,
+        warnings,
     })
 }
 
