@@ -88,10 +88,12 @@ fn show(settings: &Settings, control: &Control, finished: &Finished) {
         })
         .collect();
     loop {
+        let settings = settings.of_run(control.restarts());
         for (chain, bar) in bars.iter().enumerate() {
             let progress = control.progress(chain);
+            bar.set_length((settings.warmup + settings.draws) as u64);
             bar.set_position(progress.iteration as u64);
-            bar.set_message(status(settings, &progress, start.elapsed()));
+            bar.set_message(status(&settings, &progress, start.elapsed()));
         }
         if finished.wait(INTERVAL) {
             break;
@@ -108,7 +110,8 @@ fn print_lines(settings: &Settings, control: &Control, finished: &Finished) {
         let chains: Vec<ChainProgress> = (0..settings.chains)
             .map(|chain| control.progress(chain))
             .collect();
-        terminal::error(&line(settings, &chains, start.elapsed()));
+        let settings = settings.of_run(control.restarts());
+        terminal::error(&line(&settings, &chains, start.elapsed()));
     }
 }
 

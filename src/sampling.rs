@@ -106,8 +106,23 @@ impl Settings {
 /// The acceptance probability that a repeated run aims at.
 pub const RETRY_TARGET: f64 = 0.95;
 
+impl Settings {
+    /// The settings of the first run, or of its repetition.
+    pub fn of_run(&self, restarts: usize) -> Settings {
+        if restarts == 0 {
+            return self.clone();
+        }
+        Settings {
+            target_accept: RETRY_TARGET,
+            warmup: self.warmup.saturating_mul(2),
+            ..self.clone()
+        }
+    }
+}
+
 /// Runs the chains, then summarises and judges what they drew. If draws diverged, it does so once more with smaller steps
-/// and keeps the better run, because most divergences of a well-built model vanish that way.
+/// and twice the warm-up, and keeps the better run, because most divergences of a well-built model vanish that way: some come
+/// from steps that are too large, some from chains that had not left a minor mode when their step size was settled.
 pub(crate) fn sample(
     compiled: &Compiled,
     settings: &Settings,
@@ -123,11 +138,7 @@ pub(crate) fn sample(
         return Ok(first);
     }
     control.restart();
-    let smaller = Settings {
-        target_accept: RETRY_TARGET,
-        ..settings.clone()
-    };
-    let second = run_once(compiled, &smaller, control)?;
+    let second = run_once(compiled, &settings.of_run(control.restarts()), control)?;
     Ok(better(first, second))
 }
 

@@ -98,6 +98,7 @@ struct Counters {
 /// Lets another thread watch a run and stop it.
 pub struct Control {
     stopping: AtomicBool,
+    restarts: AtomicUsize,
     chains: Vec<Counters>,
 }
 
@@ -106,16 +107,23 @@ impl Control {
     pub fn new(chains: usize) -> Self {
         Self {
             stopping: AtomicBool::new(false),
+            restarts: AtomicUsize::new(0),
             chains: (0..chains).map(|_| Counters::default()).collect(),
         }
     }
 
     /// Sets all progress back to zero, before another run.
     pub fn restart(&self) {
+        self.restarts.fetch_add(1, Ordering::Relaxed);
         for counters in &self.chains {
             counters.iteration.store(0, Ordering::Relaxed);
             counters.divergences.store(0, Ordering::Relaxed);
         }
+    }
+
+    /// How often [`Control::restart`] was called.
+    pub fn restarts(&self) -> usize {
+        self.restarts.load(Ordering::Relaxed)
     }
 
     /// Asks the chains to stop after their present draw.

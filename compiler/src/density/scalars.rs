@@ -605,7 +605,8 @@ impl Lowerer<'_> {
             let is_less = self.builder.scalar(Less, &[a, b]);
             let small = self.builder.scalar(Select, &[is_less, a, b]);
             let large = self.builder.scalar(Select, &[is_less, b, a]);
-            let is_nothing = self.builder.scalar(Equal, &[large, nothing]);
+            let held = self.builder.scalar(Hold, &[large]);
+            let is_nothing = self.builder.scalar(Equal, &[held, nothing]);
             let gap = self.builder.scalar(Subtract, &[small, large]);
             let gap = self.builder.scalar(Select, &[is_nothing, zero, gap]);
             let rest = self.builder.scalar(LogOnePlusExp, &[gap]);

@@ -51,6 +51,21 @@ pub fn differentiate(graph: &Graph) -> Graph {
     gradient
 }
 
+/// Whether a program adds up exponentials and takes the logarithm, which it does with a shift that is held.
+fn has_log_sums(block: &Block) -> bool {
+    block
+        .instructions
+        .iter()
+        .any(|instruction| match instruction {
+            Instruction::Scalar { operation, .. } => *operation == Operation::Hold,
+            Instruction::Loop { body, .. } => has_log_sums(body),
+            Instruction::If {
+                then, otherwise, ..
+            } => has_log_sums(then) || has_log_sums(otherwise),
+            _ => false,
+        })
+}
+
 /// The adjoint of a value while its contributions come in.
 #[derive(Default)]
 struct Adjoint {
@@ -101,6 +116,7 @@ impl<'a> Differentiator<'a> {
     /// Declares the old buffers under their old numbers, and the gradient.
     fn declare(&mut self, graph: &Graph) {
         self.builder.set_sizes(graph.dimension, graph.soft_count);
+        self.builder.set_log_sums(has_log_sums(&graph.body));
         for statement in &graph.statements {
             self.builder.statement(statement.as_str());
         }

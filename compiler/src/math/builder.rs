@@ -112,6 +112,11 @@ impl Builder {
         self.graph.soft_count = soft_count;
     }
 
+    /// Says that terms stand inside log-sums.
+    pub fn set_log_sums(&mut self, has_log_sums: bool) {
+        self.graph.has_log_sums = has_log_sums;
+    }
+
     /// How a value came to be.
     pub fn definition(&self, value: Value) -> &Definition {
         &self.definitions[value.0 as usize]

@@ -195,11 +195,13 @@ impl<P: Primal> Rule<'_, P> {
             SquareRoot => return self.square_root(adjoint),
             Logarithm => {
                 let x = self.argument(0);
-                return self.divide(adjoint, x);
+                let divisor = self.not_zero(x);
+                return self.divide(adjoint, divisor);
             }
             LogOnePlus => {
                 let x = self.argument(0);
                 let divisor = self.add(one, x);
+                let divisor = self.not_zero(divisor);
                 return self.divide(adjoint, divisor);
             }
             LogOneMinusExp => {
@@ -207,6 +209,7 @@ impl<P: Primal> Rule<'_, P> {
                 let x = self.argument(0);
                 let minus = self.negate(x);
                 let divisor = self.scalar(ExponentialMinusOne, &[minus]);
+                let divisor = self.not_zero(divisor);
                 let quotient = self.divide(adjoint, divisor);
                 return self.negate(quotient);
             }
@@ -260,6 +263,17 @@ impl<P: Primal> Rule<'_, P> {
             _ => self.normal_family(operation),
         };
         self.multiply(adjoint, slope)
+    }
+
+    /// A divisor, or 1 for 0 where a term of density zero may stand inside a log-sum: the logarithm is −∞ there, so that
+    /// either its adjoint is zero or the whole density is.
+    fn not_zero(&mut self, divisor: Value) -> Value {
+        if !self.0.builder().graph().has_log_sums {
+            return divisor;
+        }
+        let (zero, one) = (self.real(0.0), self.real(1.0));
+        let is_zero = self.scalar(Operation::Equal, &[divisor, zero]);
+        self.select(is_zero, one, divisor)
     }
 
     fn on_argument(&mut self, operation: Operation) -> Value {

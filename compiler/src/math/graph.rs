@@ -28,6 +28,9 @@ pub struct Graph {
     pub dimension: usize,
     /// What the statement numbers of `AddPart` stand for, such as `line 7: y ~ normal(mu, sigma)`.
     pub statements: Vec<String>,
+    /// In a program that is being differentiated: whether terms stand inside log-sums. One of density zero has weight zero there, and the slope of its logarithm is
+    /// infinite: derivatives then have to see to it that their product is zero.
+    pub has_log_sums: bool,
     /// The differential equations that `Dense::Ode` solves, by number.
     pub equations: Vec<Arc<Equation>>,
 }

@@ -140,6 +140,7 @@ pub(super) fn factors(
         reading: Vec::new(),
         memo: HashMap::new(),
         dense: Vec::new(),
+        contexts: Vec::new(),
         cases: Vec::new(),
         inverses: HashMap::new(),
     };
@@ -231,6 +232,8 @@ struct Finder<'a> {
     memo: HashMap<*const Node, (Scalar, Scalar)>,
     /// Dense results computed for this factor: of which array, at which indices, and where.
     dense: Vec<(ArrayId, Vec<Scalar>, Place)>,
+    /// What the loop indices around the definitions that are being put in place stand for.
+    contexts: Vec<HashMap<IndexId, Scalar>>,
     /// Conditions on data, and how they are in the case that is being resolved.
     cases: Vec<(Scalar, bool)>,
     /// For an int array that numbers rows: the row of each number, 0 where there is none.
@@ -372,6 +375,8 @@ impl Finder<'_> {
             self.memo.clear();
             self.dense.clear();
             self.inner.clear();
+            self.contexts.clear();
+            self.reading.clear();
             self.cases.clone_from(&cases);
             let setup = self.setup.len();
             match self.resolve_term(term, own) {
@@ -749,23 +754,53 @@ impl Finder<'_> {
         let is_single = definitions.len() == 1;
         let mut cases: Vec<(Scalar, Scalar)> = Vec::new();
         for definition in &definitions {
-            let Some((map, condition)) =
+            let Some((mut map, condition)) =
                 self.matches(definition, &indices, is_single, &name, span)?
             else {
                 continue;
             };
+            // A value that has no index of its own belongs to the round of whatever reads it.
+            for binder in &definition.binders {
+                let context = self.contexts.iter().rev();
+                if let (None, Some(value)) = (
+                    map.get(&binder.index),
+                    context
+                        .filter_map(|context| context.get(&binder.index))
+                        .next(),
+                ) {
+                    map.insert(binder.index, value.clone());
+                }
+            }
             let is_certain = condition.as_bool() == Some(true);
             self.reading.push(array);
+            self.contexts.push(map.clone());
+            // The same node stands for other values in another round.
+            let memo = std::mem::take(&mut self.memo);
             let value = match &definition.value {
                 Defined::Scalar(value) => {
                     let value = substitute(&self.loops.arrays, value, &map);
                     self.resolve(&value)
+                }
+                Defined::Dense(
+                    DenseKind::Product {
+                        rows,
+                        inner,
+                        columns,
+                    },
+                    inputs,
+                ) => {
+                    let own = &indices[definition.indices.len()..];
+                    let sizes = [*rows, *inner, *columns];
+                    let product = self.product(sizes, inputs, own, &map, span);
+                    self.resolve(&product)
                 }
                 Defined::Dense(operation, inputs) => {
                     let own = &indices[definition.indices.len()..];
                     self.dense_element(array, *operation, inputs, &indices, own, &map, span)
                 }
             };
+            self.memo = memo;
+            self.contexts.pop();
             self.reading.pop();
             cases.push((condition, value?));
             if is_certain {
@@ -865,6 +900,51 @@ impl Finder<'_> {
         }
         let condition = self.decided(condition)?;
         Ok((condition.as_bool() != Some(false)).then_some((map, condition)))
+    }
+
+    /// An element of a matrix product, as a sum.
+    fn product(
+        &mut self,
+        [rows, inner, columns]: [usize; 3],
+        inputs: &[Place],
+        own: &[Scalar],
+        map: &HashMap<IndexId, Scalar>,
+        span: Span,
+    ) -> Scalar {
+        let (row, column) = match own {
+            [row, column] => (row.clone(), column.clone()),
+            [row] if columns == 1 => (row.clone(), Scalar::int(1)),
+            [column] => (Scalar::int(1), column.clone()),
+            _ => (Scalar::int(1), Scalar::int(1)),
+        };
+        let index = new_index(self.loops, self.ranges, "k", 1, inner as i64);
+        let k = Scalar::index(index);
+        let entry = |place: &Place, first: &Scalar, second: &Scalar, is_row: bool| {
+            let rank = self.loops.array(place.array).shape.len() - place.prefix.len();
+            let own = match (rank, is_row) {
+                (2, _) => vec![first.clone(), second.clone()],
+                (1, true) => vec![second.clone()],
+                (1, false) => vec![first.clone()],
+                _ => Vec::new(),
+            };
+            let prefix = place
+                .prefix
+                .iter()
+                .map(|index| substitute(&self.loops.arrays, index, map));
+            let at = prefix.chain(own).collect();
+            element(&self.loops.arrays, place.array, at, span)
+        };
+        let a = entry(&inputs[0], &row, &k, rows == 1);
+        let b = entry(&inputs[1], &k, &column, columns > 1);
+        Scalar(Rc::new(Node::Reduce {
+            reducer: Reducer::Sum,
+            binders: vec![Binder {
+                index,
+                lower: Scalar::int(1),
+                upper: Scalar::int(inner as i64),
+            }],
+            body: Scalar::operation(Operation::Multiply, vec![a, b]),
+        }))
     }
 
     /// The row of a table of numbers, `table[i]`, that holds the number `index`; 0 if none does.
