@@ -637,6 +637,11 @@ impl Finder<'_> {
                 otherwise,
             } => {
                 let condition = self.resolve(condition)?;
+                // A choice that data make says which unknowns are read at all.
+                let condition = match self.decided(condition.clone()) {
+                    Err(Stop::WriteOut(_)) => condition,
+                    decided => decided?,
+                };
                 match condition.as_bool() {
                     Some(true) => self.resolve(then)?,
                     Some(false) => self.resolve(otherwise)?,
