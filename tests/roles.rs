@@ -126,6 +126,24 @@ fn roles_are_counted() {
 }
 
 #[test]
+fn each_statement_is_counted_for_itself() {
+    let text = "given T: int\nmu ~ normal(0, 1)\nx[1] ~ normal(0, 9)\nfor t in 2..T { x[t] ~ normal(x[t - 1], 1) }\n\
+                for t in 3..T { for k in 1..t { y[t, k] ~ normal(mu + x[t], 1) } }\n";
+    let y: Vec<Vec<f64>> = (0..4).map(|t| vec![f64::from(t); 4]).collect();
+    let model = model(text, &serde_json::json!({ "T": 4, "y": y }).to_string());
+    let shown = likelier::output::roles::roles_text(&model.compiled.roles, &[]);
+    assert_eq!(
+        shown,
+        "Observed   y   7 values  normal(mu + x[t], 1)\n\
+         Inferred   mu            normal(0, 1)\n           \
+         x             normal(0, 9)\n           \
+         x   3 values  normal(x[t - 1], 1)\n\
+         Given      T\n           \
+         y   9 values\n"
+    );
+}
+
+#[test]
 fn nothing_everything_and_one_of_a_column_is_missing() {
     let text = "mu ~ normal(1, 2)\nx[1..N] ~ normal(mu, 1)\nz[1..N] ~ normal(mu, 3)\n";
     let all = sampled(text, r#"{"x": [2.0], "z": [null]}"#);

@@ -15,7 +15,7 @@ use crate::data::{BoundProgram, Split};
 use crate::forward::{self, OutputColumn, OutputKind};
 use crate::jit::{CompiledModel, Programs};
 use crate::math::structure::Structure;
-use crate::source::{Diagnostic, Sources};
+use crate::source::{Diagnostic, Sources, Span};
 use crate::{density, gradient};
 
 /// A model compiled for its data.
@@ -384,9 +384,13 @@ pub(crate) fn roles(
         &hir.statements,
         0,
         &mut |statement, _| match &statement.kind {
-            StatementKind::Random { variable, law, .. } if said.insert(*variable) => {
+            StatementKind::Random { variable, law, .. } => {
+                let is_first = said.insert(*variable);
                 let name = hir.variables[variable.0 as usize].name.clone();
                 if let Some(split) = program.splits.get(variable) {
+                    if !is_first {
+                        return;
+                    }
                     let distribution = oneline(law.span);
                     let whole = program.loops.array(split.whole).length();
                     let mut parts = split_lines(&name, split, whole, &distribution);
@@ -411,7 +415,23 @@ pub(crate) fn roles(
                     Some(ArrayKind::Random(loops::Role::SummedOut)) => Role::SummedOut,
                     Some(_) => Role::Observed,
                 };
-                let elements = array.map_or(0, loops::Array::length);
+                let length = array.map_or(0, loops::Array::length);
+                let drawn = program.draws_of(*variable);
+                let all: usize = drawn.iter().map(|(_, count)| count).sum();
+                if is_first && role == Role::Observed && (1..length).contains(&all) {
+                    lines.push(RoleLine {
+                        name: name.clone(),
+                        role: Role::Given,
+                        elements: length - all,
+                        distribution: None,
+                    });
+                }
+                let own = drawn.iter().find(|(span, _)| *span == statement.span);
+                let elements = match own {
+                    Some((_, count)) if *count > 0 => *count,
+                    _ if all == 0 && is_first => length,
+                    _ => return,
+                };
                 lines.push(RoleLine {
                     name,
                     role,
@@ -442,6 +462,17 @@ pub(crate) fn roles(
         },
     );
     lines
+}
+
+impl BoundProgram {
+    /// The statements that draw a variable, and how many elements each draws; empty where that is not known.
+    fn draws_of(&self, variable: VariableId) -> Vec<(Span, usize)> {
+        let Some((array, draws)) = self.arrays.get(&variable).zip(self.draws.as_ref()) else {
+            return Vec::new();
+        };
+        let own = draws.iter().filter(|((id, _), _)| id == array);
+        own.map(|((_, span), count)| (*span, *count)).collect()
+    }
 }
 
 /// A line for each role that some elements of a variable have.

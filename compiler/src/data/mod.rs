@@ -6,6 +6,7 @@ pub mod bind;
 mod censoring;
 mod collect;
 pub mod coordinates;
+mod counts;
 mod csv;
 pub mod dataset;
 mod dependence;
@@ -42,7 +43,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::check::hir::{Element, Hir, StatementKind, Support, Type, VariableId, VariableKind};
-use crate::source::{Diagnostic, Sources};
+use crate::source::{Diagnostic, Sources, Span};
 use bind::{Bound, Purpose};
 use dataset::{Dataset, Entry};
 use expand::Expander;
@@ -65,6 +66,8 @@ pub struct BoundProgram {
     pub arrays: HashMap<VariableId, ArrayId>,
     /// Variables whose elements differ in role.
     pub splits: HashMap<VariableId, Split>,
+    /// How many elements the statement at a place draws, of each variable; `None` where data alone do not tell.
+    pub draws: Option<HashMap<(ArrayId, Span), usize>>,
     /// What may be a mistake.
     pub warnings: Vec<Diagnostic>,
 }
@@ -96,6 +99,7 @@ pub fn bind_program(
         splits,
     } = expand_program(hir, sources, dataset, &bound, false)?;
     let warnings = domain::warnings(&loops, &ranges, sources);
+    let draws = counts::draws(&loops);
     sum_out::sum_out(&mut loops, &mut ranges).map_err(|diagnostic| vec![diagnostic])?;
     tabulate::tabulate(&mut loops);
     Ok(BoundProgram {
@@ -104,6 +108,7 @@ pub fn bind_program(
         bound,
         arrays,
         splits,
+        draws,
         warnings,
     })
 }

@@ -166,6 +166,7 @@ impl<'a> Verifier<'a> {
                             self.run(then, interpreter)?;
                             let after = std::mem::replace(&mut self.tracked, before);
                             self.run(otherwise, interpreter)?;
+                            self.drawn_in_one(&after, [then, otherwise]);
                             for (array, defined) in after {
                                 if let Some(other) = self.tracked.get_mut(&array) {
                                     other.iter_mut().zip(defined).for_each(|(a, b)| *a |= b);
@@ -217,6 +218,31 @@ impl<'a> Verifier<'a> {
             }
         }
         Ok(())
+    }
+
+    /// What only one branch of a choice draws, where an unknown chooses, would have no value in the other. `then` is what
+    /// is defined after the first branch, [`Self::tracked`] what is after the second.
+    fn drawn_in_one(&mut self, then: &HashMap<ArrayId, Vec<bool>>, branches: [&[Statement]; 2]) {
+        let mut arrays: Vec<ArrayId> = then.keys().copied().collect();
+        arrays.sort();
+        for array in arrays {
+            let entry = self.loops.array(array);
+            if !matches!(entry.kind, ArrayKind::Random(_)) || then[&array] == self.tracked[&array] {
+                continue;
+            }
+            let drawn = branches.iter().find_map(|branch| draw_of(branch, array));
+            let span = drawn.unwrap_or(entry.span);
+            if self.said.insert(span) {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        "E0501",
+                        format!("whether `{}` exists depends on an unknown", entry.name),
+                    )
+                    .at(span, "drawn in one branch of an `if` on an unknown")
+                    .help("draw it in any case, above the `if`, and use it inside"),
+                );
+            }
+        }
     }
 
     /// Times that data decide must not decrease, nor lie before the start.
@@ -647,6 +673,20 @@ fn defined_arrays(statements: &[Statement], into: &mut HashSet<ArrayId>) {
             _ => {}
         }
     }
+}
+
+/// The statement that draws elements of an array.
+fn draw_of(statements: &[Statement], array: ArrayId) -> Option<Span> {
+    statements.iter().find_map(|statement| match statement {
+        Statement::For { body, .. } => draw_of(body, array),
+        Statement::If {
+            then, otherwise, ..
+        } => draw_of(then, array).or_else(|| draw_of(otherwise, array)),
+        Statement::Random(random) => {
+            (!random.observed && random.variable == array).then_some(random.density.span)
+        }
+        _ => None,
+    })
 }
 
 /// Whether a term has a condition that data decide.
