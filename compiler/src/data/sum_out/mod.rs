@@ -2,18 +2,20 @@
 //! the densities of all its values (Zhang & Poole 1996: variable elimination); along a chain this is the forward
 //! recursion of hidden Markov models. It is drawn afterwards from its law given everything else, which loses nothing.
 //!
-//! Statements that read discrete unknowns become *factors* (`factors.rs`); with the data their rounds become items that
+//! Statements that read discrete unknowns become *factors* (`factors.rs`, `resolve.rs`, `definitions.rs`); with the data their rounds become items that
 //! couple elements (`ground.rs`); an order of removal is chosen and cut into runs of equal steps (`order.rs`), which
 //! become loops again (`emit.rs`, `recover.rs`). So loops stay loops: a mixture over a million rows is one loop.
 //!
 //! A connected set of unknowns adds to both parts: the log of the sum of prior densities to the prior, and what the
 //! likelihood changes of that log to the likelihood. A weight of the likelihood therefore stands outside the sum.
 
+mod definitions;
 mod emit;
 mod factors;
 pub mod ground;
 mod order;
 mod recover;
+mod resolve;
 mod taint;
 
 use std::collections::HashMap;
