@@ -19,12 +19,12 @@ impl<'a> Expander<'a> {
         &mut self,
         entered: &Entered<'a>,
         law: &'a Law,
-        (lower, upper): &'a (Expression, Expression),
+        bounds: &'a (Expression, Expression),
         x: Value,
         what: &str,
         span: Span,
     ) -> Outcome<Term> {
-        let (lower, upper) = self.truncation(lower, upper, entered)?;
+        let (lower, upper) = self.censoring(bounds, entered)?;
         let recorded = as_real(entered, &x.scalar()?);
         let mut domain = entered.conditions.clone();
         // What was recorded beyond a bound stands for the bound.
@@ -91,10 +91,10 @@ impl<'a> Expander<'a> {
     pub(super) fn clamped(
         &mut self,
         value: Scalar,
-        (lower, upper): &'a (Expression, Expression),
+        bounds: &'a (Expression, Expression),
         entered: &Entered<'a>,
     ) -> Outcome<Scalar> {
-        let (lower, upper) = self.truncation(lower, upper, entered)?;
+        let (lower, upper) = self.censoring(bounds, entered)?;
         Ok(between(&as_real(entered, &value), &lower, &upper))
     }
 }

@@ -87,6 +87,26 @@ impl<'a> Expander<'a> {
         entered: &super::laws::Entered<'a>,
     ) -> Outcome<(Scalar, Scalar)> {
         let place = lower.span.to(upper.span);
+        self.bounds_of_law((lower, upper), entered, true, place)
+    }
+
+    /// The bounds of `censored`: of whole numbers, those at or beyond them.
+    pub(super) fn censoring(
+        &mut self,
+        (lower, upper): &'a (hir::Expression, hir::Expression),
+        entered: &super::laws::Entered<'a>,
+    ) -> Outcome<(Scalar, Scalar)> {
+        let place = lower.span.to(upper.span);
+        self.bounds_of_law((lower, upper), entered, false, place)
+    }
+
+    fn bounds_of_law(
+        &mut self,
+        (lower, upper): (&'a hir::Expression, &'a hir::Expression),
+        entered: &super::laws::Entered<'a>,
+        is_inside: bool,
+        place: Span,
+    ) -> Outcome<(Scalar, Scalar)> {
         let frames = self
             .frames
             .split_off(self.frames.len() - entered.frame_count());
@@ -97,7 +117,8 @@ impl<'a> Expander<'a> {
         let (mut lower, mut upper) = bounds?;
         let int = entered.draw.element == Element::Int;
         if int {
-            (lower, upper) = (whole_bound(&lower, true), whole_bound(&upper, false));
+            lower = whole_bound(&lower, is_inside);
+            upper = whole_bound(&upper, !is_inside);
         }
         let lower = self.folded(lower, Element::Real)?;
         let upper = self.folded(upper, Element::Real)?;
@@ -188,18 +209,18 @@ pub(super) fn as_real(entered: &super::laws::Entered, x: &Scalar) -> Scalar {
     }
 }
 
-/// A bound of whole numbers that need not be whole itself: the next whole number inside.
-pub(super) fn whole_bound(bound: &Scalar, is_lower: bool) -> Scalar {
+/// A bound of whole numbers that need not be whole itself: the next whole number above or below.
+pub(super) fn whole_bound(bound: &Scalar, is_up: bool) -> Scalar {
     use super::loops::Node;
     match &*bound.0 {
         Node::Real(value) if !value.is_finite() => bound.clone(),
-        Node::Real(value) if is_lower => Scalar::real(value.ceil()),
+        Node::Real(value) if is_up => Scalar::real(value.ceil()),
         Node::Real(value) => Scalar::real(value.floor()),
         Node::Operation {
             operation: Operation::IntToReal,
             ..
         } => bound.clone(),
-        _ if is_lower => {
+        _ if is_up => {
             let negative = Scalar::operation(Operation::Negate, vec![bound.clone()]);
             let floor = Scalar::operation(Operation::Floor, vec![negative]);
             Scalar::operation(Operation::Negate, vec![floor])

@@ -741,6 +741,27 @@ impl<'a> Expander<'a> {
         at: &Scalar,
         span: Span,
     ) -> Outcome<Scalar> {
+        let tail = self.log_tail_at(entered, name, at, span)?;
+        if entered.draw.element != Element::Int || at.as_number().is_some() {
+            return Ok(tail);
+        }
+        // A bound of counts may be infinite for some elements, which no law of whole numbers has to know of.
+        let infinite = Scalar::real(f64::INFINITY);
+        let is_infinite = Scalar::operation(Operation::Equal, vec![at.clone(), infinite]);
+        let beyond = match name {
+            "log_cdf" => 0.0,
+            _ => f64::NEG_INFINITY,
+        };
+        Ok(Scalar::choose(is_infinite, Scalar::real(beyond), tail))
+    }
+
+    fn log_tail_at(
+        &mut self,
+        entered: &Entered<'a>,
+        name: &str,
+        at: &Scalar,
+        span: Span,
+    ) -> Outcome<Scalar> {
         let value = |expander: &Self| match entered.draw.element {
             Element::Int => Value::Scalar(expander.whole_number(at)),
             _ => Value::Scalar(at.clone()),
