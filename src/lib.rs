@@ -167,6 +167,14 @@ pub fn doc(name: &str) -> Result<String, Error> {
     likelier_compiler::doc(name).map_err(Error::Unknown)
 }
 
+/// What the message with this code means, with a wrong and a corrected example.
+///
+/// # Errors
+/// [`Error::Unknown`] when no message has this code, with the nearest one.
+pub fn explain(code: &str) -> Result<String, Error> {
+    likelier_compiler::explain(code).map_err(Error::Unknown)
+}
+
 /// A text by its name, after which a colon and a `model` item may stand.
 fn sources(name: &str, text: &str, loader: Option<Loader>) -> (Sources, FileId) {
     let mut sources = Sources::default();

@@ -28,6 +28,7 @@ enum Command {
     Check(commands::check::Options),
     Show(commands::show::Options),
     Doc(commands::doc::Options),
+    Explain(commands::explain::Options),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Check(options) => commands::check::execute(&options),
         Command::Show(options) => commands::show::execute(&options),
         Command::Doc(options) => commands::doc::execute(&options),
+        Command::Explain(options) => commands::explain::execute(&options),
     };
     result.unwrap_or_else(|error| {
         terminal::error(&message(&error));

@@ -30,11 +30,13 @@ pub mod math;
 
 mod compiled;
 mod docs;
+pub mod explain;
 mod simulation;
 mod words;
 
 pub use compiled::{Column, ColumnKind, Compiled, InferredVariable, PointDensity, Role, RoleLine};
 pub use docs::doc;
+pub use explain::explain;
 pub use jit::CpuLevel;
 pub use simulation::{Prediction, Simulation, pointwise, predict, simulate};
 

@@ -105,7 +105,7 @@ pub fn predict(
     let merged = match &prediction.new_data {
         Some(newer) => dataset
             .updated(newer, &|key| is_superseded(&hir, &fit, &draws, key))
-            .map_err(|error| vec![Diagnostic::error("E0473", error.to_string())])?,
+            .map_err(|error| vec![Diagnostic::error("E0477", error.to_string())])?,
         None => dataset.clone(),
     };
     let program = bind_program(&hir, sources, &merged, Purpose::Prediction(&draws))?;
@@ -291,7 +291,7 @@ fn check_names(
             [] => format!("nothing in this model is {what}"),
             names => format!("{what} are {}", names.join(", ")),
         };
-        vec![Diagnostic::error("E0474", format!("`{name}` is not {what} in this model")).help(help)]
+        vec![Diagnostic::error("E0478", format!("`{name}` is not {what} in this model")).help(help)]
     };
     for name in &prediction.held {
         if !observed.contains(&name.as_str()) {

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod density;
 pub mod doc;
+pub mod explain;
 pub mod predict;
 pub mod run;
 pub mod show;

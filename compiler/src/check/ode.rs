@@ -60,7 +60,7 @@ impl Checker<'_> {
         if !fits {
             return self.say(
                 Diagnostic::error(
-                    "E0250",
+                    "E0254",
                     format!("`{f}` is not the right-hand side of a differential equation"),
                 )
                 .at(
@@ -141,19 +141,19 @@ impl Checker<'_> {
                     if self.known_functions.get(name.as_str()) == Some(&None) {
                         return Err(super::Said);
                     }
-                    Diagnostic::error("E0251", format!("there is no `fn {name}` to solve")).at(
+                    Diagnostic::error("E0255", format!("there is no `fn {name}` to solve")).at(
                         value.span,
                         "the right-hand side of the differential equation",
                     )
                 }
                 _ => Diagnostic::error(
-                    "E0251",
+                    "E0255",
                     format!("`{callee}` takes the name of a function first"),
                 )
                 .at(value.span, "this is not the name of a function"),
             },
             tree::ArgumentValue::Type(_) => Diagnostic::error(
-                "E0251",
+                "E0255",
                 format!("`{callee}` takes the name of a function first"),
             )
             .at(span, ""),

@@ -203,7 +203,7 @@ impl<'a> Expander<'a> {
         };
         match &self.loops.array(place.array).kind {
             ArrayKind::Real(values) if values.iter().any(|value| value.is_nan()) => {
-                Err(Diagnostic::error("E0423", message)
+                Err(Diagnostic::error("E0427", message)
                     .at(span, "")
                     .help("look for columns that repeat or add up to others in the data it is made of")
                     .into())
@@ -247,7 +247,7 @@ impl<'a> Expander<'a> {
             let group = match self.constant(&group)? {
                 Some(group) => group,
                 None => {
-                    return Err(Diagnostic::error("E0424", "groups must be known")
+                    return Err(Diagnostic::error("E0428", "groups must be known")
                         .at(arguments[1].span, "this depends on what is random")
                         .help("take them from the data")
                         .into());
@@ -255,7 +255,7 @@ impl<'a> Expander<'a> {
             };
             if !(group >= 1.0 && group <= count as f64) {
                 return Err(Diagnostic::error(
-                    "E0425",
+                    "E0429",
                     format!("element {i} is in group {group}, outside 1..{count}"),
                 )
                 .at(arguments[1].span, "")

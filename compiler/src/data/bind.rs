@@ -228,7 +228,7 @@ impl Binder<'_> {
                 );
                 let diagnostic = if given {
                     let diagnostic =
-                        Diagnostic::error("E0402", format!("the data have no `{}`", variable.name))
+                        Diagnostic::error("E0442", format!("the data have no `{}`", variable.name))
                             .at(variable.span, "given here");
                     self.keys_note(diagnostic, &variable.name, None)
                 } else if let Some((name, span)) = self.covariate_of_size(id) {

@@ -81,7 +81,7 @@ impl<'a> Expander<'a> {
             let scalar = self.scalar(expression)?;
             let Some(value) = self.constant(&scalar)? else {
                 return Err(Diagnostic::error(
-                    "E0471",
+                    "E0476",
                     "the tolerances and the cap of steps must be known when the data are",
                 )
                 .at(expression.span, "")
@@ -105,7 +105,7 @@ impl<'a> Expander<'a> {
         for (i, (holds, rule)) in rules.into_iter().enumerate() {
             if !holds {
                 return Err(Diagnostic::error(
-                    "E0471",
+                    "E0476",
                     format!("{rule}, and it is {}", numbers[i]),
                 )
                 .at(call.settings[i].span, "")
@@ -254,7 +254,7 @@ impl<'a> Expander<'a> {
     ) -> Outcome<ArrayId> {
         if value.shape() != shape {
             return Err(Diagnostic::error(
-                "E0472",
+                "E0475",
                 format!(
                     "the start has {}, and `{}` returns {}",
                     sizes(shape),

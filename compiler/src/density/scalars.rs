@@ -276,7 +276,7 @@ impl Lowerer<'_> {
         });
         let name = operation.entry().name;
         Err(
-            Diagnostic::error("E0466", format!("`{name}` needs its order known"))
+            Diagnostic::error("E0465", format!("`{name}` needs its order known"))
                 .at(
                     span,
                     "this is unknown, and the function has no derivative in its order",
