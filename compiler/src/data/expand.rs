@@ -636,6 +636,7 @@ impl<'a> Expander<'a> {
         if straight
             && !statements.is_empty()
             && depends_on_data_alone(&self.loops.arrays, &statements)
+            && !self.defines_in_part(&statements)
         {
             return self.interpret(&statements);
         }
@@ -643,6 +644,16 @@ impl<'a> Expander<'a> {
             self.emit(statement);
         }
         Ok(())
+    }
+
+    /// Whether statements define some elements of an array of the model that other statements define too: as data it would
+    /// have no others.
+    fn defines_in_part(&self, statements: &[Statement]) -> bool {
+        let mut stored = HashSet::new();
+        super::fold::stored_arrays(statements, &mut stored);
+        self.arrays_of
+            .iter()
+            .any(|(variable, array)| stored.contains(array) && self.definition_count(*variable) > 1)
     }
 
     /// The message for an expression over data that has no value.

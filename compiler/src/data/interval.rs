@@ -206,7 +206,8 @@ impl Analysis<'_> {
             Node::Index(index) => match self.ranges.indices.get(index.0 as usize) {
                 Some(Some((lower, upper))) => {
                     let (lower, upper) = (self.of(lower), self.of(upper));
-                    Interval::closed(lower.low, upper.high)
+                    // An empty range is never entered; turned round it would be no interval.
+                    Interval::closed(lower.low, upper.high.max(lower.low))
                 }
                 _ => Interval::ALL,
             },
