@@ -4,11 +4,14 @@
 //! chains must agree; without, it is checked. A ```` ```ppl error E0435 ```` block must fail with this code, and where a
 //! ```` ```text ```` block follows, with exactly this message. A ```` ```ppl laws.ppl ```` block is a file, which the models of the
 //! page may import.
+//!
+//! The pages that list the library are made of it: `UPDATE=1 cargo test --test documentation` writes them anew.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use likelier::{Dataset, Error, Model, Options, Settings};
+use likelier_compiler::docs::reference;
 
 struct Block {
     /// What stands behind the opening backticks.
@@ -158,5 +161,24 @@ fn every_model_of_the_documentation_runs() {
                 _ => panic!("{place}: what is `{}`?", block.fence),
             }
         }
+    }
+}
+
+#[test]
+fn the_lists_of_the_library_are_what_it_says() {
+    let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/manual/src");
+    for (name, page) in [
+        ("distributions.md", reference::distributions()),
+        ("functions.md", reference::functions()),
+    ] {
+        let path = manual.join(name);
+        if std::env::var_os("UPDATE").is_some() {
+            fs::write(&path, &page).expect("a page");
+        }
+        let found = fs::read_to_string(&path).unwrap_or_default();
+        assert!(
+            found == page,
+            "{name} differs from the library: `UPDATE=1 cargo test --test documentation` writes it anew"
+        );
     }
 }

@@ -1,8 +1,10 @@
-//! `likelier doc`: what stands beside the definitions of the library, and what primitives say of themselves.
+//! `likelier doc`: what stands beside the definitions of the library, and what primitives say of themselves. The pages of the
+//! manual that list the library are made of the same texts, in [`reference`].
+
+pub mod reference;
 
 use crate::ast;
-use crate::ast::tree::StatementKind;
-use crate::check::library::{ALWAYS, FILES, Library};
+use crate::check::library::{ALWAYS, FILES, File, Item, Library};
 use crate::math::primitive::{DRAWS, TABLE};
 use crate::source::{FileId, suggest};
 use crate::words::WORDS;
@@ -129,6 +131,10 @@ const WHOLES: &[(&str, &str)] = &[
         "ode_stiff",
         "ode_stiff(f, y0, t0, ts, …): as ode, for stiff equations, in which something dies out much faster than what is of interest\nchanges. The method is implicit (SDIRK of order 4, L-stable): a step costs more than one of ode, and more with more\nstates, but there may be a thousand times fewer.",
     ),
+];
+
+/// What stands where a distribution does, and is a form of the language.
+const FORMS: &[(&str, &str)] = &[
     (
         "flat",
         "flat(), flat(positive), flat(real in (a, b)), flat(TYPE): log density 0 everywhere on the support. Other types are `real[N]`\n(with bounds too), `simplex[K]`, `ordered[K]`, `positive_ordered[K]`, `unit_vector[K]`, `sum_to_zero[K]`, `corr[K]`,\n`cholesky_corr[K]`, `cov[K]` and `cholesky_cov[K]`. A bound may be infinite for some elements. Improper unless\nbounded, so there is no evidence under it; variables start between -2 and 2 on the unconstrained scale.\n\n    sigma ~ flat(positive)",
@@ -159,7 +165,7 @@ pub fn doc(name: &str) -> Result<String, String> {
     if let Some((_, text)) = WORDS.iter().find(|word| word.0 == name) {
         found.push(format!("{text}\n"));
     }
-    if let Some((_, doc)) = WHOLES.iter().find(|whole| whole.0 == name) {
+    if let Some((_, doc)) = FORMS.iter().chain(WHOLES).find(|entry| entry.0 == name) {
         found.push(format!("{doc}\n"));
     }
     if let Some(entry) = TABLE
@@ -190,7 +196,7 @@ pub fn doc(name: &str) -> Result<String, String> {
     let known = FILES
         .iter()
         .flat_map(|file| file.names.iter().copied())
-        .chain(WHOLES.iter().map(|whole| whole.0))
+        .chain(FORMS.iter().chain(WHOLES).map(|entry| entry.0))
         .chain(WORDS.iter().map(|word| word.0))
         .chain(
             TABLE
@@ -208,36 +214,42 @@ pub fn doc(name: &str) -> Result<String, String> {
     })
 }
 
+/// An item of the library as the documentation shows it.
+struct Documented {
+    item: Item,
+    /// The line that defines it, up to its body.
+    head: String,
+    /// The `##` lines above it.
+    doc: String,
+}
+
+fn documented(file: &File) -> Vec<Documented> {
+    let (tree, _) = ast::parse(FileId(0), file.text);
+    let items = tree.statements.into_iter().filter_map(|statement| {
+        let start = statement.span.start as usize;
+        let head = file.text[start..].lines().next().unwrap_or("");
+        Some(Documented {
+            head: head.trim_end_matches(['{', '=', ' ']).to_string(),
+            doc: statement.doc.clone().unwrap_or_default(),
+            item: Item::of(statement)?,
+        })
+    });
+    items.collect()
+}
+
 fn library(name: &str) -> Vec<String> {
     let Some(file) = Library::file_of(name) else {
         return Vec::new();
     };
-    let (tree, _) = ast::parse(FileId(0), file.text);
-    let mut found = Vec::new();
-    for statement in tree.statements {
-        let own = match &statement.kind {
-            StatementKind::Function(function) => &function.name.text,
-            StatementKind::Distribution(item) => &item.name.text,
-            StatementKind::Model(item) => &item.name.text,
-            _ => continue,
-        };
-        if own == name {
-            let start = statement.span.start as usize;
-            let head = file.text[start..]
-                .lines()
-                .next()
-                .unwrap_or("")
-                .trim_end_matches(['{', '='])
-                .trim_end();
-            let doc = statement.doc.unwrap_or_default();
-            let import = match file.module {
-                module if ALWAYS.contains(&module) => String::new(),
-                module => format!("import std.{module}\n"),
-            };
-            found.push(format!("{import}{head}\n\n{doc}\n"));
-        }
-    }
-    found
+    let import = match file.module {
+        module if ALWAYS.contains(&module) => String::new(),
+        module => format!("import std.{module}\n"),
+    };
+    documented(file)
+        .iter()
+        .filter(|entry| entry.item.name() == name)
+        .map(|entry| format!("{import}{}\n\n{}\n", entry.head, entry.doc))
+        .collect()
 }
 
 fn index() -> String {
@@ -251,6 +263,8 @@ fn index() -> String {
         names.dedup();
         text.push_str(&format!("{module}: {}\n", names.join(" ")));
     }
+    let forms: Vec<&str> = FORMS.iter().map(|form| form.0).collect();
+    text.push_str(&format!("forms: {}\n", forms.join(" ")));
     let wholes: Vec<&str> = WHOLES.iter().map(|whole| whole.0).collect();
     text.push_str(&format!("arrays: {}\n", wholes.join(" ")));
     let scalars: Vec<&str> = TABLE

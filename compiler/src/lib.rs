@@ -29,7 +29,7 @@ pub mod jit;
 pub mod math;
 
 mod compiled;
-mod docs;
+pub mod docs;
 pub mod explain;
 mod simulation;
 mod words;
