@@ -273,6 +273,35 @@ fn a_held_series_is_forecast_from_its_values() {
 }
 
 #[test]
+fn values_coupled_by_what_is_summed_out_have_no_pointwise_terms() {
+    let text = "
+        m ~ normal(0, 1)
+        z[1] ~ bernoulli(0.5)
+        for t in 2..T { z[t] ~ bernoulli(if z[t - 1] == 1 { 0.9 } else { 0.2 }) }
+        y[t in 1..T] ~ normal(if z[t] == 1 { m } else { 0 }, 1)
+        k[1..2] ~ bernoulli(0.3)
+        w[i in 1..2] ~ normal(if k[i] == 1 { m } else { 0 }, 1)
+        u ~ normal(m, 1)
+    ";
+    let json = r#"{"y": [0.5, 1.5, -1.0], "w": [0.5, 1.5], "u": 0.0}"#;
+    let simulator = Simulator::pointwise("m.ppl", text, &data(json), &options()).unwrap();
+    let columns = simulator.simulation.columns.iter();
+    let names: Vec<&str> = columns.map(|column| column.name.as_str()).collect();
+    assert_eq!(names, ["log_lik_w[1]", "log_lik_w[2]", "log_lik_u"]);
+    let rows = simulator.along(&[table(&["m"], &[0.7])], 1).unwrap();
+    let normal =
+        |x: f64, mean: f64| (-0.5 * (x - mean).powi(2)).exp() / (2.0 * std::f64::consts::PI).sqrt();
+    let of = |x: f64| 0.3 * normal(x, 0.7) + 0.7 * normal(x, 0.0);
+    let expected = [of(0.5), of(1.5), normal(0.0, 0.7)].map(f64::ln);
+    for (found, expected) in rows.values.iter().zip(expected) {
+        assert!((found - expected).abs() < 1e-12, "{found} and {expected}");
+    }
+    let warnings = simulator.warnings(false);
+    assert!(warnings.contains("W0003") && warnings.contains("`y`"));
+    assert_eq!(warnings.matches("warning").count(), 1, "{warnings}");
+}
+
+#[test]
 fn pointwise_terms_add_up_to_the_likelihood() {
     let text = "
         given x: real[N]

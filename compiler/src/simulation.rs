@@ -12,10 +12,10 @@ use crate::compiled::{
 use crate::data::bind::{Draws, Known, Purpose};
 use crate::data::coordinates::coordinates;
 use crate::data::dataset::Dataset;
-use crate::data::loops::Statement;
+use crate::data::loops::{Loops, Statement};
 use crate::data::{BoundProgram, bind_program};
 use crate::jit::ForwardModel;
-use crate::source::{Diagnostic, FileId, Sources};
+use crate::source::{Diagnostic, FileId, Sources, Span};
 use crate::{Options, density, forward};
 
 /// A compiled forward program.
@@ -112,7 +112,8 @@ pub fn predict(
     finish(&hir, sources, &merged, &program, warnings, options)
 }
 
-/// A program that takes a draw of the posterior to the log density of each observed value.
+/// A program that takes a draw of the posterior to the log density of each observed value. Values without a log density of
+/// their own are left out, of which its warnings tell; they are not those that [`crate::compile`] gives.
 ///
 /// # Errors
 /// As [`crate::compile`].
@@ -122,18 +123,15 @@ pub fn pointwise(
     dataset: &Dataset,
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
-    let (hir, warnings) = crate::front(sources, file)?;
+    let (hir, _) = crate::front(sources, file)?;
     let program = bind_program(&hir, sources, dataset, Purpose::Posterior)?;
     let loops = &program.loops;
     let layout = density::layout(loops);
-    if let Some(span) = loops.coupled_observations {
-        return Err(vec![Diagnostic::error(
-            "E0512",
-            "these observations have no log likelihoods of their own",
-        )
-        .at(span, "they depend on each other through discrete unknowns that are summed out")
-        .help("ask for the log likelihood of models whose discrete unknowns each concern one observation")]);
-    }
+    let coupled: HashSet<(usize, usize)> = loops
+        .coupled_observations
+        .iter()
+        .map(|one| (one.observation as usize, one.unit))
+        .collect();
     let graph = forward::pointwise(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
     let mut named = Vec::new();
     let mut places = Vec::new();
@@ -157,6 +155,9 @@ pub fn pointwise(
             None => observation.shape.clone(),
         };
         for (rank, unit) in units.into_iter().enumerate() {
+            if coupled.contains(&(number, unit)) {
+                continue;
+            }
             let flat = if split.is_some() { rank } else { unit };
             named.push(element_column(
                 &name,
@@ -181,8 +182,30 @@ pub fn pointwise(
         unused_keys: program.bound.unused.clone(),
         unheeded: Vec::new(),
         leaves: Vec::new(),
-        warnings,
+        warnings: without_log_likelihood(loops),
     })
+}
+
+/// Warns of observed values whose log likelihoods are not there: once for each statement.
+fn without_log_likelihood(loops: &Loops) -> Vec<Diagnostic> {
+    let mut warnings: Vec<(Span, Diagnostic)> = Vec::new();
+    for one in &loops.coupled_observations {
+        if warnings.iter().any(|(span, _)| *span == one.span) {
+            continue;
+        }
+        let what = match &loops.observations[one.observation as usize].name {
+            Some(name) => format!("the values of `{name}`"),
+            None => "these values".to_string(),
+        };
+        let warning = Diagnostic::warning(
+            "W0003",
+            format!("{what} have no log likelihoods of their own, and get no columns"),
+        )
+        .at(one.span, "they depend on each other through discrete unknowns that are summed out")
+        .help("leave-one-out validation needs a term for each value: validate such a model by predicting values that were left out of the data");
+        warnings.push((one.span, warning));
+    }
+    warnings.into_iter().map(|(_, warning)| warning).collect()
 }
 
 /// Compiles a program that is bound to run forwards.

@@ -142,7 +142,12 @@ fn simulators(options: &Options, model: &Model) -> Result<Vec<Simulator>, Error>
         simulators.push(simulator);
     }
     if options.log_likelihood {
-        simulators.push(Simulator::pointwise(&name, &text, &data, &compile_options)?);
+        let simulator = Simulator::pointwise(&name, &text, &data, &compile_options)?;
+        let warnings = simulator.warnings(terminal::is_color());
+        if !warnings.is_empty() {
+            terminal::error(&warnings);
+        }
+        simulators.push(simulator);
     }
     Ok(simulators)
 }

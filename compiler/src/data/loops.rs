@@ -38,9 +38,9 @@ pub struct Loops {
     pub outputs: Option<Vec<Statement>>,
     /// Statements whose prior density does not integrate to one, and why: evidence is undefined with them.
     pub unnormalised: Vec<(Span, String)>,
-    /// A statement whose observed values depend on each other through discrete unknowns, so that they have no log
-    /// likelihoods of their own.
-    pub coupled_observations: Option<Span>,
+    /// Observed values that depend on each other through discrete unknowns, so that they have no log likelihoods of their
+    /// own.
+    pub coupled_observations: Vec<CoupledObservation>,
     /// The discrete unknowns.
     pub summed_out: Vec<SummedOut>,
 }
@@ -52,6 +52,17 @@ pub struct SummedOut {
     pub array: ArrayId,
     /// How it is summed out, in words.
     pub how: String,
+}
+
+/// An observed value that shares a sum over discrete unknowns with others.
+#[derive(Debug, Clone)]
+pub struct CoupledObservation {
+    /// Its number in [`Loops::observations`].
+    pub observation: u32,
+    /// Which of its draws, counted from 0.
+    pub unit: usize,
+    /// The statement.
+    pub span: Span,
 }
 
 /// An observed variable, or an `observe` statement.

@@ -3,8 +3,8 @@
 //! ones), so that samplers see a dense position and likelihood loops run over the observed elements alone; the variable
 //! itself is an array into which all of them are gathered, and which costs nothing where nobody reads it.
 //!
-//! A plate becomes one loop for each role over its elements, whose indices are known ints. Inside other loops, where
-//! order matters, each round looks its role up.
+//! A plate becomes one loop for each role over its elements, whose indices are known ints. Where order matters (inside other
+//! loops, and where a law reads earlier elements of its own variable) each round looks its role up.
 
 use std::collections::HashSet;
 
@@ -66,6 +66,7 @@ enum Partition {
 }
 
 /// A drawn unit: what is left of `~`.
+#[derive(Clone)]
 pub(super) struct Target {
     /// The variable.
     pub variable: VariableId,
@@ -73,6 +74,8 @@ pub(super) struct Target {
     pub at: Vec<Scalar>,
     /// The indices that the statement names, to be bound for its right-hand side.
     pub names: Vec<(VariableId, usize)>,
+    /// The ranges that `at` runs over, where it has no other indices.
+    pub ranges: Vec<Binder>,
 }
 
 impl<'a> Expander<'a> {
@@ -420,7 +423,8 @@ impl<'a> Expander<'a> {
             .iter()
             .map(|b| b.lower.as_int().zip(b.upper.as_int()))
             .collect();
-        let is_plate = self.blocks.iter().all(|b| b.kind == BlockKind::Straight)
+        let is_plate = !reads(law, target.variable)
+            && self.blocks.iter().all(|b| b.kind == BlockKind::Straight)
             && binders.len() == split.units.len()
             && !split.units.is_empty();
         match bounds {
@@ -487,9 +491,8 @@ impl<'a> Expander<'a> {
             Some(_) => split.defined(),
         };
         let target = Target {
-            variable: target.variable,
             at,
-            names: target.names.clone(),
+            ..target.clone()
         };
         self.nest(vec![binder], defines, |expander, _| {
             expander.unit(split, role, slot, &target, arguments, law, span)
@@ -571,7 +574,7 @@ impl<'a> Expander<'a> {
         }
         let arguments = match arguments {
             Some(arguments) => arguments.to_vec(),
-            None => self.values(&law.call.arguments)?,
+            None => self.law_arguments(&law.call)?,
         };
         let place = match role {
             None => Place {
@@ -583,6 +586,14 @@ impl<'a> Expander<'a> {
                 prefix: vec![slot],
             },
         };
+        let arguments = self.by_position(
+            law,
+            arguments,
+            &target.ranges,
+            &target.at,
+            &split.units,
+            span,
+        );
         let here = self.arguments_at(law, &arguments, &target.at, &split.units, span)?;
         self.element = (target.at.clone(), split.units.clone());
         let entered = self.enter(&law.call, here)?;
@@ -623,6 +634,15 @@ impl Split {
                 (bound.0..=bound.1).contains(&index)
             })
     }
+}
+
+/// Whether a law reads a variable: its elements are then drawn in their order.
+fn reads(law: &Law, variable: VariableId) -> bool {
+    let mut found = false;
+    law.expressions(&mut |expression| {
+        expression.variables(0, &mut |id, _| found |= id == variable);
+    });
+    found
 }
 
 fn code_of(role: Option<Role>) -> i64 {

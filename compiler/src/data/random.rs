@@ -9,7 +9,7 @@ use super::interval::Interval;
 use super::loops::{ArrayId, Binder, Place, Random, Role, Scalar, Statement, Support};
 use super::missing::Target;
 use super::pull::{Body, Pull, Value};
-use crate::check::hir::{DistributionRef, Element, Law, RandomIndex, VariableId};
+use crate::check::hir::{Element, Law, RandomIndex, VariableId};
 use crate::math::primitive::Operation;
 use crate::math::structure::Structure;
 use crate::source::{Diagnostic, Span};
@@ -127,18 +127,16 @@ impl<'a> Expander<'a> {
     }
 
     /// Arguments as long as the ranges on the left, where these begin later than 1, are matched position by position:
-    /// `y[2..T] ~ normal(phi * y[1..T - 1], sigma)`.
-    fn by_position(
+    /// `y[2..T] ~ normal(phi * y[1..T - 1], sigma)`. `at` is the present element.
+    pub(super) fn by_position(
         &self,
         law: &Law,
         arguments: Vec<Value>,
         ranges: &[Binder],
+        at: &[Scalar],
         shape: &[usize],
         span: Span,
     ) -> Vec<Value> {
-        let DistributionRef::Item(id) = law.call.distribution else {
-            return arguments;
-        };
         let bounds = |binder: &Binder| Some((binder.lower.as_int()?, binder.upper.as_int()?));
         let Some(bounds) = ranges.iter().map(bounds).collect::<Option<Vec<_>>>() else {
             return arguments;
@@ -150,23 +148,23 @@ impl<'a> Expander<'a> {
         if lengths.is_empty() || lengths == shape {
             return arguments;
         }
-        let at: Vec<Scalar> = ranges
+        let positions: Vec<Scalar> = at
             .iter()
             .zip(&bounds)
-            .map(|(binder, (lower, _))| {
-                let index = Scalar::index(binder.index);
-                Scalar::operation(Operation::IntSubtract, vec![index, Scalar::int(lower - 1)])
+            .map(|(index, (lower, _))| {
+                let before = Scalar::int(lower - 1);
+                Scalar::operation(Operation::IntSubtract, vec![index.clone(), before])
             })
             .collect();
-        let parameters = &self.hir.distributions[id.0 as usize].parameters;
+        let slots = law.call.slots(&self.hir.distributions);
         arguments
             .into_iter()
-            .zip(parameters)
-            .map(|(argument, parameter)| match argument {
+            .zip(&slots)
+            .map(|(argument, slot)| match argument {
                 Value::Array(pull)
-                    if parameter.declared.sizes.is_empty() && pull.shape == lengths =>
+                    if slot.is_scalar && !slot.is_indexed && pull.shape == lengths =>
                 {
-                    Value::Scalar(pull.at(&self.loops.arrays, &at, span))
+                    Value::Scalar(pull.at(&self.loops.arrays, &positions, span))
                 }
                 other => other,
             })
@@ -231,21 +229,22 @@ impl<'a> Expander<'a> {
                 binders.push(binder);
             }
         }
+        let ranges = match binders.len() == at.len() {
+            true => binders.clone(),
+            false => Vec::new(),
+        };
         if self.splits.contains_key(&variable) {
             let target = Target {
                 variable,
                 at,
                 names,
+                ranges,
             };
             return self.random_split(target, binders, arguments, law, span);
         }
         if law.ordered {
             return self.ordered(variable, array, binders, arguments, law, span);
         }
-        let ranges = match binders.len() == at.len() {
-            true => binders.clone(),
-            false => Vec::new(),
-        };
         let role = self.role_of(array);
         let defines = match role {
             None => HashSet::new(),
@@ -257,7 +256,7 @@ impl<'a> Expander<'a> {
                 None => expander.law_arguments(&law.call)?,
             };
             let shape = expander.loops.array(array).shape[..at.len()].to_vec();
-            let arguments = expander.by_position(law, arguments, &ranges, &shape, span);
+            let arguments = expander.by_position(law, arguments, &ranges, &at, &shape, span);
             let here = expander.arguments_at(law, &arguments, &at, &shape, span)?;
             expander.element = (at.clone(), shape);
             let entered = expander.enter(&law.call, here)?;

@@ -82,6 +82,30 @@ pub(super) struct Family {
     pub items: Vec<Item>,
 }
 
+impl Family {
+    /// Which observed value an entry is: the number of its observation, and that of its draw there. None for indices outside
+    /// the data, of which another stage tells.
+    pub fn observation(
+        &self,
+        loops: &Loops,
+        factor: &Factor,
+        entry: usize,
+        interpreter: &mut Interpreter,
+    ) -> Option<(u32, usize)> {
+        for (&position, &value) in self.used.iter().zip(&self.entries[entry]) {
+            interpreter.set_index(factor.binders[position].index, value);
+        }
+        let (number, indices) = factor.observation.as_ref()?;
+        let shape = &loops.observations[*number as usize].shape;
+        let mut unit = 0;
+        for (index, length) in indices.iter().zip(shape) {
+            let index = interpreter.value(index).ok()?;
+            unit = unit * length + (index as usize).checked_sub(1)?;
+        }
+        Some((*number, unit))
+    }
+}
+
 /// Some elements that a family couples.
 pub(super) struct Item {
     /// The elements, by position.

@@ -20,8 +20,9 @@ mod taint;
 
 use std::collections::HashMap;
 
+use super::fold::Interpreter;
 use super::interval::Ranges;
-use super::loops::{ArrayId, Loops, Scalar, Statement, SummedOut};
+use super::loops::{ArrayId, CoupledObservation, Loops, Scalar, Statement, SummedOut};
 use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
 use emit::Emitter;
@@ -112,14 +113,11 @@ pub fn sum_out(loops: &mut Loops, ranges: &mut Ranges) -> Result<(), Diagnostic>
         span,
     )?;
     let observed = observed(&factors, &families, &components);
-    let observation = |component: usize| match observed.get(&component) {
-        Some(Observed::One { family, entry }) => Some((*family, *entry)),
+    let observation = |component: usize| match observed.get(&component).map(Vec::as_slice) {
+        Some(&[(family, entry)]) => Some((family, entry)),
         _ => None,
     };
-    loops.coupled_observations = observed.values().find_map(|observed| match observed {
-        Observed::Several(span) => Some(*span),
-        Observed::One { .. } => None,
-    });
+    loops.coupled_observations = coupled(loops, &factors, &families, &observed);
     // The statement that a term is reported under, and the observation that it is, are part of what makes steps alike.
     let code = |component: usize| {
         let family = observation(component).map_or(0, |(family, _)| family + 1);
@@ -246,39 +244,50 @@ fn endings(
     endings
 }
 
-/// The observed values that a component sums over.
-enum Observed {
-    /// One: the component's sum is its log likelihood.
-    One { family: usize, entry: usize },
-    /// Several, of which none has a log likelihood of its own.
-    Several(Span),
-}
-
-/// The observed values of each component that has any.
+/// The observed values that each component sums over, as families and their entries. If it is one, the component's sum is
+/// its log likelihood; if there are several, none has a log likelihood of its own.
 fn observed(
     factors: &[Factor],
     families: &[Family],
     components: &[usize],
-) -> HashMap<usize, Observed> {
-    let mut found: HashMap<usize, Observed> = HashMap::new();
+) -> HashMap<usize, Vec<(usize, usize)>> {
+    let mut found: HashMap<usize, Vec<(usize, usize)>> = HashMap::new();
     for (family, grounded) in families.iter().enumerate() {
-        let factor = &factors[grounded.factor];
-        if factor.observation.is_none() {
+        if factors[grounded.factor].observation.is_none() {
             continue;
         }
         for item in &grounded.items {
+            let entries = item.entries.iter().map(|&entry| (family, entry as usize));
             let component = components[item.scope[0] as usize];
-            let observed = match (found.contains_key(&component), &item.entries[..]) {
-                (false, [entry]) => Observed::One {
-                    family,
-                    entry: *entry as usize,
-                },
-                _ => Observed::Several(factor.span),
-            };
-            found.insert(component, observed);
+            found.entry(component).or_default().extend(entries);
         }
     }
     found
+}
+
+/// The observed values that share their component with others.
+fn coupled(
+    loops: &Loops,
+    factors: &[Factor],
+    families: &[Family],
+    observed: &HashMap<usize, Vec<(usize, usize)>>,
+) -> Vec<CoupledObservation> {
+    let mut interpreter = Interpreter::new(loops);
+    let mut coupled = Vec::new();
+    let several = observed.values().filter(|entries| entries.len() > 1);
+    for &(family, entry) in several.flatten() {
+        let factor = &factors[families[family].factor];
+        let found = families[family].observation(loops, factor, entry, &mut interpreter);
+        if let Some((observation, unit)) = found {
+            coupled.push(CoupledObservation {
+                observation,
+                unit,
+                span: factor.span,
+            });
+        }
+    }
+    coupled.sort_by_key(|one| (one.observation, one.unit));
+    coupled
 }
 
 fn irregular(elements: &Elements, loops: &Loops, span: Span) -> Diagnostic {
