@@ -126,6 +126,7 @@ fn values_of(variable: &InferredVariable, point: &Dataset) -> Result<Vec<f64>, S
 fn superfluous(entry: &Entry, names: &[&str]) -> String {
     let help = match nearest(&entry.key, names.iter().copied()) {
         Some(name) => format!("did you mean `{name}`?"),
+        None if names.is_empty() => "the model infers nothing: the point is `{}`".to_string(),
         None => format!("the model infers {}", names.join(", ")),
     };
     format!(

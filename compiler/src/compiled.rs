@@ -3,6 +3,7 @@
 
 use std::ops::Range;
 
+use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Parts, Target, Weights};
 
 use crate::Options;
@@ -152,6 +153,8 @@ pub struct PointDensity {
     pub gradient: Vec<f64>,
     /// The unconstrained coordinates; not finite outside the support.
     pub unconstrained: Vec<f64>,
+    /// The constrained values of those coordinates, in the order of the given ones, which they are but for rounding.
+    pub constrained: Vec<f64>,
     /// Where the log density is not finite: the statement responsible, and why.
     pub reason: Option<String>,
 }
@@ -496,7 +499,8 @@ fn split_lines(name: &str, split: &Split, length: usize, distribution: &str) -> 
 }
 
 impl Compiled {
-    /// The log density at given constrained values, in the order of [`Compiled::inferred`].
+    /// The log density at given constrained values, in the order of [`Compiled::inferred`], which is that of the first
+    /// [`Compiled::columns`].
     pub fn density_at(&self, given: &[f64]) -> PointDensity {
         let position = self.model.unconstrain(given).unwrap_or_default();
         let mut evaluator = self.model.evaluator();
@@ -510,6 +514,10 @@ impl Compiled {
         } else {
             evaluator.explain(&position)
         };
+        let mut outputs = vec![0.0; self.columns.len()];
+        let mut stream = Stream::new(1, Purpose::Prediction, 0);
+        evaluator.outputs(&position, &mut stream, &mut outputs);
+        outputs.truncate(given.len());
         PointDensity {
             log_density: parts.prior + soft + parts.likelihood,
             log_density_unconstrained: total,
@@ -518,6 +526,7 @@ impl Compiled {
             soft,
             likelihood: parts.likelihood,
             gradient,
+            constrained: outputs,
             unconstrained: position,
             reason,
         }

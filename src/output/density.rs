@@ -4,6 +4,8 @@
 use likelier_compiler::{InferredVariable, PointDensity};
 use serde_json::{Map, Value, json};
 
+use super::simulation::array;
+
 /// The text of a density evaluation, with a final line break.
 pub fn density_json(inferred: &[InferredVariable], density: &PointDensity) -> String {
     let mut document = json!({
@@ -19,6 +21,7 @@ pub fn density_json(inferred: &[InferredVariable], density: &PointDensity) -> St
         "jacobian": number(density.jacobian),
         "gradient": by_variable(inferred, &density.gradient),
         "unconstrained": by_variable(inferred, &density.unconstrained),
+        "constrained": constrained(inferred, &density.constrained),
     });
     if let Some(reason) = &density.reason {
         document["reason"] = reason.as_str().into();
@@ -27,6 +30,21 @@ pub fn density_json(inferred: &[InferredVariable], density: &PointDensity) -> St
         serde_json::to_string_pretty(&document).expect("numbers and texts are always JSON");
     text.push('\n');
     text
+}
+
+/// Values in the shapes of their variables; null for the elements that are not unknown.
+fn constrained(inferred: &[InferredVariable], values: &[f64]) -> Map<String, Value> {
+    let of = |variable: &InferredVariable| {
+        let place = |flat: usize| match &variable.elements {
+            Some(elements) => elements.iter().position(|element| *element == flat),
+            None => Some(flat),
+        };
+        let value = |flat: usize| {
+            place(flat).map_or(Value::Null, |at| number(values[variable.given_offset + at]))
+        };
+        (variable.name.clone(), array(&variable.shape, &value))
+    };
+    inferred.iter().map(of).collect()
 }
 
 /// A number for a scalar, a flat array for everything else.

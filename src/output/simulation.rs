@@ -112,7 +112,7 @@ fn nested(rows: &Rows, row: &[f64]) -> Vec<(String, Value)> {
 }
 
 /// Nested arrays of a shape.
-fn array(shape: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
+pub(super) fn array(shape: &[usize], value: &dyn Fn(usize) -> Value) -> Value {
     fn level(shape: &[usize], first: usize, value: &dyn Fn(usize) -> Value) -> Value {
         let Some((&length, inner)) = shape.split_first() else {
             return value(first);

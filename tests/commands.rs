@@ -1,0 +1,149 @@
+//! What the commands print, through the program itself.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// Writes files into a folder of their own, and runs the program on them there.
+fn run(test: &str, files: &[(&str, &str)], arguments: &[&str]) -> Output {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
+    fs::create_dir_all(&folder).expect("a folder");
+    for (name, text) in files {
+        fs::write(folder.join(name), text).expect("a file");
+    }
+    Command::new(env!("CARGO_BIN_EXE_likelier"))
+        .args(arguments)
+        .current_dir(folder)
+        .output()
+        .expect("the program runs")
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+#[test]
+fn check_with_data_says_what_they_make_of_the_model() {
+    let model = "given x: real[N]\na ~ normal(0, 1)\ny[i in 1..N] ~ poisson(a * x[i])\n";
+    let files = [
+        ("m.ppl", model),
+        ("d.json", r#"{"x": [1, 2], "y": [1, 2]}"#),
+    ];
+    let alone = run("check", &files, &["check", "m.ppl"]);
+    assert!(alone.status.success());
+    assert_eq!(text(&alone.stdout), "m.ppl: no errors\n");
+    let with_data = run("check", &files, &["check", "m.ppl", "d.json"]);
+    assert!(with_data.status.success());
+    assert!(text(&with_data.stderr).contains("W0002"));
+    let found = text(&with_data.stdout);
+    assert!(found.contains("no errors with d.json"), "{found}");
+    assert!(found.contains("Observed   y  2 values"), "{found}");
+    let settings = ["check", "m.ppl", "--set", "x=[1, 2]"];
+    assert!(run("check", &files, &settings).status.success());
+    let other = run(
+        "check",
+        &files,
+        &["check", "m.ppl", "d.json", "--set", "x=[1]"],
+    );
+    assert!(!other.status.success());
+    assert!(text(&other.stderr).contains("E0440"));
+}
+
+#[test]
+fn density_shows_the_point_by_its_constrained_values() {
+    let model = "
+        L ~ lkj_corr(2, shape=2)
+        y[1..N] ~ gamma(shape=2, rate=1)
+        observe y[2] + L[1, 2] ~ normal(0, 1)
+    ";
+    let point = r#"{"L": [[1, 0.25], [0.25, 1]], "y": [null, 0.7, null]}"#;
+    let data = r#"{"y": [0.5, null, 2.0]}"#;
+    let files = [("m.ppl", model), ("d.json", data), ("p.json", point)];
+    let output = run(
+        "density",
+        &files,
+        &["density", "m.ppl", "d.json", "--at", "p.json"],
+    );
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let constrained = &found["constrained"];
+    assert!(constrained["y"][0].is_null() && constrained["y"][2].is_null());
+    for (value, expected) in [
+        (&constrained["y"][1], 0.7),
+        (&constrained["L"][0][0], 1.0),
+        (&constrained["L"][1][0], 0.25),
+        (&constrained["L"][0][1], 0.25),
+    ] {
+        let value = value.as_f64().expect("a number");
+        assert!((value - expected).abs() < 1e-14, "{value} and {expected}");
+    }
+}
+
+#[test]
+fn a_run_keeps_its_draws_where_pointwise_terms_are_missing() {
+    let model = "
+        m ~ normal(0, 1)
+        z[1] ~ bernoulli(0.5)
+        for t in 2..T { z[t] ~ bernoulli(if z[t - 1] == 1 { 0.9 } else { 0.2 }) }
+        y[t in 1..T] ~ normal(if z[t] == 1 { m } else { 0 }, 1)
+        u ~ normal(m, 1)
+    ";
+    let files = [
+        ("m.ppl", model),
+        ("d.json", r#"{"y": [0.5, 1.5], "u": 0.0}"#),
+    ];
+    let arguments = "run m.ppl d.json --log-likelihood --draws 10 --chains 1 -o out.csv";
+    let output = run(
+        "pointwise",
+        &files,
+        &arguments.split(' ').collect::<Vec<_>>(),
+    );
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stderr).contains("W0003"));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pointwise");
+    let written = fs::read_dir(folder)
+        .expect("the folder")
+        .filter_map(|entry| {
+            let path = entry.expect("an entry").path();
+            let name = path.file_name()?.to_string_lossy().into_owned();
+            name.starts_with("out").then_some(path)
+        });
+    let files: Vec<PathBuf> = written.collect();
+    let draws = fs::read_to_string(&files[0]).expect("draws");
+    assert!(
+        draws.contains("log_lik") && !draws.contains("log_lik_y"),
+        "{draws}"
+    );
+}
+
+#[test]
+fn a_model_of_no_observations_draws_from_its_prior() {
+    let model = "
+        given x: real[N]
+        mu ~ normal(2, 1)
+        s ~ exponential(rate=1)
+        y[i in 1..N] ~ normal(mu + x[i], s)
+        report twice = 2 * mu
+    ";
+    let files = [
+        ("m.ppl", model),
+        ("d.json", r#"{"N": 0, "x": [], "y": []}"#),
+    ];
+    let arguments =
+        "run m.ppl d.json --log-likelihood --replicate -o out.csv --summary-json s.json";
+    let output = run("nothing", &files, &arguments.split(' ').collect::<Vec<_>>());
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(text(&output.stderr), "");
+    assert!(text(&output.stdout).contains("Observed   y   empty"));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("nothing");
+    let summary = fs::read(folder.join("s.json")).expect("a summary");
+    let summary: Value = serde_json::from_slice(&summary).expect("JSON");
+    let mean = |name: &str| {
+        summary["parameters"][name]["mean"]
+            .as_f64()
+            .expect("a mean")
+    };
+    assert!((mean("mu") - 2.0).abs() < 0.15 && (mean("twice") - 4.0).abs() < 0.3);
+    assert!((mean("s") - 1.0).abs() < 0.15);
+}
