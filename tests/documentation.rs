@@ -165,6 +165,26 @@ fn every_model_of_the_documentation_runs() {
 }
 
 #[test]
+fn the_models_to_compare_with_are_the_same_on_every_page() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/manual/src/coming_from");
+    let models = |page: &Path| -> Vec<String> {
+        let shown = blocks(page).into_iter();
+        shown
+            .filter(|block| block.fence == "ppl")
+            .map(|block| block.text)
+            .collect()
+    };
+    let expected = models(&folder.join("models.md"));
+    assert_eq!(expected.len(), 5);
+    let mut found = Vec::new();
+    pages(&folder, &mut found);
+    assert!(found.len() > 4);
+    for page in found {
+        assert!(models(&page) == expected, "{}", page.display());
+    }
+}
+
+#[test]
 fn the_lists_of_the_library_are_what_it_says() {
     let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/manual/src");
     for (name, page) in [
