@@ -184,6 +184,41 @@ fn the_models_to_compare_with_are_the_same_on_every_page() {
     }
 }
 
+/// Where the links of a page lead, as far as they lead to files.
+fn links(page: &Path) -> Vec<PathBuf> {
+    let text = fs::read_to_string(page).expect("a page");
+    let targets = text.split("](").skip(1);
+    targets
+        .filter_map(|rest| rest.split(')').next())
+        .filter(|target| !target.starts_with('#') && !target.contains("://"))
+        .filter_map(|target| target.split('#').next())
+        .filter(|target| target.contains(".md"))
+        .map(|target| page.parent().expect("a folder").join(target))
+        .collect()
+}
+
+#[test]
+fn links_lead_to_pages_and_the_summary_lists_them_all() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let manual = root.join("docs/manual/src");
+    let mut found = vec![root.join("README.md")];
+    pages(&root.join("docs"), &mut found);
+    for page in &found {
+        for link in links(page) {
+            assert!(link.exists(), "{}: {}", page.display(), link.display());
+        }
+    }
+    let summary = manual.join("SUMMARY.md");
+    let listed = links(&summary);
+    for page in found.iter().filter(|page| page.starts_with(&manual)) {
+        assert!(
+            *page == summary || listed.contains(page),
+            "{} is not in SUMMARY.md",
+            page.display()
+        );
+    }
+}
+
 #[test]
 fn the_lists_of_the_library_are_what_it_says() {
     let manual = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/manual/src");
