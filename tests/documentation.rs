@@ -1,7 +1,7 @@
 //! What the documentation shows is run: the README and every page under `docs/`.
 //!
-//! A ```` ```ppl ```` block is a model. With a ```` ```json ```` block below it, it is compiled with these data and sampled, and its
-//! chains must agree; without, it is checked. A ```` ```ppl error E0435 ```` block must fail with this code, and where a
+//! A ```` ```ppl ```` block is a model. With ```` ```csv ```` and ```` ```json ```` blocks below it, it is compiled with these data and
+//! sampled, and its chains must agree; without, it is checked. A ```` ```ppl error E0435 ```` block must fail with this code, and where a
 //! ```` ```text ```` block follows, with exactly this message. A ```` ```ppl laws.ppl ```` block is a file, which the models of the
 //! page may import.
 //!
@@ -83,22 +83,33 @@ fn options() -> Options {
     }
 }
 
-fn fails(text: &str, data: Option<&Block>) -> Option<Error> {
-    let Some(data) = data else {
-        return likelier::check_with("model.ppl", text, &options(), false).err();
-    };
-    let data = Dataset::from_json("data.json", &data.text).expect(&data.place);
-    Model::compile("model.ppl", text, &data, &options()).err()
+fn read(blocks: &[&Block]) -> Dataset {
+    let mut all = Dataset::default();
+    for block in blocks {
+        let data = match block.fence.as_str() {
+            "csv" => Dataset::from_csv("data.csv", &block.text),
+            _ => Dataset::from_json("data.json", &block.text),
+        };
+        all.merge(data.expect(&block.place)).expect(&block.place);
+    }
+    all
 }
 
-fn samples(model: &Block, data: &Block) {
+fn fails(text: &str, data: &[&Block]) -> Option<Error> {
+    if data.is_empty() {
+        return likelier::check_with("model.ppl", text, &options(), false).err();
+    }
+    Model::compile("model.ppl", text, &read(data), &options()).err()
+}
+
+fn samples(model: &Block, data: &[&Block]) {
     let place = &model.place;
     let settings = Settings {
         warmup: 300,
         draws: 200,
         ..Settings::default()
     };
-    let data = Dataset::from_json("data.json", &data.text).expect(place);
+    let data = read(data);
     let model = Model::compile("model.ppl", &model.text, &data, &options())
         .unwrap_or_else(|error| panic!("{place}\n{error}"));
     assert_eq!(model.warnings(false), "", "{place}");
@@ -136,15 +147,18 @@ fn every_model_of_the_documentation_runs() {
                 }
                 _ => None,
             };
-            let data = next("json");
+            let mut data = Vec::new();
+            while let Some(more) = next("json").or_else(|| next("csv")) {
+                data.push(more);
+            }
             let place = &block.place;
-            match (kind, data) {
-                ([], Some(data)) => samples(block, data),
-                ([], None) => {
-                    if let Some(error) = fails(&block.text, None) {
+            match (kind, &data[..]) {
+                ([], []) => {
+                    if let Some(error) = fails(&block.text, &[]) {
                         panic!("{place}\n{error}");
                     }
                 }
+                ([], data) => samples(block, data),
                 (["error", code], data) => {
                     let error =
                         fails(&block.text, data).unwrap_or_else(|| panic!("{place}: works"));
@@ -154,7 +168,7 @@ fn every_model_of_the_documentation_runs() {
                         assert_eq!(tidy(&error), tidy(&message.text), "{place}");
                     }
                 }
-                ([file], None) if file.ends_with(".ppl") => {
+                ([file], []) if file.ends_with(".ppl") => {
                     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(file);
                     fs::write(path, &block.text).expect("a folder for files");
                 }
