@@ -29,6 +29,9 @@ pub enum Error {
         "stopped before the first draw; there is nothing to show\n  {0}\n  help: a tiny step size means a density too steep or too narrow to follow: look at the scales and at nearly singular matrices; `--warmup` sets the number of warm-up iterations"
     )]
     NoDraws(String),
+    /// The constraints of a model leave hardly any draw of its prior.
+    #[error("{0}")]
+    Rejected(String),
     /// The point of a density evaluation does not fit the model.
     #[error("{}", .0.join("\n"))]
     Point(Vec<String>),

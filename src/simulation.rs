@@ -28,6 +28,8 @@ pub struct Rows {
     pub columns: Vec<Column>,
     /// Rows × columns values, row after row.
     pub values: Vec<f64>,
+    /// How often the program ran for them: more often than there are rows where constraints reject some.
+    pub tried: usize,
 }
 
 /// Draws by the names of their columns, as they are read from files.
@@ -107,6 +109,12 @@ fn summarise(name: &str, values: &mut [f64]) -> SummaryRow {
     }
 }
 
+/// Draws that are tried before it is judged how many of them constraints keep.
+const PATIENCE: usize = 50_000;
+
+/// A smaller share of draws is not waited for.
+const RAREST: f64 = 1e-4;
+
 /// What a compiler function makes of a text.
 type Compiler<'a> = dyn FnOnce(&mut Sources, FileId) -> Result<Simulation, Vec<Diagnostic>> + 'a;
 
@@ -184,6 +192,26 @@ impl Simulator {
         )
     }
 
+    /// A program that takes draws of the posterior to the penalty and the residuals of each constraint.
+    ///
+    /// # Errors
+    /// As [`Simulator::prior`].
+    pub fn constraints(
+        name: &str,
+        text: &str,
+        data: &Dataset,
+        options: &Options,
+    ) -> Result<Self, Error> {
+        Self::compile(
+            name,
+            text,
+            options,
+            Box::new(|sources, file| {
+                likelier_compiler::constraint_report(sources, file, data, options)
+            }),
+        )
+    }
+
     /// Restricts the results to what was observed in a run with these roles, under the names `y_rep`.
     pub fn keep_replicates(&mut self, roles: &[RoleLine]) {
         let simulation = &mut self.simulation;
@@ -212,15 +240,47 @@ impl Simulator {
         crate::draw(&self.sources, &self.simulation.warnings, color)
     }
 
-    /// Draws from the prior, `count` times.
-    pub fn draw(&self, seed: u64, count: usize) -> Rows {
+    /// Draws from the prior with its constraints, `count` times: a draw is kept with the probability that the constraints
+    /// give it.
+    ///
+    /// # Errors
+    /// [`Error::Rejected`] when hardly any draw is kept.
+    pub fn draw(&self, seed: u64, count: usize) -> Result<Rows, Error> {
         let mut stream = Stream::new(seed, Purpose::Prior, 0);
+        let mut coins = Stream::new(seed, Purpose::Prior, 1);
         let mut runner = self.runner();
-        for draw in 0..count {
-            stream.at(draw as u64);
-            runner.run(&[], &mut stream);
+        let constraints = &self.simulation.constraints;
+        let mut kept = 0;
+        let mut rates = vec![0.0; constraints.len()];
+        while kept < count {
+            let attempt = runner.tried as u64;
+            stream.at(attempt);
+            runner.evaluate(&[], &mut stream);
+            let potentials = &runner.row[runner.row.len() - constraints.len()..];
+            for (rate, potential) in rates.iter_mut().zip(potentials) {
+                *rate += potential.exp();
+            }
+            coins.at(attempt);
+            if constraints.is_empty() || coins.uniform().ln() < potentials.iter().sum() {
+                runner.keep();
+                kept += 1;
+            }
+            if runner.tried >= PATIENCE && kept as f64 <= RAREST * runner.tried as f64 {
+                return Err(self.rejected(kept, runner.tried, &rates));
+            }
         }
-        runner.finish()
+        Ok(runner.finish())
+    }
+
+    fn rejected(&self, kept: usize, tried: usize, rates: &[f64]) -> Error {
+        let constraints = self.simulation.constraints.iter().zip(rates);
+        let strictest = constraints.min_by(|a, b| a.1.total_cmp(b.1));
+        let (constraint, rate) = strictest.expect("only constraints reject");
+        Error::Rejected(format!(
+            "of {tried} draws from the prior, the constraints kept {kept}\n  note: {} alone would keep {:.1e} of them\n  help: widen it, or bring the prior nearer to what it says",
+            constraint.description,
+            rate / tried as f64
+        ))
     }
 
     /// A prediction for each draw of the tables, in their order.
@@ -297,6 +357,7 @@ impl Simulator {
             native: self.simulation.program.runner(),
             row: vec![0.0; self.simulation.program.output_count()],
             values: Vec::new(),
+            tried: 0,
         }
     }
 }
@@ -306,11 +367,21 @@ struct Runner<'a> {
     native: likelier_compiler::jit::ForwardRunner<'a>,
     row: Vec<f64>,
     values: Vec<f64>,
+    tried: usize,
 }
 
 impl Runner<'_> {
     fn run(&mut self, given: &[f64], stream: &mut Stream) {
+        self.evaluate(given, stream);
+        self.keep();
+    }
+
+    fn evaluate(&mut self, given: &[f64], stream: &mut Stream) {
         self.native.run(given, Some(stream), &mut self.row);
+        self.tried += 1;
+    }
+
+    fn keep(&mut self) {
         let places = self.simulation.places.iter();
         self.values.extend(places.map(|&place| self.row[place]));
     }
@@ -319,6 +390,7 @@ impl Runner<'_> {
         Rows {
             columns: self.simulation.columns.clone(),
             values: self.values,
+            tried: self.tried,
         }
     }
 }

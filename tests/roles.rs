@@ -131,7 +131,7 @@ fn each_statement_is_counted_for_itself() {
                 for t in 3..T { for k in 1..t { y[t, k] ~ normal(mu + x[t], 1) } }\n";
     let y: Vec<Vec<f64>> = (0..4).map(|t| vec![f64::from(t); 4]).collect();
     let model = model(text, &serde_json::json!({ "T": 4, "y": y }).to_string());
-    let shown = likelier::output::roles::roles_text(&model.compiled.roles, &[]);
+    let shown = likelier::output::roles::roles_text(&model.compiled.roles, &[], &[]);
     assert_eq!(
         shown,
         "Observed   y   7 values  normal(mu + x[t], 1)\n\
@@ -199,12 +199,18 @@ fn the_prior_is_drawn_whatever_the_data_say() {
     let json = r#"{"x": [1, 3], "y": [100, 100]}"#;
     let simulator = Simulator::prior("m.ppl", REGRESSION, &data(json), &options()).unwrap();
     assert_eq!(simulator.simulation.leaves, ["y"]);
-    let rows = simulator.draw(1, 20_000);
+    let rows = simulator.draw(1, 20_000).expect("no constraints");
     assert_drawn(&rows, "b", 1.0, 2.0);
     assert_drawn(&rows, "y[1]", 1.0, 5f64.sqrt());
     assert_drawn(&rows, "y[2]", 3.0, 37f64.sqrt());
-    assert_eq!(rows.values, simulator.draw(1, 20_000).values);
-    assert_ne!(rows.values, simulator.draw(2, 20_000).values);
+    assert_eq!(
+        rows.values,
+        simulator.draw(1, 20_000).expect("no constraints").values
+    );
+    assert_ne!(
+        rows.values,
+        simulator.draw(2, 20_000).expect("no constraints").values
+    );
 }
 
 /// Draws of named columns.
@@ -391,7 +397,7 @@ fn drawn(law: &str) -> Vec<f64> {
     let text = format!("x[1..20000] ~ {law}\n");
     let simulator = Simulator::prior("m.ppl", &text, &data("{}"), &options());
     let simulator = simulator.unwrap_or_else(|e| panic!("{law}: {e}"));
-    simulator.draw(5, 1).values
+    simulator.draw(5, 1).expect("no constraints").values
 }
 
 #[test]

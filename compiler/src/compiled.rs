@@ -11,7 +11,7 @@ use crate::check::hir::{Hir, StatementKind, VariableId, VariableKind};
 use crate::check::walk::all_statements;
 use crate::data::coordinates::{Coordinate, Coordinates, coordinates};
 use crate::data::dataset::Dataset;
-use crate::data::loops::{self, ArrayKind, Loops, Statement};
+use crate::data::loops::{self, ArrayKind, ConstraintKind, Loops, Statement};
 use crate::data::{BoundProgram, Split};
 use crate::forward::{self, OutputColumn, OutputKind};
 use crate::jit::{CompiledModel, Programs};
@@ -29,10 +29,29 @@ pub struct Compiled {
     pub inferred: Vec<InferredVariable>,
     /// What became of every variable.
     pub roles: Vec<RoleLine>,
+    /// The constraints, in the order of the target's soft parts.
+    pub constraints: Vec<Constraint>,
     /// Keys of the data that the model does not use.
     pub unused_keys: Vec<String>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Diagnostic>,
+}
+
+/// A constraint of a model: one soft part of the target.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Constraint {
+    /// The name of a soft constraint, the text of a hard one.
+    pub name: String,
+    /// `soft` or `require`.
+    pub kind: ConstraintKind,
+    /// What it says, on one line.
+    pub text: String,
+    /// The statement with its line, as messages name it.
+    pub description: String,
+    /// How many comparisons it is made of.
+    pub comparisons: usize,
+    /// How often it is evaluated: the product over its indices; `None` where data alone do not tell.
+    pub elements: Option<usize>,
 }
 
 /// One number of a draw.
@@ -145,8 +164,10 @@ pub struct PointDensity {
     pub prior: f64,
     /// The log Jacobian.
     pub jacobian: f64,
-    /// The soft constraints.
+    /// All constraints.
     pub soft: f64,
+    /// The log potential of each, in the order of [`Compiled::constraints`].
+    pub potentials: Vec<f64>,
     /// The likelihood part.
     pub likelihood: f64,
     /// With respect to the unconstrained coordinates.
@@ -201,9 +222,27 @@ pub(crate) fn finish(
         columns,
         inferred,
         roles: roles(hir, sources, dataset, &program),
+        constraints: constraints(&program),
         unused_keys: program.bound.unused.clone(),
         warnings,
     })
+}
+
+/// The constraints as users see them.
+pub(crate) fn constraints(program: &BoundProgram) -> Vec<Constraint> {
+    let loops = &program.loops;
+    let one = |(number, constraint): (usize, &loops::Constraint)| Constraint {
+        name: constraint.name.clone(),
+        kind: constraint.kind,
+        text: constraint.text.clone(),
+        description: constraint.description.clone(),
+        comparisons: constraint.comparisons,
+        elements: program.counts.as_ref().map(|counts| {
+            let number = number as u32;
+            counts.constraints.get(&number).copied().unwrap_or(0)
+        }),
+    };
+    loops.constraints.iter().enumerate().map(one).collect()
 }
 
 /// The unknown variables as users see them.
@@ -470,10 +509,10 @@ pub(crate) fn roles(
 impl BoundProgram {
     /// The statements that draw a variable, and how many elements each draws; empty where that is not known.
     fn draws_of(&self, variable: VariableId) -> Vec<(Span, usize)> {
-        let Some((array, draws)) = self.arrays.get(&variable).zip(self.draws.as_ref()) else {
+        let Some((array, counts)) = self.arrays.get(&variable).zip(self.counts.as_ref()) else {
             return Vec::new();
         };
-        let own = draws.iter().filter(|((id, _), _)| id == array);
+        let own = counts.draws.iter().filter(|((id, _), _)| id == array);
         own.map(|((_, span), count)| (*span, *count)).collect()
     }
 }
@@ -524,6 +563,7 @@ impl Compiled {
             prior: parts.prior,
             jacobian: parts.jacobian,
             soft,
+            potentials: parts.soft.clone(),
             likelihood: parts.likelihood,
             gradient,
             constrained: outputs,

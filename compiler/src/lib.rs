@@ -34,11 +34,14 @@ pub mod explain;
 mod simulation;
 mod words;
 
-pub use compiled::{Column, ColumnKind, Compiled, InferredVariable, PointDensity, Role, RoleLine};
+pub use compiled::{
+    Column, ColumnKind, Compiled, Constraint, InferredVariable, PointDensity, Role, RoleLine,
+};
+pub use data::loops::ConstraintKind;
 pub use docs::doc;
 pub use explain::explain;
 pub use jit::CpuLevel;
-pub use simulation::{Prediction, Simulation, pointwise, predict, simulate};
+pub use simulation::{Prediction, Simulation, constraint_report, pointwise, predict, simulate};
 
 use check::hir::Hir;
 use data::BoundProgram;

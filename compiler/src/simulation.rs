@@ -6,15 +6,16 @@ use std::collections::{HashMap, HashSet};
 use crate::check::hir::{Hir, StatementKind, VariableId, VariableKind};
 use crate::check::walk::all_statements;
 use crate::compiled::{
-    Column, ColumnKind, InferredVariable, RoleLine, columns, element_column, inferred, internal,
-    roles, summed_out,
+    Column, ColumnKind, Constraint, InferredVariable, RoleLine, columns, constraints,
+    element_column, inferred, internal, roles, summed_out,
 };
 use crate::data::bind::{Draws, Known, Purpose};
 use crate::data::coordinates::coordinates;
 use crate::data::dataset::Dataset;
-use crate::data::loops::{Loops, Statement};
+use crate::data::loops::{Loops, Statement, Term};
 use crate::data::{BoundProgram, bind_program};
 use crate::jit::ForwardModel;
+use crate::math::graph::Part;
 use crate::source::{Diagnostic, FileId, Sources, Span};
 use crate::{Options, density, forward};
 
@@ -34,6 +35,9 @@ pub struct Simulation {
     pub unused_keys: Vec<String>,
     /// Conditions of the model that a draw from its prior does not heed, by their statements.
     pub unheeded: Vec<String>,
+    /// The constraints. Of a program that draws from the prior, the last results are the log potentials of these, in this
+    /// order; a draw counts with probability exp of their sum.
+    pub constraints: Vec<Constraint>,
     /// Random variables on which no other random variable depends: what one would call data.
     pub leaves: Vec<String>,
     /// What is allowed but probably not meant.
@@ -63,7 +67,7 @@ pub fn simulate(
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let (hir, warnings) = crate::front(sources, file)?;
     let program = bind_program(&hir, sources, dataset, Purpose::Prior)?;
-    finish(&hir, sources, dataset, &program, warnings, options)
+    finish(&hir, sources, dataset, &program, warnings, options, true)
 }
 
 /// A program that takes a draw of the posterior given `dataset` to replicates of what was observed.
@@ -109,7 +113,7 @@ pub fn predict(
         None => dataset.clone(),
     };
     let program = bind_program(&hir, sources, &merged, Purpose::Prediction(&draws))?;
-    finish(&hir, sources, &merged, &program, warnings, options)
+    finish(&hir, sources, &merged, &program, warnings, options, false)
 }
 
 /// A program that takes a draw of the posterior to the log density of each observed value. Values without a log density of
@@ -181,8 +185,64 @@ pub fn pointwise(
         roles: roles(&hir, sources, dataset, &program),
         unused_keys: program.bound.unused.clone(),
         unheeded: Vec::new(),
+        constraints: constraints(&program),
         leaves: Vec::new(),
         warnings: without_log_likelihood(loops),
+    })
+}
+
+/// A program that takes a draw to what a report says of each constraint: its `penalty`, which is minus its log potential with
+/// its weight, and of each comparison the mean `residual` over its elements in its own units, `scaled` in those of
+/// `within`, and the `largest` of the latter. Columns have the constraint as variable, and the number of the comparison as
+/// index if there are several.
+///
+/// # Errors
+/// As [`crate::compile`].
+pub fn constraint_report(
+    sources: &mut Sources,
+    file: FileId,
+    dataset: &Dataset,
+    options: &Options,
+) -> Result<Simulation, Vec<Diagnostic>> {
+    let (hir, warnings) = crate::front(sources, file)?;
+    let program = bind_program(&hir, sources, dataset, Purpose::Posterior)?;
+    let loops = &program.loops;
+    let layout = density::layout(loops);
+    let graph =
+        forward::constraints(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
+    let code = ForwardModel::compile("constraints", &graph, options.cpu)
+        .map_err(|error| vec![internal(error.to_string())])?;
+    let constraints = constraints(&program);
+    let mut columns = Vec::new();
+    for constraint in &constraints {
+        let mut add = |what: &str, index: Option<usize>| {
+            let at = index.map_or(String::new(), |index| format!("[{index}]"));
+            columns.push(Column {
+                name: format!("{}.{what}{at}", constraint.name),
+                variable: constraint.name.clone(),
+                index: index.into_iter().collect(),
+                kind: ColumnKind::Report,
+            });
+        };
+        add("penalty", None);
+        for comparison in 1..=constraint.comparisons {
+            let index = (constraint.comparisons > 1).then_some(comparison);
+            for what in ["residual", "scaled", "largest"] {
+                add(what, index);
+            }
+        }
+    }
+    Ok(Simulation {
+        program: code,
+        given: given_columns(&inferred(loops, &layout)),
+        places: (0..columns.len()).collect(),
+        columns,
+        roles: roles(&hir, sources, dataset, &program),
+        unused_keys: program.bound.unused.clone(),
+        unheeded: Vec::new(),
+        constraints,
+        leaves: Vec::new(),
+        warnings,
     })
 }
 
@@ -216,18 +276,25 @@ fn finish(
     program: &BoundProgram,
     mut warnings: Vec<Diagnostic>,
     options: &Options,
+    heeds_constraints: bool,
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let loops = &program.loops;
     let layout = density::layout(loops);
-    let (graph, outputs) =
-        forward::predict(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
+    let lower = match heeds_constraints {
+        true => forward::simulate,
+        false => forward::predict,
+    };
+    let (graph, outputs) = lower(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
     let code = ForwardModel::compile("predict", &graph, options.cpu)
         .map_err(|error| vec![internal(error.to_string())])?;
     let labels = coordinates(hir, &program.bound, dataset);
     let columns = columns(loops, &outputs, &labels);
     let mut unheeded = Vec::new();
-    conditions(&loops.statements, &mut |description| {
-        let text = &loops.descriptions[description as usize];
+    conditions(&loops.statements, &mut |term| {
+        if heeds_constraints && matches!(term.part, Part::Soft(_)) {
+            return;
+        }
+        let text = &loops.descriptions[term.description as usize];
         if !unheeded.contains(text) {
             unheeded.push(text.clone());
         }
@@ -241,6 +308,7 @@ fn finish(
         roles: roles(hir, sources, dataset, program),
         unused_keys: program.bound.unused.clone(),
         unheeded,
+        constraints: constraints(program),
         leaves: leaves(hir),
         warnings,
     })
@@ -329,8 +397,8 @@ fn check_names(
     Ok(())
 }
 
-/// Calls `visit` with the description of every condition that is no random variable.
-fn conditions(statements: &[Statement], visit: &mut dyn FnMut(u32)) {
+/// Calls `visit` with every condition that is no random variable.
+fn conditions(statements: &[Statement], visit: &mut dyn FnMut(&Term)) {
     for statement in statements {
         match statement {
             Statement::For { body, .. } => conditions(body, visit),
@@ -340,7 +408,7 @@ fn conditions(statements: &[Statement], visit: &mut dyn FnMut(u32)) {
                 conditions(then, visit);
                 conditions(otherwise, visit);
             }
-            Statement::Term(term) => visit(term.description),
+            Statement::Term(term) => visit(term),
             _ => {}
         }
     }

@@ -35,7 +35,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
                 ..input.options()
             };
             let model = Model::compile(&name, &text, &input.read_data()?, &options)?;
-            let roles = roles_text(&model.compiled.roles, &model.compiled.unused_keys);
+            let roles = roles_text(
+                &model.compiled.roles,
+                &model.compiled.constraints,
+                &model.compiled.unused_keys,
+            );
             let data = input.data_names().join(", ");
             let found = format!("{name}: no errors with {data}\n\n{roles}");
             (model.warnings(terminal::is_color()), found)

@@ -29,6 +29,10 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         &files::read_text(&options.at)?,
     )?;
     let density = model.density_at(&point)?;
-    Printer::new(false).print(&density_json(&model.compiled.inferred, &density))?;
+    Printer::new(false).print(&density_json(
+        &model.compiled.inferred,
+        &model.compiled.constraints,
+        &density,
+    ))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -229,7 +229,11 @@ fn header(info: &RunInfo, settings: &Settings, model: &Model) -> String {
         "Model      {}\nData       {data}\nSettings   seed {seed}, {chains} of {warmup} warm-up + {draws} draws, cpu {}\n\n{}\n",
         info.model,
         info.cpu,
-        roles::roles_text(&model.compiled.roles, &model.compiled.unused_keys)
+        roles::roles_text(
+            &model.compiled.roles,
+            &model.compiled.constraints,
+            &model.compiled.unused_keys
+        )
     )
 }
 

@@ -63,10 +63,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         options.seed,
         roles::roles_text(
             &simulator.simulation.roles,
+            &simulator.simulation.constraints,
             &simulator.simulation.unused_keys
         )
     ))?;
-    let rows = simulator.draw(options.seed, options.draws);
+    let rows = simulator.draw(options.seed, options.draws)?;
     let written = match &options.output {
         Some(path) => {
             write(path, &rows, &data, &names(options, &simulator, &data)?)?;
@@ -110,6 +111,13 @@ pub(super) fn report(simulator: &Simulator, rows: &Rows, all: bool) -> String {
     let mut notes = Vec::new();
     for condition in &simulator.simulation.unheeded {
         notes.push(format!("Not heeded, for it conditions: {condition}"));
+    }
+    if rows.tried > rows.count() {
+        notes.push(format!(
+            "{} of {} draws from the prior were kept, each with the probability that its constraints give it.",
+            rows.count(),
+            rows.tried
+        ));
     }
     if rows.failures() > 0 {
         notes.push(format!(

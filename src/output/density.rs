@@ -1,13 +1,17 @@
 //! The log density at one point as JSON, for comparing with other systems. `log_density` has no Jacobian, as formulas
 //! on paper have none; `log_density_unconstrained` and the gradient are what the sampler sees.
 
-use likelier_compiler::{InferredVariable, PointDensity};
+use likelier_compiler::{Constraint, InferredVariable, PointDensity};
 use serde_json::{Map, Value, json};
 
 use super::simulation::array;
 
 /// The text of a density evaluation, with a final line break.
-pub fn density_json(inferred: &[InferredVariable], density: &PointDensity) -> String {
+pub fn density_json(
+    inferred: &[InferredVariable],
+    constraints: &[Constraint],
+    density: &PointDensity,
+) -> String {
     let mut document = json!({
         "format": "likelier-density",
         "format_version": 1,
@@ -23,6 +27,13 @@ pub fn density_json(inferred: &[InferredVariable], density: &PointDensity) -> St
         "unconstrained": by_variable(inferred, &density.unconstrained),
         "constrained": constrained(inferred, &density.constrained),
     });
+    if !constraints.is_empty() {
+        let each = constraints.iter().zip(&density.potentials);
+        let soft: Map<String, Value> = each
+            .map(|(constraint, &potential)| (constraint.name.clone(), number(potential)))
+            .collect();
+        document["soft"] = soft.into();
+    }
     if let Some(reason) = &density.reason {
         document["reason"] = reason.as_str().into();
     }

@@ -234,6 +234,7 @@ mod tests {
                 kind: ColumnKind::Simulated,
             }],
             values: vec![-1.0, -2.5, -3.0],
+            tried: 3,
         };
         write(
             &mut text,

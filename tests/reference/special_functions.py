@@ -38,6 +38,17 @@ def elementary():
             row("log1m_exp", [x], mp.log1p(-mp.exp(y)))
 
 
+    for a in [-1e16, -800.0, -36.0, -5.0, -0.9, -0.1, -1e-8, -1e-20]:
+        for b in [-1e16, -802.0, -20.0, -0.7, -1e-3, -1e-17]:
+            x, y = exact(a, b)
+            with mp.workdps(120):
+                value = mp.log(mp.exp(x) + mp.exp(y) - mp.exp(x + y))
+                slope = mp.exp(x - value) * -mp.expm1(y)
+            row("log_or", [a, b], value)
+            if slope > 1e-290:
+                row("log_or'0", [a, b], slope)
+
+
 def complete_gamma():
     for x in [1e-300, 1e-8, 0.001, 0.1, 0.5, 0.9, 1.3, 2.5, 3.0, 7.7, 12.0, 55.5, 1000.0, 1e6, 1e15, -0.5, -3.7]:
         y = mp.mpf(x)

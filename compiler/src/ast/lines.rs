@@ -53,6 +53,8 @@ struct Cutter<'a> {
     streak: usize,
     chain: usize,
     skipping: bool,
+    /// How many brackets are open around the soft constraint that is being read.
+    soft: Option<usize>,
 }
 
 impl Cutter<'_> {
@@ -118,12 +120,13 @@ impl Cutter<'_> {
             self.file_doc = Some(std::mem::take(&mut self.doc).join("\n"));
         }
         self.separate(&token);
-        self.newlines = 0;
         if self.skipping && !self.open.is_empty() && self.current.words.is_empty() {
             return;
         }
+        let starts_line = self.newlines > 0;
+        self.newlines = 0;
         self.nesting(start, &token, end);
-        let token = self.contextual(token);
+        let token = self.contextual(token, starts_line);
         let repeats = matches!(
             token,
             Token::Minus | Token::Not | Token::Caret | Token::If | Token::Else
@@ -196,6 +199,7 @@ impl Cutter<'_> {
     }
 
     fn end(&mut self) {
+        self.soft = None;
         let at = self.current.words.last().map_or(0, |word| word.2);
         if self.open.is_empty() {
             self.flush();
@@ -206,6 +210,7 @@ impl Cutter<'_> {
     }
 
     fn flush(&mut self) {
+        self.soft = None;
         let mut chunk = std::mem::take(&mut self.current);
         if !self.skipping && !chunk.words.is_empty() {
             chunk.doc = (!self.doc.is_empty()).then(|| self.doc.join("\n"));
@@ -261,13 +266,21 @@ impl Cutter<'_> {
         self.skipping = true;
     }
 
-    fn contextual(&mut self, token: Token) -> Token {
+    fn contextual(&mut self, token: Token, starts_line: bool) -> Token {
         let follows = matches!(self.last(), Some(Token::ParenClose | Token::Ordered));
         if matches!(token, Token::Text(_))
             && let Some(word) = self.current.words.last_mut()
             && word.1 == Token::Name("from".into())
         {
             word.1 = Token::From;
+        }
+        match token {
+            Token::Soft => self.soft = Some(self.open.len()),
+            Token::End if self.soft == Some(self.open.len()) => self.soft = None,
+            _ => {}
+        }
+        if self.soft.is_some_and(|depth| depth <= self.open.len()) {
+            return self.of_constraint(token, starts_line);
         }
         match &token {
             Token::Name(name) if follows => match name.as_str() {
@@ -277,6 +290,65 @@ impl Cutter<'_> {
                 "ordered" => Token::Ordered,
                 _ => token,
             },
+            _ => token,
+        }
+    }
+
+    /// Words of soft constraints stand where no name can: after a value, or, `penalty`, before one.
+    fn of_constraint(&mut self, token: Token, starts_line: bool) -> Token {
+        let begins_value = matches!(
+            token,
+            Token::Name(_)
+                | Token::Integer(_)
+                | Token::Real(_)
+                | Token::Minus
+                | Token::If
+                | Token::ParenOpen
+                | Token::BracketOpen
+        );
+        if begins_value
+            && let [.., before, (_, last, _)] = &mut self.current.words[..]
+            && *last == Token::Name("penalty".into())
+            && matches!(
+                before.1,
+                Token::Colon
+                    | Token::ParenOpen
+                    | Token::And
+                    | Token::Or
+                    | Token::Not
+                    | Token::Implies
+            )
+        {
+            *last = Token::Penalty;
+        }
+        let follows_value = matches!(
+            self.last(),
+            Some(
+                Token::Name(_)
+                    | Token::Integer(_)
+                    | Token::Real(_)
+                    | Token::True
+                    | Token::False
+                    | Token::ParenClose
+                    | Token::BracketClose
+                    | Token::BraceClose
+                    | Token::Prime
+                    | Token::Joint
+                    | Token::Normalised
+            )
+        );
+        match &token {
+            Token::Name(name) if follows_value && !(starts_line && self.in_block()) => {
+                match name.as_str() {
+                    "within" => Token::Within,
+                    "tail" => Token::Tail,
+                    "weight" => Token::Weight,
+                    "implies" => Token::Implies,
+                    "joint" => Token::Joint,
+                    "normalised" => Token::Normalised,
+                    _ => token,
+                }
+            }
             _ => token,
         }
     }

@@ -107,7 +107,9 @@ fn explain(
             .help(help);
     }
     let help = match (&token, before(1)) {
-        (_, _) if words[0].1 == Token::Soft => "soft constraints are not part of this version",
+        (_, _) if words[0].1 == Token::Soft && !words.iter().any(|word| word.1 == Token::Colon) => {
+            "a soft constraint has a name: `soft NAME: a ~= b within s`"
+        }
         (Token::Less, Some(Token::Name(_))) if position == 1 => {
             if words.get(2).is_some_and(|word| word.1 == Token::Minus) {
                 "a value is written `let a = 2 * b`, a random variable `x ~ normal(0, 1)`"
@@ -169,9 +171,6 @@ fn explain(
         (Token::Tilde, Some(Token::Name(_))) if words[0].1 == Token::Let => {
             "leave out `let`: a random variable is written `x ~ normal(0, 1)`"
         }
-        (Token::Less | Token::LessEqual | Token::Greater | Token::GreaterEqual, _) => {
-            "comparisons do not chain: write `a < b and b < c`"
-        }
         (Token::Else, _) => "`else` follows the `}` of an `if`",
         (Token::Name(_), Some(Token::Name(_))) => {
             "two names stand side by side: an operator or a comma is missing, or this is a declaration of another \
@@ -204,6 +203,43 @@ fn binary(operator: BinaryOperator, left: Expression, right: Expression) -> Expr
             right,
         }),
     }
+}
+
+/// Two operands with a plain sign and no `within` are an ordinary comparison.
+fn comparison(
+    first: Expression,
+    rest: Vec<(Relation, Expression)>,
+    strength: Option<Strength>,
+) -> Expression {
+    if let [(relation, right)] = &rest[..]
+        && let (RelationKind::Plain(operator), None) = (relation.kind, &strength)
+    {
+        return binary(operator, first, right.clone());
+    }
+    let mut span = first.span;
+    let (mut operands, mut relations) = (vec![first], Vec::new());
+    for (relation, operand) in rest {
+        span = span.to(operand.span);
+        operands.push(operand);
+        relations.push(relation);
+    }
+    if let Some(strength) = &strength {
+        let last = strength.tail.as_ref().map(|tail| tail.name.span);
+        span = span.to(last.unwrap_or(strength.within.span));
+    }
+    let kind = ExpressionKind::Constraint(Constraint::Compare {
+        operands,
+        relations,
+        strength,
+    });
+    Expression {
+        span,
+        kind: Box::new(kind),
+    }
+}
+
+fn constraint(file: FileId, start: usize, end: usize, constraint: Constraint) -> Expression {
+    expression(file, start, end, ExpressionKind::Constraint(constraint))
 }
 
 fn unary(operator: UnaryOperator, file: FileId, start: usize, operand: Expression) -> Expression {

@@ -76,6 +76,26 @@ fn show(statement: &Statement, depth: usize, text: &mut String) {
         } => format!("observe {} ~ {}", expression(value), law(distribution)),
         StatementKind::Factor { value } => format!("factor {}", expression(value)),
         StatementKind::Require { condition } => format!("require {}", expression(condition)),
+        StatementKind::Soft {
+            name,
+            formula,
+            weight,
+            binders,
+        } => {
+            let weight = weight.as_ref().map_or(String::new(), |weight| {
+                let joint = if weight.is_joint { " joint" } else { "" };
+                format!(" weight {}{joint}", expression(&weight.value))
+            });
+            let binders = match binders.is_empty() {
+                true => String::new(),
+                false => format!(" for {}", binders_text(binders)),
+            };
+            format!(
+                "soft {}: {}{weight}{binders}",
+                name.text,
+                expression(formula)
+            )
+        }
         StatementKind::Report { name, value } => {
             let value = value
                 .as_ref()
@@ -376,7 +396,46 @@ fn expression(e: &Expression) -> String {
             )
         }
         ExpressionKind::Tuple(items) => format!("({})", list(items)),
+        ExpressionKind::Constraint(constraint) => constraint_text(constraint),
         ExpressionKind::Error => "?".into(),
+    }
+}
+
+fn constraint_text(constraint: &Constraint) -> String {
+    match constraint {
+        Constraint::Compare {
+            operands,
+            relations,
+            strength,
+        } => {
+            let mut text = format!("({}", expression(&operands[0]));
+            for (relation, operand) in relations.iter().zip(&operands[1..]) {
+                let sign = match relation.kind {
+                    RelationKind::Near => "~=",
+                    RelationKind::Plain(operator) => sign(operator),
+                };
+                text.push_str(&format!(" {sign} {}", expression(operand)));
+            }
+            if let Some(strength) = strength {
+                text.push_str(&format!(" within {}", expression(&strength.within)));
+                text.push_str(match strength.coupling {
+                    Some(Coupling::Joint) => " joint",
+                    Some(Coupling::Normalised) => " normalised",
+                    None => "",
+                });
+                if let Some(tail) = &strength.tail {
+                    text.push_str(&format!(" tail {}", tail.name.text));
+                    if let Some(freedom) = &tail.freedom {
+                        text.push_str(&format!("({})", expression(freedom)));
+                    }
+                }
+            }
+            text + ")"
+        }
+        Constraint::Penalty(value) => format!("penalty {}", expression(value)),
+        Constraint::Implies(left, right) => {
+            format!("({} implies {})", expression(left), expression(right))
+        }
     }
 }
 

@@ -68,12 +68,22 @@ pub enum Token {
     True,
     #[token("false")]
     False,
-    /// `on`, `from`, `truncated`, `censored`, `ordered` are names, except where they stand as words of the language.
+    #[token("~=")]
+    Near,
+    /// `on`, `from`, `truncated`, `censored`, `ordered`, and in soft constraints `within`, `tail`, `weight`, `penalty`,
+    /// `implies`, `joint`, `normalised`, are names, except where they stand as words of the language.
     On,
     From,
     Truncated,
     Censored,
     Ordered,
+    Within,
+    Tail,
+    Weight,
+    Penalty,
+    Implies,
+    Joint,
+    Normalised,
     #[token("(")]
     ParenOpen,
     #[token(")")]
@@ -144,7 +154,13 @@ impl Token {
         matches!(
             self,
             And | Or
+                | Implies
+                | Within
+                | Tail
+                | Weight
+                | Penalty
                 | Tilde
+                | Near
                 | Assign
                 | Equal
                 | NotEqual

@@ -67,6 +67,13 @@ pub enum StatementKind {
     Factor { value: Expression },
     /// `require c`
     Require { condition: Expression },
+    /// `soft NAME: formula weight w for i in a..b`
+    Soft {
+        name: Name,
+        formula: Expression,
+        weight: Option<Weight>,
+        binders: Vec<Binder>,
+    },
     /// `report r = e`; without a value, an existing `let` is kept.
     Report {
         name: Name,
@@ -369,8 +376,82 @@ pub enum ExpressionKind {
     },
     /// `(a, b)`
     Tuple(Vec<Expression>),
+    /// A part of a soft constraint.
+    Constraint(Constraint),
     /// What stands where nothing could be parsed; the error has been reported.
     Error,
+}
+
+/// What only a soft constraint is made of.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Constraint {
+    /// `a ~= b within s`, `a < b < c within s`; two operands compared plainly without `within` are a
+    /// [`ExpressionKind::Binary`].
+    Compare {
+        operands: Vec<Expression>,
+        relations: Vec<Relation>,
+        strength: Option<Strength>,
+    },
+    /// `penalty e`
+    Penalty(Expression),
+    /// `p implies q`
+    Implies(Expression, Expression),
+}
+
+/// A sign between two operands, where it stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Relation {
+    /// Which.
+    pub kind: RelationKind,
+    /// Where.
+    pub span: Span,
+}
+
+/// The signs of comparisons.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RelationKind {
+    /// `~=`
+    Near,
+    /// `<`, `<=`, `>`, `>=`, `==`, `!=`
+    Plain(BinaryOperator),
+}
+
+/// `within s joint tail student(4)`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Strength {
+    /// The scale.
+    pub within: Expression,
+    /// Which of two programs an unknown scale means.
+    pub coupling: Option<Coupling>,
+    /// How the penalty grows far away.
+    pub tail: Option<Tail>,
+}
+
+/// What a scale that is itself unknown means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coupling {
+    /// Scale and quantities are conditioned on the constraint together.
+    Joint,
+    /// The scale keeps its prior.
+    Normalised,
+}
+
+/// `tail student(4)`, `tail laplace`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tail {
+    /// Which.
+    pub name: Name,
+    /// What stands in brackets.
+    pub freedom: Option<Expression>,
+}
+
+/// `weight 2`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Weight {
+    /// The factor of the log potential.
+    pub value: Expression,
+    /// Whether `joint` follows.
+    pub is_joint: bool,
 }
 
 /// One index position of `x[…]`.

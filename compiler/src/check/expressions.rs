@@ -137,6 +137,7 @@ impl Checker<'_> {
                 .at(span, "one value is needed here")
                 .help("write an array `[a, b]`"),
             ),
+            Tree::Constraint(constraint) => self.misplaced_constraint(constraint, span),
             Tree::Error => Err(super::Said),
         }
     }

@@ -5,6 +5,7 @@
 
 use likelier_runtime::math::ode::Method;
 
+use crate::ast::tree::Coupling;
 use crate::math::primitive::{Draw, Operation};
 use crate::math::structure::Structure;
 use crate::source::Span;
@@ -183,6 +184,12 @@ pub enum StatementKind {
     Factor { value: Expression },
     /// A hard constraint.
     Require { condition: Expression },
+    /// A soft constraint: its name and, `joint` or not, the weight of its log potential.
+    Soft {
+        name: String,
+        formula: Formula,
+        weight: Option<(Expression, bool)>,
+    },
     /// A derived quantity kept with every draw, under a name.
     Report {
         name: String,
@@ -220,6 +227,48 @@ pub enum StatementKind {
         value: Expression,
         more: Vec<Expression>,
     },
+}
+
+/// What a soft constraint says: a potential φ between 0 and 1.
+#[derive(Debug, Clone)]
+pub enum Formula {
+    /// `a ~= b within s`, `a < b within s`
+    Compare(Box<Comparison>),
+    /// `penalty e`: exp(−e)
+    Penalty(Expression),
+    /// 1 − φ
+    Not(Box<Formula>),
+    /// φ₁ φ₂
+    And(Box<(Formula, Formula)>),
+    /// 1 − (1 − φ₁)(1 − φ₂)
+    Or(Box<(Formula, Formula)>),
+}
+
+/// A comparison of a soft constraint; `a > b` is `b < a`.
+#[derive(Debug, Clone)]
+pub struct Comparison {
+    /// `left ~= right`, not `left < right`.
+    pub is_equality: bool,
+    pub left: Expression,
+    pub right: Expression,
+    /// The scale, in the units of what is compared.
+    pub within: Expression,
+    /// What an unknown scale means.
+    pub coupling: Option<Coupling>,
+    pub tail: Tail,
+    /// The whole chain that it stands in.
+    pub span: Span,
+}
+
+/// How the penalty of an equality grows with the residual.
+#[derive(Debug, Clone)]
+pub enum Tail {
+    /// With its square.
+    Gaussian,
+    /// With its logarithm: the degrees of freedom.
+    Student(Expression),
+    /// Linearly.
+    Laplace,
 }
 
 /// One index position on the left of `~`.

@@ -15,6 +15,7 @@ mod models;
 mod names;
 mod ode;
 pub mod print;
+pub mod soft;
 mod statements;
 #[cfg(test)]
 mod tests;
@@ -25,7 +26,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::rc::Rc;
 
 use crate::ast::tree;
-use crate::source::{Diagnostic, Sources};
+use crate::source::{Diagnostic, Sources, Span};
 use hir::{Distribution, DistributionId, Function, FunctionId, Hir};
 use library::{Item, Library};
 use names::Scope;
@@ -58,6 +59,9 @@ pub fn check(sources: &mut Sources, tree: &tree::Tree) -> (Hir, Vec<Diagnostic>)
         distributions: checker.distributions,
         doc: tree.doc.clone(),
     };
+    if !diagnostics.iter().any(Diagnostic::is_error) {
+        diagnostics.extend(soft::verify(&hir));
+    }
     (hir, diagnostics)
 }
 
@@ -81,6 +85,8 @@ pub(crate) struct Checker<'a> {
     known_models: HashMap<String, models::Known>,
     /// The prefixes of the model items used so far.
     instances: HashSet<String>,
+    /// The names of the soft constraints so far.
+    constraints: HashMap<String, Span>,
     /// Reports that come after everything else.
     late_reports: Vec<hir::Statement>,
     /// The files that are being imported, and those that have been.
@@ -104,6 +110,7 @@ impl<'a> Checker<'a> {
             imports: Vec::new(),
             known_models: HashMap::new(),
             instances: HashSet::new(),
+            constraints: HashMap::new(),
             late_reports: Vec::new(),
             importing: Vec::new(),
             imported: HashSet::new(),

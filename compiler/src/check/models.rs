@@ -124,6 +124,7 @@ impl Checker<'_> {
     fn model_alone(&mut self, item: &Rc<tree::ModelItem>) -> Checked<Model> {
         let outer = std::mem::replace(&mut self.scope, Scope::new(Owner::Signature));
         let instances = std::mem::take(&mut self.instances);
+        let constraints = std::mem::take(&mut self.constraints);
         let reports = std::mem::take(&mut self.late_reports);
         let parameters = self.parameters(&item.parameters);
         let signature = std::mem::replace(&mut self.scope, Scope::model());
@@ -133,6 +134,7 @@ impl Checker<'_> {
         };
         let scope = std::mem::replace(&mut self.scope, outer);
         (self.instances, self.late_reports) = (instances, reports);
+        self.constraints = constraints;
         Ok(Model {
             item: item.clone(),
             parameters: parameters?,

@@ -96,6 +96,16 @@ impl Printer<'_> {
                 StatementKind::Require { condition } => {
                     format!("require {}", self.expression(condition))
                 }
+                StatementKind::Soft {
+                    name,
+                    formula,
+                    weight,
+                } => {
+                    let weight = weight.as_ref().map_or(String::new(), |(weight, _)| {
+                        format!(" weight {}", self.expression(weight))
+                    });
+                    format!("soft {name}: {}{weight}", self.formula(formula))
+                }
                 StatementKind::Report { name, value, .. } => {
                     format!("report {name} = {}", self.expression(value))
                 }
@@ -186,6 +196,35 @@ impl Printer<'_> {
                 )
             }
             RandomIndex::At(at) => self.expression(at),
+        }
+    }
+
+    fn formula(&self, formula: &Formula) -> String {
+        match formula {
+            Formula::Compare(comparison) => {
+                let sign = if comparison.is_equality { "~=" } else { "<" };
+                let tail = match &comparison.tail {
+                    Tail::Gaussian => String::new(),
+                    Tail::Student(freedom) => {
+                        format!(" tail student({})", self.expression(freedom))
+                    }
+                    Tail::Laplace => " tail laplace".to_string(),
+                };
+                format!(
+                    "({} {sign} {} within {}{tail})",
+                    self.expression(&comparison.left),
+                    self.expression(&comparison.right),
+                    self.expression(&comparison.within)
+                )
+            }
+            Formula::Penalty(value) => format!("penalty {}", self.expression(value)),
+            Formula::Not(inner) => format!("not {}", self.formula(inner)),
+            Formula::And(both) => {
+                format!("({} and {})", self.formula(&both.0), self.formula(&both.1))
+            }
+            Formula::Or(both) => {
+                format!("({} or {})", self.formula(&both.0), self.formula(&both.1))
+            }
         }
     }
 

@@ -273,26 +273,14 @@ impl Checker<'_> {
                 condition: self.condition(condition)?,
             },
             Tree::Report { name, value } => self.report(statement, name, value)?,
+            Tree::Soft {
+                name,
+                formula,
+                weight,
+                binders,
+            } => self.soft(statement, name, formula, weight, binders)?,
             Tree::For { binder, body } => {
-                let (lower, upper) = self.range(&binder.range)?;
-                self.unhidden(&binder.name)?;
-                self.scope.loops += 1;
-                let (index, body) = self.block(|checker| {
-                    let index = checker.scope.add(
-                        &binder.name.text,
-                        binder.name.span,
-                        VariableKind::Index,
-                        Type::INT,
-                    );
-                    (index, checker.block_statements(body))
-                });
-                self.scope.loops -= 1;
-                StatementKind::For {
-                    index,
-                    lower,
-                    upper,
-                    body,
-                }
+                self.one_loop(binder, |checker| Ok(checker.block_statements(body)))?
             }
             Tree::If {
                 condition,
@@ -350,6 +338,33 @@ impl Checker<'_> {
             }
         };
         Ok(Some(kind))
+    }
+
+    /// `for i in a..b` around what `body` gives.
+    pub(super) fn one_loop(
+        &mut self,
+        binder: &tree::Binder,
+        body: impl FnOnce(&mut Self) -> Checked<Vec<Statement>>,
+    ) -> Checked<StatementKind> {
+        let (lower, upper) = self.range(&binder.range)?;
+        self.unhidden(&binder.name)?;
+        self.scope.loops += 1;
+        let (index, body) = self.block(|checker| {
+            let index = checker.scope.add(
+                &binder.name.text,
+                binder.name.span,
+                VariableKind::Index,
+                Type::INT,
+            );
+            (index, body(checker))
+        });
+        self.scope.loops -= 1;
+        Ok(StatementKind::For {
+            index,
+            lower,
+            upper,
+            body: body?,
+        })
     }
 
     fn only_in_functions<T>(&mut self, statement: &tree::Statement) -> Checked<T> {

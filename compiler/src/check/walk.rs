@@ -155,6 +155,12 @@ impl Statement {
             | StatementKind::Require { condition: value }
             | StatementKind::Report { value, .. }
             | StatementKind::LetTuple { call: value, .. } => visit(value),
+            StatementKind::Soft {
+                formula, weight, ..
+            } => {
+                formula.expressions(visit);
+                weight.iter().for_each(|(weight, _)| visit(weight));
+            }
             StatementKind::Return { value, more } => {
                 visit(value);
                 more.iter().for_each(visit);

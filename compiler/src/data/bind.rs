@@ -454,7 +454,8 @@ impl Binder<'_> {
                 StatementKind::Random { .. }
                 | StatementKind::Observe { .. }
                 | StatementKind::Factor { .. }
-                | StatementKind::Require { .. } => wanted.extend(names),
+                | StatementKind::Require { .. }
+                | StatementKind::Soft { .. } => wanted.extend(names),
                 StatementKind::For { .. } | StatementKind::If { .. } => {
                     let inner = names;
                     let body: Vec<&Statement> = statement.inner().collect();

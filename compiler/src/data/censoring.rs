@@ -10,6 +10,7 @@ use super::laws::Entered;
 use super::loops::{Scalar, Term};
 use super::pull::Value;
 use crate::check::hir::{Element, Expression, Law};
+use crate::math::graph::Part;
 use crate::math::primitive::Operation;
 use crate::source::Span;
 
@@ -84,7 +85,7 @@ impl<'a> Expander<'a> {
             let mass = self.log_mass(entered, &least, &most, law.span)?;
             value = Scalar::operation(Operation::Subtract, vec![value, mass]);
         }
-        Ok(self.term(value, domain, false, span))
+        Ok(self.term(value, domain, Part::Likelihood, span))
     }
 
     /// A draw as it would be recorded.

@@ -1,15 +1,25 @@
-//! How many elements each statement draws, for the list of roles. Loops whose ranges are plain numbers are multiplied,
+//! How many elements each statement draws or constrains, for the list of roles. Loops whose ranges are plain numbers are multiplied,
 //! not run.
 
 use std::collections::HashMap;
 
 use super::fold::{FoldError, Interpreter, is_data_only, rounds};
 use super::loops::{ArrayId, Loops, Statement};
+use crate::math::graph::Part;
 use crate::source::Span;
 
-/// Elements drawn by the statement at a place, of each variable. `None` where data alone do not tell.
-pub fn draws(loops: &Loops) -> Option<HashMap<(ArrayId, Span), usize>> {
-    let mut counts = HashMap::new();
+/// What is counted.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Elements drawn by the statement at a place, of each variable.
+    pub draws: HashMap<(ArrayId, Span), usize>,
+    /// Terms of each constraint.
+    pub constraints: HashMap<u32, usize>,
+}
+
+/// Counts; `None` where data alone do not tell.
+pub fn counts(loops: &Loops) -> Option<Counts> {
+    let mut counts = Counts::default();
     let mut interpreter = Interpreter::new(loops);
     count(loops, &loops.statements, 1, &mut interpreter, &mut counts).ok()?;
     Some(counts)
@@ -20,7 +30,7 @@ fn count(
     statements: &[Statement],
     times: usize,
     interpreter: &mut Interpreter,
-    counts: &mut HashMap<(ArrayId, Span), usize>,
+    counts: &mut Counts,
 ) -> Result<(), FoldError> {
     for statement in statements {
         match statement {
@@ -31,7 +41,7 @@ fn count(
                         let times = times * rounds(lower, upper) as usize;
                         count(loops, body, times, interpreter, counts)?;
                     }
-                    _ if draws_anything(body) => {
+                    _ if counts_anything(body) => {
                         interpreter.for_each(std::slice::from_ref(binder), &mut |interpreter| {
                             count(loops, body, times, interpreter, counts)
                         })?;
@@ -54,9 +64,13 @@ fn count(
                 }
             }
             Statement::Random(random) => {
-                *counts
-                    .entry((random.variable, random.density.span))
-                    .or_default() += times * random.support.size();
+                let place = (random.variable, random.density.span);
+                *counts.draws.entry(place).or_default() += times * random.support.size();
+            }
+            Statement::Term(term) => {
+                if let Part::Soft(number) = term.part {
+                    *counts.constraints.entry(number).or_default() += times;
+                }
             }
             _ => {}
         }
@@ -75,13 +89,14 @@ fn is_even(statements: &[Statement]) -> bool {
     })
 }
 
-fn draws_anything(statements: &[Statement]) -> bool {
+fn counts_anything(statements: &[Statement]) -> bool {
     statements.iter().any(|statement| match statement {
-        Statement::For { body, .. } => draws_anything(body),
+        Statement::For { body, .. } => counts_anything(body),
         Statement::If {
             then, otherwise, ..
-        } => draws_anything(then) || draws_anything(otherwise),
+        } => counts_anything(then) || counts_anything(otherwise),
         Statement::Random(_) => true,
+        Statement::Term(term) => matches!(term.part, Part::Soft(_)),
         _ => false,
     })
 }

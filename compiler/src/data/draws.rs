@@ -6,6 +6,7 @@ use super::expand::{BlockKind, Expander, Outcome};
 use super::loops::{ArrayId, Condition, Scalar, Statement, Support, Term, indices_of};
 use super::pull::Value;
 use crate::check::hir::{self, Element, Law};
+use crate::math::graph::Part;
 use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
 
@@ -39,7 +40,7 @@ impl<'a> Expander<'a> {
                 self.inside(&x, &lower, &upper, what, span, &mut domain)?;
             }
         }
-        Ok(self.term(value, domain, false, span))
+        Ok(self.term(value, domain, Part::Likelihood, span))
     }
 
     /// Adds that a value lies between the bounds of a truncation.

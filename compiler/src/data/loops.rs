@@ -10,6 +10,7 @@ use std::sync::Arc;
 use likelier_runtime::math::ode::Settings;
 
 use crate::check::hir::Reducer;
+use crate::math::graph::Part;
 use crate::math::primitive::{Dense, Draw, Ode, Operation};
 use crate::math::structure::Structure;
 use crate::source::Span;
@@ -43,6 +44,46 @@ pub struct Loops {
     pub coupled_observations: Vec<CoupledObservation>,
     /// The discrete unknowns.
     pub summed_out: Vec<SummedOut>,
+    /// The constraints, soft and hard, by the numbers of their parts.
+    pub constraints: Vec<Constraint>,
+}
+
+/// A `soft` or a `require`.
+#[derive(Debug, Clone)]
+pub struct Constraint {
+    /// The name of a soft constraint, the text of a hard one.
+    pub name: String,
+    /// Which sort.
+    pub kind: ConstraintKind,
+    /// How many comparisons it is made of.
+    pub comparisons: usize,
+    /// What it says, on one line.
+    pub text: String,
+    /// Its statement with the line, as [`Loops::descriptions`] have it.
+    pub description: String,
+    /// Its statement; the first one if several places of a program stand for it.
+    pub span: Span,
+}
+
+/// How far one comparison of a soft constraint is from what it says: left − right, for an inequality `left < right` the
+/// amount by which it is violated, negative where it holds.
+#[derive(Debug, Clone)]
+pub struct Residual {
+    /// Which comparison of the constraint.
+    pub comparison: u32,
+    /// In its own units.
+    pub plain: Scalar,
+    /// In units of `within`.
+    pub scaled: Scalar,
+}
+
+/// The sorts of constraints.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ConstraintKind {
+    /// A potential between 0 and 1.
+    Soft,
+    /// Holds or does not.
+    Hard,
 }
 
 /// A discrete unknown that the density sums over.
@@ -272,7 +313,7 @@ pub enum Statement {
     },
     /// One draw of a law (an element, or a vector of a vector law).
     Random(Box<Random>),
-    /// A value conditioned on, a factor, or a hard constraint: adds to the likelihood (`require` to the prior).
+    /// A value conditioned on, a factor, or a constraint: adds to its part of the log density.
     Term(Box<Term>),
 }
 
@@ -302,10 +343,12 @@ pub struct Term {
     pub domain: Vec<Condition>,
     /// The term.
     pub value: Scalar,
-    /// Whether it belongs to the prior: a hard constraint, or what a sum over discrete unknowns adds there.
-    pub is_prior: bool,
+    /// The part that it belongs to.
+    pub part: Part,
     /// Of an observed value: an index of [`Loops::observations`], and which of its draws.
     pub observation: Option<(u32, Vec<Scalar>)>,
+    /// Of a soft constraint: what its comparisons compare.
+    pub residuals: Vec<Residual>,
     /// An index of [`Loops::descriptions`].
     pub description: u32,
     /// The statement of the model.
@@ -584,6 +627,11 @@ impl Statement {
                 body: vec![inner],
             })
     }
+}
+
+/// Whether a scalar is the number zero.
+pub fn is_zero(scalar: &Scalar) -> bool {
+    scalar.as_number() == Some(0.0)
 }
 
 /// The indices of binders.

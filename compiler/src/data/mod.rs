@@ -33,6 +33,7 @@ mod print;
 pub mod pull;
 mod random;
 mod size_errors;
+mod soft;
 mod statements;
 mod sum_out;
 mod tabulate;
@@ -43,8 +44,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::check::hir::{Element, Hir, StatementKind, Support, Type, VariableId, VariableKind};
-use crate::source::{Diagnostic, Sources, Span};
+use crate::source::{Diagnostic, Sources};
 use bind::{Bound, Purpose};
+pub use counts::Counts;
 use dataset::{Dataset, Entry};
 use expand::Expander;
 use interval::Ranges;
@@ -66,8 +68,8 @@ pub struct BoundProgram {
     pub arrays: HashMap<VariableId, ArrayId>,
     /// Variables whose elements differ in role.
     pub splits: HashMap<VariableId, Split>,
-    /// How many elements the statement at a place draws, of each variable; `None` where data alone do not tell.
-    pub draws: Option<HashMap<(ArrayId, Span), usize>>,
+    /// How many elements each statement draws and each constraint has; `None` where data alone do not tell.
+    pub counts: Option<Counts>,
     /// What may be a mistake.
     pub warnings: Vec<Diagnostic>,
 }
@@ -86,6 +88,12 @@ pub fn bind_program(
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
+    if matches!(purpose, Purpose::Posterior) {
+        let diagnostics = soft::observed(hir, &bound);
+        if !diagnostics.is_empty() {
+            return Err(diagnostics);
+        }
+    }
     let inferred = |id: &VariableId| bound.roles.get(id) == Some(&loops::Role::Inferred);
     if matches!(purpose, Purpose::Posterior) && bound.partial.iter().any(inferred) {
         // Which missing elements anything depends on shows once the program is expanded.
@@ -99,7 +107,7 @@ pub fn bind_program(
         splits,
     } = expand_program(hir, sources, dataset, &bound, false)?;
     let warnings = domain::warnings(&loops, &ranges, sources);
-    let draws = counts::draws(&loops);
+    let counts = counts::counts(&loops);
     sum_out::sum_out(&mut loops, &mut ranges).map_err(|diagnostic| vec![diagnostic])?;
     tabulate::tabulate(&mut loops);
     Ok(BoundProgram {
@@ -108,7 +116,7 @@ pub fn bind_program(
         bound,
         arrays,
         splits,
-        draws,
+        counts,
         warnings,
     })
 }
@@ -130,6 +138,7 @@ fn expand_program(
 ) -> Result<Expanded, Vec<Diagnostic>> {
     let mut expander = Expander::new(hir, sources, bound, dataset);
     expander.is_probing = is_probing;
+    expander.loops.constraints = soft::constraints(hir, sources);
     let rank = |id: VariableId| hir.variables[id.0 as usize].ty.rank();
     expander.frame().uses = crate::check::walk::uses(&hir.statements, hir.variables.len(), &rank);
     load(&mut expander, hir, dataset);

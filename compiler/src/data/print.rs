@@ -3,6 +3,7 @@
 use super::loops::{
     ArrayKind, Binder, DenseKind, Loops, Node, Place, Role, Scalar, Statement, Support, Term,
 };
+use crate::math::graph::Part;
 
 /// A program as text.
 pub fn print(loops: &Loops) -> String {
@@ -177,11 +178,12 @@ impl Printer<'_> {
                     self.depth -= 1;
                 }
                 Statement::Term(term) => {
-                    self.line(if term.is_prior {
-                        "require"
-                    } else {
-                        "condition"
-                    });
+                    let line = match term.part {
+                        Part::Soft(k) => format!("constraint {}", k + 1),
+                        Part::Likelihood => "condition".to_string(),
+                        Part::Prior | Part::Jacobian => "prior".to_string(),
+                    };
+                    self.line(&line);
                     self.depth += 1;
                     self.term(term);
                     self.depth -= 1;

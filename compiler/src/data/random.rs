@@ -10,6 +10,7 @@ use super::loops::{ArrayId, Binder, Place, Random, Role, Scalar, Statement, Supp
 use super::missing::Target;
 use super::pull::{Body, Pull, Value};
 use crate::check::hir::{Element, Law, RandomIndex, VariableId};
+use crate::math::graph::Part;
 use crate::math::primitive::Operation;
 use crate::math::structure::Structure;
 use crate::source::{Diagnostic, Span};
@@ -387,7 +388,7 @@ impl<'a> Expander<'a> {
                 ..self.law_term(entered, law, x, &what, true, span)?
             }
         } else if role == Some(Role::Simulated) {
-            self.term(Scalar::real(0.0), Vec::new(), false, span)
+            self.term(Scalar::real(0.0), Vec::new(), Part::Likelihood, span)
         } else {
             // What reads the variable can only run once it has its value.
             self.open(BlockKind::Straight);

@@ -10,8 +10,9 @@ use super::pull::{Body, Pull, Value};
 use super::size_errors::missing_covariate;
 use crate::check::hir::{self, Element, ExpressionKind, Law, StatementKind, VariableId};
 use crate::check::walk::all_statements;
+use crate::math::graph::Part;
 use crate::math::primitive::Operation;
-use crate::source::{Diagnostic, Span};
+use crate::source::{Diagnostic, Sources, Span};
 
 impl<'a> Expander<'a> {
     /// All statements of the model; errors are collected.
@@ -91,11 +92,18 @@ impl<'a> Expander<'a> {
             StatementKind::Observe { value, law } => self.observe(value, law, span),
             StatementKind::Factor { value } => {
                 let value = self.scalar(value)?;
-                let term = self.term(value, Vec::new(), false, span);
+                let term = self.term(value, Vec::new(), Part::Likelihood, span);
                 self.emit(Statement::Term(Box::new(term)));
                 Ok(())
             }
-            StatementKind::Require { condition } => self.require(condition, span),
+            StatementKind::Require { condition } => self.require(statement, condition),
+            StatementKind::Soft {
+                formula, weight, ..
+            } => self.soft(
+                statement,
+                formula,
+                weight.as_ref().map(|(weight, _)| weight),
+            ),
             StatementKind::Report {
                 name,
                 defines,
@@ -220,7 +228,12 @@ impl<'a> Expander<'a> {
         }])
     }
 
-    pub(super) fn require(&mut self, condition: &'a hir::Expression, span: Span) -> Outcome<()> {
+    pub(super) fn require(
+        &mut self,
+        statement: &'a hir::Statement,
+        condition: &'a hir::Expression,
+    ) -> Outcome<()> {
+        let span = statement.span;
         let holds = self.scalar(condition)?;
         let holds = self.folded(holds, Element::Bool)?;
         if holds.as_bool() == Some(false) {
@@ -238,7 +251,10 @@ impl<'a> Expander<'a> {
             rule,
             span: condition.span,
         }];
-        let term = self.term(Scalar::real(0.0), domain, true, span);
+        let term = {
+            let part = self.constraint_part(&statement.kind, span);
+            self.term(Scalar::real(0.0), domain, part, span)
+        };
         self.emit(Statement::Term(Box::new(term)));
         Ok(())
     }
@@ -289,22 +305,8 @@ impl<'a> Expander<'a> {
     }
 
     /// A term with the description of its statement.
-    pub fn term(
-        &mut self,
-        value: Scalar,
-        domain: Vec<Condition>,
-        is_prior: bool,
-        span: Span,
-    ) -> Term {
-        let text = self
-            .sources
-            .excerpt(span)
-            .lines()
-            .next()
-            .unwrap_or("")
-            .trim()
-            .to_string();
-        let description = format!("line {}: `{text}`", self.sources.line(span));
+    pub fn term(&mut self, value: Scalar, domain: Vec<Condition>, part: Part, span: Span) -> Term {
+        let description = description(self.sources, span);
         let known = self
             .loops
             .descriptions
@@ -318,8 +320,9 @@ impl<'a> Expander<'a> {
             statements: Vec::new(),
             domain,
             value,
-            is_prior,
+            part,
             observation: None,
+            residuals: Vec::new(),
             description,
             span,
         }
@@ -458,6 +461,12 @@ impl<'a> Expander<'a> {
             silent => silent,
         })
     }
+}
+
+/// What a statement is called in reports: its line and the first line of its text.
+pub(super) fn description(sources: &Sources, span: Span) -> String {
+    let text = sources.excerpt(span).lines().next().unwrap_or("").trim();
+    format!("line {}: `{text}`", sources.line(span))
 }
 
 /// `[2, 3]` of a flat position.

@@ -8,6 +8,7 @@ use crate::data::loops::{
     ArrayId, ArrayKind, Loops, Node, Random, Role, Scalar, Statement, walk_statements,
     walk_support, walk_term,
 };
+use crate::math::graph::Part;
 
 /// What is needed of a random variable's statement.
 pub(super) struct Wanted {
@@ -43,11 +44,13 @@ pub(super) fn wanted(loops: &Loops, random: &Random, mode: Mode) -> Option<Wante
             sample: false,
             support: true,
         }),
-        Mode::Outputs | Mode::Predict if !random.observed && !inferred => Some(Wanted {
-            density: false,
-            sample: true,
-            support: false,
-        }),
+        Mode::Outputs | Mode::Predict | Mode::Simulate if !random.observed && !inferred => {
+            Some(Wanted {
+                density: false,
+                sample: true,
+                support: false,
+            })
+        }
         Mode::Unconstrain if inferred => Some(Wanted {
             density: false,
             sample: false,
@@ -81,7 +84,7 @@ pub(super) fn statements_of(loops: &Loops, mode: Mode) -> &[Statement] {
 /// The arrays that a graph reads, directly or through others.
 pub(super) fn live(loops: &Loops, mode: Mode) -> HashSet<ArrayId> {
     let mut live = HashSet::new();
-    if matches!(mode, Mode::Outputs | Mode::Predict) {
+    if matches!(mode, Mode::Outputs | Mode::Predict | Mode::Simulate) {
         live.extend(loops.reports.iter().map(|report| report.array));
         live.extend(loops.summed_out.iter().map(|summed| summed.array));
     }
@@ -116,9 +119,12 @@ pub(super) fn is_live(
             mode == Mode::Start && live.contains(&random.variable)
         }
         Statement::Random(random) => wanted(loops, random, mode).is_some(),
-        Statement::Term(term) => {
-            mode == Mode::Density || mode == Mode::Pointwise && term.observation.is_some()
-        }
+        Statement::Term(term) => match mode {
+            Mode::Density => true,
+            Mode::Pointwise => term.observation.is_some(),
+            Mode::Simulate | Mode::Constraints => matches!(term.part, Part::Soft(_)),
+            _ => false,
+        },
     }
 }
 

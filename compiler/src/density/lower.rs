@@ -29,14 +29,24 @@ pub(crate) enum Mode {
     Unconstrain,
     /// Constrained values and random numbers → what is simulated from them.
     Predict,
+    /// Random numbers → what the prior simulates, and the log potential of each constraint there.
+    Simulate,
     /// Constrained values → the log density of each observed value.
     Pointwise,
+    /// Constrained values → how far each constraint is from holding.
+    Constraints,
 }
 
 impl Mode {
     /// Whether the unknowns are given by their constrained values.
     pub(crate) fn has_given(self) -> bool {
-        matches!(self, Mode::Unconstrain | Mode::Predict | Mode::Pointwise)
+        self.runs_forward() || self == Mode::Unconstrain
+    }
+
+    /// Whether constrained values are all that it needs.
+    pub(crate) fn runs_forward(self) -> bool {
+        use Mode::*;
+        matches!(self, Predict | Simulate | Pointwise | Constraints)
     }
 }
 
@@ -67,11 +77,14 @@ pub(crate) struct Lowerer<'a> {
     pub(super) loop_depth: usize,
     /// How often the code that is being written stands in the nest around it.
     pub(super) copies: i64,
-    guarded: bool,
+    /// The part whose weight is known not to be zero here.
+    guarded: Option<Part>,
     /// Arrays that the open outermost loop stores into.
     pub(super) filling: HashSet<ArrayId>,
     /// Statement numbers of descriptions.
     described: HashMap<u32, u32>,
+    /// What is known of the constraints so far, where that is what the graph is for.
+    pub(super) sums: Option<BufferId>,
     /// Where the draws of each observation begin in the output.
     pub(super) observation_offsets: Vec<usize>,
     /// The numbers in the graph of the equations lowered so far.
@@ -97,9 +110,11 @@ impl<'a> Lowerer<'a> {
         mode: Mode,
     ) -> Self {
         let mut builder = Builder::new();
-        let runs_forward = matches!(mode, Mode::Predict | Mode::Pointwise);
-        let dimension = if runs_forward { 0 } else { layout.dimension };
-        builder.set_sizes(dimension, 0);
+        let (dimension, constraints) = match mode.runs_forward() {
+            true => (0, 0),
+            false => (layout.dimension, loops.constraints.len()),
+        };
+        builder.set_sizes(dimension, constraints);
         let needs_position = matches!(mode, Mode::Density | Mode::Outputs);
         let position = needs_position
             .then(|| builder.buffer("position", layout.dimension, BufferKind::Position));
@@ -122,9 +137,10 @@ impl<'a> Lowerer<'a> {
             storage: HashMap::new(),
             loop_depth: 0,
             copies: 1,
-            guarded: false,
+            guarded: None,
             filling: HashSet::new(),
             described: HashMap::new(),
+            sums: None,
             observation_offsets: Vec::new(),
             equations: HashMap::new(),
         }
@@ -172,10 +188,9 @@ impl<'a> Lowerer<'a> {
             if !self.is_live(statement) {
                 continue;
             }
-            if self.mode == Mode::Density && self.is_likelihood(position) {
-                self.likelihood(|lowerer| lowerer.statement(statement))?;
-            } else {
-                self.statement(statement)?;
+            match self.sole_part(position) {
+                Some(part) => self.weighted(part, |lowerer| lowerer.statement(statement))?,
+                None => self.statement(statement)?,
             }
         }
         Ok(())
@@ -185,41 +200,49 @@ impl<'a> Lowerer<'a> {
         live::is_live(statement, self.loops, self.mode, &self.live)
     }
 
-    /// Whether a statement of the outermost level only serves the likelihood: it adds terms to that part alone, and what
-    /// it stores nobody else reads.
-    fn is_likelihood(&self, position: usize) -> bool {
+    /// The part that a loop of the outermost level serves alone, if that has a weight: it adds terms to that part only, and
+    /// what it stores nobody else reads.
+    fn sole_part(&self, position: usize) -> Option<Part> {
         let statements = &self.loops.statements;
-        let mut stored = HashSet::new();
-        if !matches!(statements[position], Statement::For { .. })
-            || !only_likelihood(std::slice::from_ref(&statements[position]), &mut stored)
-        {
-            return false;
+        if self.mode != Mode::Density || !matches!(statements[position], Statement::For { .. }) {
+            return None;
         }
+        let (mut parts, mut stored) = (HashSet::new(), HashSet::new());
+        parts_of(
+            std::slice::from_ref(&statements[position]),
+            &mut parts,
+            &mut stored,
+        );
+        let mut parts = parts.into_iter();
+        let (Some(part @ (Part::Soft(_) | Part::Likelihood)), None) = (parts.next(), parts.next())
+        else {
+            return None;
+        };
         let mut read = HashSet::new();
         for (other, statement) in statements.iter().enumerate() {
             if other != position && self.is_live(statement) {
                 statements_read(std::slice::from_ref(statement), &mut read);
             }
         }
-        stored.is_disjoint(&read)
+        stored.is_disjoint(&read).then_some(part)
     }
 
-    /// Runs `body` only if the likelihood has any weight.
-    fn likelihood(&mut self, body: impl FnOnce(&mut Self) -> Lowered<()>) -> Lowered<()> {
-        if self.guarded {
+    /// Runs `body` only if a part has any weight.
+    fn weighted(&mut self, part: Part, body: impl FnOnce(&mut Self) -> Lowered<()>) -> Lowered<()> {
+        if self.guarded == Some(part) {
             return body(self);
         }
-        let weight = self.builder.weight(Part::Likelihood);
+        let weight = self.builder.weight(part);
         let zero = self.builder.real(0.0);
         let none = self.builder.scalar(Operation::Equal, &[weight, zero]);
         let some = self.builder.scalar(Operation::Not, &[none]);
-        self.guarded = true;
+        let outer = self.guarded.replace(part);
         self.builder.begin_if(some);
         self.scopes.push(Scope::default());
         let result = body(self);
         self.scopes.pop();
         self.builder.end();
-        self.guarded = false;
+        self.guarded = outer;
         result
     }
 
@@ -302,15 +325,11 @@ impl<'a> Lowerer<'a> {
                 output,
             } => self.dense(*operation, inputs, output),
             Statement::Random(random) => self.random(random),
-            Statement::Term(term) if self.mode == Mode::Pointwise => self.pointwise(term),
-            Statement::Term(term) => {
-                let part = if term.is_prior {
-                    Part::Prior
-                } else {
-                    Part::Likelihood
-                };
-                self.term(term, part)
-            }
+            Statement::Term(term) => match self.mode {
+                Mode::Pointwise => self.pointwise(term),
+                Mode::Simulate | Mode::Constraints => self.constraint(term),
+                _ => self.term(term, term.part),
+            },
         }
     }
 
@@ -608,10 +627,10 @@ impl<'a> Lowerer<'a> {
 
     /// Adds a term to a part; −∞ where one of its conditions fails.
     pub(super) fn term(&mut self, term: &Term, part: Part) -> Lowered<()> {
-        if part == Part::Likelihood {
-            return self.likelihood(|lowerer| lowerer.plain_term(term, part));
+        match part {
+            Part::Prior | Part::Jacobian => self.plain_term(term, part),
+            _ => self.weighted(part, |lowerer| lowerer.plain_term(term, part)),
         }
-        self.plain_term(term, part)
     }
 
     fn plain_term(&mut self, term: &Term, part: Part) -> Lowered<()> {
@@ -657,24 +676,34 @@ impl<'a> Lowerer<'a> {
     }
 }
 
-/// Whether statements only add to the likelihood; collects what they store.
-fn only_likelihood(statements: &[Statement], stored: &mut HashSet<ArrayId>) -> bool {
-    statements.iter().all(|statement| match statement {
-        Statement::For { body, .. } => only_likelihood(body, stored),
-        Statement::If {
-            then, otherwise, ..
-        } => only_likelihood(then, stored) && only_likelihood(otherwise, stored),
-        Statement::Store { array, .. } => {
-            stored.insert(*array);
-            true
+/// The parts that statements add to, and what they store.
+fn parts_of(statements: &[Statement], parts: &mut HashSet<Part>, stored: &mut HashSet<ArrayId>) {
+    for statement in statements {
+        match statement {
+            Statement::For { body, .. } => parts_of(body, parts, stored),
+            Statement::If {
+                then, otherwise, ..
+            } => {
+                parts_of(then, parts, stored);
+                parts_of(otherwise, parts, stored);
+            }
+            Statement::Store { array, .. } => {
+                stored.insert(*array);
+            }
+            Statement::Dense { output, .. } => {
+                stored.insert(output.array);
+            }
+            Statement::Random(random) => {
+                parts.insert(match random.observed {
+                    true => Part::Likelihood,
+                    false => Part::Prior,
+                });
+            }
+            Statement::Term(term) => {
+                parts.insert(term.part);
+            }
         }
-        Statement::Dense { output, .. } => {
-            stored.insert(output.array);
-            true
-        }
-        Statement::Random(random) => random.observed,
-        Statement::Term(term) => !term.is_prior,
-    })
+    }
 }
 
 fn unbounded() -> Diagnostic {

@@ -2,6 +2,7 @@
 //! through one bijection per support, whose log Jacobian is a part of its own; what is observed adds to the likelihood,
 //! what is unknown to the prior.
 
+pub(crate) mod constraints;
 mod live;
 pub(crate) mod lower;
 mod matrices;

@@ -47,7 +47,11 @@ impl Lowerer<'_> {
     pub(super) fn is_aliased(&self, id: ArrayId) -> bool {
         self.layout.of(id).is_some_and(|inferred| match self.mode {
             Mode::Density | Mode::Outputs => inferred.is_identity,
-            Mode::Unconstrain | Mode::Predict | Mode::Pointwise => true,
+            Mode::Unconstrain
+            | Mode::Predict
+            | Mode::Simulate
+            | Mode::Pointwise
+            | Mode::Constraints => true,
             Mode::Start => false,
         })
     }
@@ -91,7 +95,7 @@ impl Lowerer<'_> {
             Mode::Density | Mode::Outputs => self.transform(random)?,
             Mode::Start => self.draw(random)?,
             Mode::Unconstrain => self.invert(random)?,
-            Mode::Predict | Mode::Pointwise => {}
+            Mode::Predict | Mode::Simulate | Mode::Pointwise | Mode::Constraints => {}
         }
         if wanted.density {
             self.term(&random.density, Part::Prior)?;

@@ -9,6 +9,7 @@ use crate::data::loops::{ArrayId, ArrayKind, Binder, Node, Scalar, Statement, Su
 use crate::forward::OutputKind;
 use crate::gradient::differentiate;
 use crate::jit::{CompiledModel, CpuLevel, Programs};
+use crate::math::graph::Part;
 use crate::math::graph::{Block, Graph, Instruction};
 use crate::math::primitive::Operation::{self, *};
 use likelier_runtime::target::{Target, Weights};
@@ -281,7 +282,7 @@ fn outside_the_domain_a_term_is_impossible() {
     model.push(Statement::Term(Box::new(term)));
     let mut require = model.term(real(0.0));
     require.domain.push(positive(add(mu, real(3.0))));
-    require.is_prior = true;
+    require.part = Part::Prior;
     model.push(Statement::Term(Box::new(require)));
     let graph = model.density();
     let inside = run(&graph, &[2.0], &[]).parts;

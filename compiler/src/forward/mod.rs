@@ -5,6 +5,7 @@
 use crate::data::interval::Ranges;
 use crate::data::loops::{ArrayId, ArrayKind, Loops, Node, Role, Scalar, Statement};
 use crate::density::Layout;
+use crate::density::constraints::REPORTED;
 use crate::density::lower::{Lowerer, Mode};
 use crate::math::graph::Graph;
 use crate::source::Diagnostic;
@@ -101,6 +102,33 @@ pub fn pointwise(loops: &Loops, ranges: &Ranges, layout: &Layout) -> Result<Grap
     Ok(lowerer.finish("pointwise"))
 }
 
+/// Random numbers → reports, what is simulated, and after all of these the log potential of each constraint.
+///
+/// # Errors
+/// As [`outputs`].
+pub fn simulate(
+    loops: &Loops,
+    ranges: &Ranges,
+    layout: &Layout,
+) -> Result<(Graph, Vec<OutputColumn>), Diagnostic> {
+    results(loops, ranges, layout, Mode::Simulate, Vec::new())
+}
+
+/// Constrained values of the unknowns → the penalty of each constraint and, of each of its comparisons, [`REPORTED`]
+/// numbers.
+///
+/// # Errors
+/// As [`crate::density::log_density`].
+pub fn constraints(loops: &Loops, ranges: &Ranges, layout: &Layout) -> Result<Graph, Diagnostic> {
+    let mut lowerer = Lowerer::new(loops, ranges, layout, Mode::Constraints);
+    let numbers = loops.constraints.iter();
+    lowerer.declare_output(numbers.map(|one| 1 + REPORTED * one.comparisons).sum());
+    lowerer.begin_constraints();
+    lowerer.program()?;
+    lowerer.keep_report();
+    Ok(lowerer.finish("constraints"))
+}
+
 /// The given columns, reports and simulated variables.
 fn results(
     loops: &Loops,
@@ -123,17 +151,27 @@ fn results(
     for array in simulated {
         columns.push(column(array, &named(array), OutputKind::Simulated));
     }
-    let length = columns
+    let length: usize = columns
         .iter()
         .map(|column| loops.array(column.array).length())
         .sum();
+    let potentials = match mode {
+        Mode::Simulate => loops.constraints.len(),
+        _ => 0,
+    };
     let mut lowerer = Lowerer::new(loops, ranges, layout, mode);
-    lowerer.declare_output(length);
+    lowerer.declare_output(length + potentials);
+    if mode == Mode::Simulate {
+        lowerer.begin_constraints();
+    }
     lowerer.program()?;
     let mut offset = 0;
     for column in &columns {
         lowerer.keep(column.array, offset)?;
         offset += loops.array(column.array).length();
+    }
+    if mode == Mode::Simulate {
+        lowerer.keep_potentials(offset);
     }
     Ok((lowerer.finish("outputs"), columns))
 }

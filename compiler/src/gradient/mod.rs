@@ -51,13 +51,15 @@ pub fn differentiate(graph: &Graph) -> Graph {
     gradient
 }
 
-/// Whether a program adds up exponentials and takes the logarithm, which it does with a shift that is held.
+/// Whether a program adds up exponentials and takes the logarithm: with a shift that is held, or for two by `log_or`.
 fn has_log_sums(block: &Block) -> bool {
     block
         .instructions
         .iter()
         .any(|instruction| match instruction {
-            Instruction::Scalar { operation, .. } => *operation == Operation::Hold,
+            Instruction::Scalar { operation, .. } => {
+                matches!(operation, Operation::Hold | Operation::LogOr)
+            }
             Instruction::Loop { body, .. } => has_log_sums(body),
             Instruction::If {
                 then, otherwise, ..

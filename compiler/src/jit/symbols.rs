@@ -42,6 +42,7 @@ elementary! {
     LogOnePlus likelier_log1p(x) = special::log1p(x);
     LogOnePlusExp likelier_log1p_exp(x) = special::log1p_exp(x);
     LogOneMinusExp likelier_log1m_exp(x) = special::log1m_exp(x);
+    LogOr likelier_log_or(a, b) = special::log_or(a, b);
     Logistic likelier_logistic(x) = special::logistic(x);
     Sine likelier_sin(x) = special::sin(x);
     Cosine likelier_cos(x) = special::cos(x);

@@ -52,6 +52,19 @@ pub fn adjoint(
         }
         Power if position == 0 => rule.power_base(adjoint),
         Power => rule.power_exponent(adjoint),
+        LogOr => {
+            // e^(a − r) (1 − e^b), r being the result: bounded by 1 everywhere.
+            let (own, other) = (rule.argument(position), rule.argument(1 - position));
+            let result = rule.result();
+            let gap = rule.subtract(own, result);
+            let (ratio, minus) = (
+                rule.scalar(Exponential, &[gap]),
+                rule.scalar(ExponentialMinusOne, &[other]),
+            );
+            let slope = rule.multiply(ratio, minus);
+            let share = rule.multiply(adjoint, slope);
+            rule.negate(share)
+        }
         LogBeta => {
             // ψ(a) − ψ(a + b)
             let (a, b) = (rule.argument(0), rule.argument(1));
@@ -538,6 +551,7 @@ pub(super) mod tests {
             ArcSine | ArcCosine => [-0.7, -0.2, 0.5, 0.8].map(|x| vec![x]).to_vec(),
             NormalQuantile => [0.1, 0.3, 0.5, 0.85].map(|x| vec![x]).to_vec(),
             LogOneMinusExp => [-9.0, -1.0, -0.1].map(|x| vec![x]).to_vec(),
+            LogOr => vec![vec![-0.1, -0.2], vec![-2.0, -0.3], vec![-9.0, -7.0]],
             SquareRoot | Logarithm | LogOnePlus | LogGamma | Digamma => {
                 [0.3, 1.0, 2.0, 7.5].map(|x| vec![x]).to_vec()
             }

@@ -29,6 +29,7 @@ pub enum Operation {
     LogOnePlus,
     LogOnePlusExp,
     LogOneMinusExp,
+    LogOr,
     Logistic,
     Sine,
     Cosine,
@@ -153,6 +154,7 @@ table! {
     LogOnePlus "log1p" true R1 -> Real, |a| special::log1p(a[0]), "log(1 + x), accurate near 0.";
     LogOnePlusExp "log1p_exp" true R1 -> Real, |a| special::log1p_exp(a[0]), "log(1 + exp(x)), the softplus, without overflow.";
     LogOneMinusExp "log1m_exp" true R1 -> Real, |a| special::log1m_exp(a[0]), "log(1 - exp(x)) for x < 0, accurate near 0 and far below.";
+    LogOr "log_or" false R2 -> Real, |a| special::log_or(a[0], a[1]), "log(1 - (1 - exp(a)) (1 - exp(b))) for a, b <= 0.";
     Logistic "logistic" true R1 -> Real, |a| special::logistic(a[0]), "1 / (1 + exp(-x)), the inverse of the logit.";
     Sine "sin" true R1 -> Real, |a| special::sin(a[0]), "The sine of an angle in radians.";
     Cosine "cos" true R1 -> Real, |a| special::cos(a[0]), "The cosine of an angle in radians.";

@@ -63,6 +63,20 @@ pub fn log1m_exp(x: f64) -> f64 {
     }
 }
 
+/// log(1 − (1 − e^a)(1 − e^b)) for a, b ≤ 0: the probability that one of two independent events happens, from their log
+/// probabilities. The first form keeps the digits near 0, the second those far below.
+pub fn log_or(a: f64, b: f64) -> f64 {
+    let neither = libm::expm1(a) * libm::expm1(b);
+    if neither < 0.5 {
+        return libm::log1p(-neither);
+    }
+    let (high, low) = if a > b { (a, b) } else { (b, a) };
+    if low == f64::NEG_INFINITY {
+        return high;
+    }
+    high + libm::log1p(-libm::exp(low - high) * libm::expm1(high))
+}
+
 /// 1 / (1 + e^−x)
 pub fn logistic(x: f64) -> f64 {
     if x >= 0.0 {

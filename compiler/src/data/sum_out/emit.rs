@@ -547,8 +547,9 @@ pub(super) fn term(
         statements: Vec::new(),
         domain: Vec::new(),
         value,
-        is_prior,
+        part: super::factors::part(is_prior),
         observation,
+        residuals: Vec::new(),
         description,
         span,
     }));

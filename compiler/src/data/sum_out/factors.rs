@@ -7,10 +7,12 @@ use std::collections::HashMap;
 use super::super::fold::is_data_only;
 use super::super::interval::Ranges;
 use super::super::loops::{
-    ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Place, Scalar, Statement, Support, Term,
+    ArrayId, ArrayKind, Binder, ConstraintKind, IndexId, Loops, Node, Place, Scalar, Statement,
+    Support, Term,
 };
 use super::definitions::{Definition, define};
 use super::taint::Taint;
+use crate::math::graph::Part;
 use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
 
@@ -246,7 +248,8 @@ impl Finder<'_> {
                 Statement::Term(term) => {
                     let branched = self.guards.iter().any(|guard| self.taint.reads(guard));
                     if branched || self.taint.term_reads(term) {
-                        let conditions = self.factor(term, term.is_prior, None)?;
+                        let is_prior = self.is_prior(term)?;
+                        let conditions = self.factor(term, is_prior, None)?;
                         rest.extend(conditions);
                     } else {
                         rest.push(statement.clone());
@@ -256,6 +259,24 @@ impl Finder<'_> {
             }
         }
         Ok(rest)
+    }
+
+    /// Whether a term that reads discrete unknowns goes to the prior.
+    fn is_prior(&mut self, term: &Term) -> Result<bool, Diagnostic> {
+        let Part::Soft(number) = term.part else {
+            return Ok(term.part == Part::Prior);
+        };
+        if self.loops.constraints[number as usize].kind == ConstraintKind::Soft {
+            return Err(Diagnostic::error(
+                "E0513",
+                "this soft constraint depends on a discrete unknown",
+            )
+            .at(term.span, "the sum over its values cannot be taken apart from the constraint")
+            .help("say it with probabilities: make the values that are unlikely so in the distribution of the unknown"));
+        }
+        let why = "it decides on the values of a discrete unknown".to_string();
+        self.loops.unnormalised.push((term.span, why));
+        Ok(true)
     }
 
     fn unknown_in_branch(&self, variable: ArrayId, span: Span) -> Diagnostic {
@@ -337,8 +358,9 @@ impl Finder<'_> {
                 statements: Vec::new(),
                 domain,
                 value: Scalar::real(0.0),
-                is_prior,
+                part: part(is_prior),
                 observation: None,
+                residuals: Vec::new(),
                 description: term.description,
                 span: term.span,
             }))
@@ -366,8 +388,9 @@ impl Finder<'_> {
             statements: Vec::new(),
             domain: Vec::new(),
             value,
-            is_prior,
+            part: part(is_prior),
             observation: term.observation.clone(),
+            residuals: Vec::new(),
             description: term.description,
             span: term.span,
         }));
@@ -446,6 +469,14 @@ impl Finder<'_> {
             value = Scalar::choose(holds, value, Scalar::real(0.0));
         }
         Ok((value, guards, domain, own))
+    }
+}
+
+/// The part of what a sum adds.
+pub(super) fn part(is_prior: bool) -> Part {
+    match is_prior {
+        true => Part::Prior,
+        false => Part::Likelihood,
     }
 }
 

@@ -1,5 +1,6 @@
 //! Small programs in the loops form, written by hand, and what becomes of them.
 
+use crate::math::graph::Part;
 use std::rc::Rc;
 
 use likelier_runtime::random::{Purpose, Stream};
@@ -86,7 +87,8 @@ impl Model {
             statements: Vec::new(),
             domain: Vec::new(),
             value,
-            is_prior: false,
+            part: Part::Likelihood,
+            residuals: Vec::new(),
             observation: None,
             description,
             span: Span::default(),

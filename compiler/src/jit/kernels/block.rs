@@ -277,6 +277,7 @@ macro_rules! level {
                 equal_vv equal_vs equal_sv |a: f64, b: f64| truth(a == b);
                 and_vv and_vs and_sv |a: f64, b: f64| a * b;
                 or_vv or_vs or_sv |a: f64, b: f64| truth(a + b != 0.0);
+                log_or_vv log_or_vs log_or_sv special::log_or;
                 gamma_p_vv gamma_p_vs gamma_p_sv special::gamma_p;
                 gamma_q_vv gamma_q_vs gamma_q_sv special::gamma_q;
             }
@@ -490,6 +491,7 @@ tables! {
         Equal "equal_vv" "equal_vs" "equal_sv";
         And "and_vv" "and_vs" "and_sv";
         Or "or_vv" "or_vs" "or_sv";
+        LogOr "log_or_vv" "log_or_vs" "log_or_sv";
         GammaP "gamma_p_vv" "gamma_p_vs" "gamma_p_sv";
         GammaQ "gamma_q_vv" "gamma_q_vs" "gamma_q_sv";
     }
