@@ -8,7 +8,7 @@ import json
 from pathlib import Path
 import mpmath as mp
 
-mp.mp.dps = 60
+mp.mp.dps = 400
 CORE = mp.mpf("1e-3")
 
 

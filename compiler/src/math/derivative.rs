@@ -53,15 +53,18 @@ pub fn adjoint(
         Power if position == 0 => rule.power_base(adjoint),
         Power => rule.power_exponent(adjoint),
         LogOr => {
-            // e^(a − r) (1 − e^b), r being the result: bounded by 1 everywhere.
+            // (1 − e^b) / (1 + e^(b − a) (1 − e^a)): between 0 and 1, whatever a and b are.
             let (own, other) = (rule.argument(position), rule.argument(1 - position));
-            let result = rule.result();
-            let gap = rule.subtract(own, result);
-            let (ratio, minus) = (
-                rule.scalar(Exponential, &[gap]),
+            let gap = rule.subtract(other, own);
+            let ratio = rule.scalar(Exponential, &[gap]);
+            let (own, other) = (
+                rule.scalar(ExponentialMinusOne, &[own]),
                 rule.scalar(ExponentialMinusOne, &[other]),
             );
-            let slope = rule.multiply(ratio, minus);
+            let less = rule.multiply(ratio, own);
+            let one = rule.real(1.0);
+            let divisor = rule.subtract(one, less);
+            let slope = rule.divide(other, divisor);
             let share = rule.multiply(adjoint, slope);
             rule.negate(share)
         }
