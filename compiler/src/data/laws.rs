@@ -795,7 +795,7 @@ impl<'a> Expander<'a> {
         }
     }
 
-    /// A known whole real as an int.
+    /// A whole real as an int.
     fn whole_number(&self, scalar: &Scalar) -> Scalar {
         match &*scalar.0 {
             Node::Operation {
@@ -813,7 +813,7 @@ impl<'a> Expander<'a> {
                     self.whole_number(&arguments[1]),
                 ],
             ),
-            _ => scalar.clone(),
+            _ => Scalar::operation(Operation::RealToInt, vec![scalar.clone()]),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::super::loops::{
 };
 use super::super::pull::{element, substitute};
 use super::factors::{Finder, Resolved, Stop, new_index};
-use super::resolve::{same, same_all};
+use super::resolve::{MOST_TERMS, same, same_all, too_many_terms};
 use super::taint::Taint;
 use crate::check::hir::Reducer;
 use crate::math::primitive::Operation;
@@ -211,19 +211,18 @@ impl Finder<'_> {
         let equal = |a: Scalar, b: Scalar| Scalar::operation(Operation::IntEqual, vec![a, b]);
         for (pattern, index) in definition.indices.iter().zip(indices) {
             let own = |id: &IndexId| definition.binders.iter().any(|b| b.index == *id);
+            if let Some((id, row)) = self.row(pattern, index, &own) {
+                let is_row =
+                    Scalar::operation(Operation::IntLess, vec![Scalar::int(0), row.clone()]);
+                condition = condition.and(is_row);
+                match map.get(&id) {
+                    Some(known) => condition = condition.and(equal(known.clone(), row)),
+                    None => drop(map.insert(id, row)),
+                }
+                continue;
+            }
             let (id, shift) = match shifted_index(pattern) {
                 Some((id, shift)) if own(&id) => (id, shift),
-                _ if self.row(pattern, index, &own).is_some() => {
-                    let (id, row) = self.row(pattern, index, &own).expect("just found");
-                    let is_row =
-                        Scalar::operation(Operation::IntLess, vec![Scalar::int(0), row.clone()]);
-                    condition = condition.and(is_row);
-                    match map.get(&id) {
-                        Some(known) => condition = condition.and(equal(known.clone(), row)),
-                        None => drop(map.insert(id, row)),
-                    }
-                    continue;
-                }
                 _ if same(pattern, index) => continue,
                 _ if pattern.as_int().is_some() => {
                     condition = condition.and(equal(index.clone(), pattern.clone()));
@@ -401,6 +400,52 @@ impl Finder<'_> {
         Ok(element(&self.loops.arrays, place.array, at, span))
     }
 
+    /// The elements of an input that is computed from discrete unknowns, as scalars over new indices. Where they differ in
+    /// which unknowns they read, or in where they are defined, they are written out.
+    fn fills(
+        &mut self,
+        input: (ArrayId, &[Scalar]),
+        binders: &[Binder],
+        at: Vec<Scalar>,
+        span: Span,
+        into: &mut Vec<Fill>,
+    ) -> Resolved<()> {
+        let slots = self.slots.len();
+        self.inner.extend(binders.iter().map(|binder| binder.index));
+        let element = input.1.iter().chain(&at).cloned().collect();
+        let value = self.read(input.0, element, span);
+        self.inner.truncate(self.inner.len() - binders.len());
+        let index = match value {
+            Ok(value) => {
+                into.push(Fill {
+                    binders: binders.to_vec(),
+                    at,
+                    value,
+                });
+                return Ok(());
+            }
+            Err(Stop::WriteOut(index)) if binders.iter().any(|b| b.index == index) => index,
+            Err(stop) => return Err(stop),
+        };
+        // What the attempt found belongs to no element.
+        self.slots.truncate(slots);
+        self.memo.clear();
+        self.dense.clear();
+        let (out, rest): (Vec<Binder>, Vec<Binder>) =
+            binders.iter().cloned().partition(|b| b.index == index);
+        let length = out[0].upper.as_int().unwrap_or(0);
+        if length > MOST_TERMS {
+            return Err(too_many_terms(length).into());
+        }
+        for element in 1..=length {
+            let map = HashMap::from([(index, Scalar::int(element))]);
+            let here = at.iter().map(|at| substitute(&self.loops.arrays, at, &map));
+            let here = here.collect();
+            self.fills(input, &rest, here, span, into)?;
+        }
+        Ok(())
+    }
+
     fn dense_result(
         &mut self,
         array: ArrayId,
@@ -410,8 +455,7 @@ impl Finder<'_> {
         map: &HashMap<IndexId, Scalar>,
         span: Span,
     ) -> Resolved<Place> {
-        // The elements of tainted inputs, as scalars over new indices.
-        let mut fills: Vec<(Vec<Binder>, Scalar)> = Vec::new();
+        let mut fills: Vec<Vec<Fill>> = Vec::new();
         let mut places: Vec<Option<Place>> = Vec::new();
         for input in inputs {
             let mut prefix = Vec::new();
@@ -437,20 +481,16 @@ impl Finder<'_> {
                     upper,
                 });
             }
-            let at: Vec<Scalar> = prefix
-                .into_iter()
-                .chain(binders.iter().map(|binder| Scalar::index(binder.index)))
-                .collect();
-            self.inner.extend(binders.iter().map(|binder| binder.index));
-            let value = self.read(input.array, at, span);
-            self.inner.truncate(self.inner.len() - binders.len());
-            fills.push((binders, value?));
+            let own = binders.iter().map(|b| Scalar::index(b.index)).collect();
+            let mut stores = Vec::new();
+            self.fills((input.array, &prefix), &binders, own, span, &mut stores)?;
+            fills.push(stores);
             places.push(None);
         }
         // What they depend on decides how many results there are.
         let mut used: HashSet<IndexId> = HashSet::new();
-        for (_, value) in &fills {
-            used.extend(super::super::fold::free_indices(value));
+        for fill in fills.iter().flatten() {
+            used.extend(super::super::fold::free_indices(&fill.value));
         }
         for place in places.iter().flatten() {
             for index in &place.prefix {
@@ -501,26 +541,20 @@ impl Finder<'_> {
         let mut body = Vec::new();
         let mut fills = fills.into_iter();
         let mut sources = Vec::new();
-        for place in places {
+        for (place, input) in places.into_iter().zip(inputs) {
             sources.push(match place {
                 Some(place) => place,
                 None => {
-                    let (binders, value) = fills.next().expect("one for each tainted input");
-                    let own: Vec<usize> = binders
-                        .iter()
-                        .map(|binder| binder.upper.as_int().unwrap_or(0) as usize)
-                        .collect();
+                    let own = self.loops.array(input.array).shape[input.prefix.len()..].to_vec();
                     let array = new_array(self.loops, &own);
-                    let at = binders.iter().map(|binder| Scalar::index(binder.index));
-                    let mut nest = vec![Statement::Store {
-                        array,
-                        indices: prefix.iter().cloned().chain(at).collect(),
-                        value,
-                    }];
-                    for binder in binders.into_iter().rev() {
-                        nest = vec![Statement::For { binder, body: nest }];
+                    for fill in fills.next().expect("one for each tainted input") {
+                        let store = Statement::Store {
+                            array,
+                            indices: prefix.iter().cloned().chain(fill.at).collect(),
+                            value: fill.value,
+                        };
+                        body.extend(super::emit::loops_around(vec![store], fill.binders));
                     }
-                    body.extend(nest);
                     Place {
                         array,
                         prefix: prefix.clone(),
@@ -545,6 +579,14 @@ impl Finder<'_> {
         self.setup.extend(body);
         Ok(output)
     }
+}
+
+/// Some elements of an input of dense algebra.
+struct Fill {
+    binders: Vec<Binder>,
+    /// Which elements, over those indices.
+    at: Vec<Scalar>,
+    value: Scalar,
 }
 
 /// Whether a `var` is given one of two values by the branches of one `if`: what an `if` inside a function becomes.

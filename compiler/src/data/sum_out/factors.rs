@@ -120,6 +120,7 @@ pub(super) fn factors(
         inner: Vec::new(),
         reading: Vec::new(),
         memo: HashMap::new(),
+        readers: HashMap::new(),
         dense: Vec::new(),
         contexts: Vec::new(),
         cases: Vec::new(),
@@ -151,6 +152,8 @@ pub(super) struct Finder<'a> {
     pub(super) reading: Vec<ArrayId>,
     /// Scalars resolved for this factor; the first of each pair keeps its address alive.
     pub(super) memo: HashMap<*const Node, (Scalar, Scalar)>,
+    /// Whether scalars of this factor read discrete unknowns, kept alive likewise.
+    pub(super) readers: HashMap<*const Node, (Scalar, bool)>,
     /// Dense results computed for this factor: of which array, at which indices, and where.
     pub(super) dense: Vec<(ArrayId, Vec<Scalar>, Place)>,
     /// What the loop indices around the definitions that are being put in place stand for.
@@ -313,6 +316,7 @@ impl Finder<'_> {
             count += 1;
             self.slots.clear();
             self.memo.clear();
+            self.readers.clear();
             self.dense.clear();
             self.inner.clear();
             self.contexts.clear();

@@ -13,7 +13,16 @@ use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
 
 /// A reduction over at most so many discrete unknowns is written out.
-const MOST_TERMS: i64 = 64;
+pub(super) const MOST_TERMS: i64 = 64;
+
+/// The message for more.
+pub(super) fn too_many_terms(count: i64) -> Diagnostic {
+    Diagnostic::error(
+        "E0505",
+        format!("this couples {count} discrete unknowns with each other"),
+    )
+    .help("a sum over all their combinations is too large: let each part of the model depend on a few of them")
+}
 
 impl Finder<'_> {
     /// The slot of an element of a discrete unknown.
@@ -85,16 +94,34 @@ impl Finder<'_> {
     }
 
     pub(super) fn resolve(&mut self, scalar: &Scalar) -> Resolved<Scalar> {
-        if !self.taint.reads(scalar) {
-            return Ok(scalar.clone());
-        }
         let key = Rc::as_ptr(&scalar.0);
         if let Some((_, known)) = self.memo.get(&key) {
             return Ok(known.clone());
         }
-        let result = self.rebuild(scalar)?;
+        let result = match self.reads(scalar) {
+            true => self.rebuild(scalar)?,
+            false => scalar.clone(),
+        };
         self.memo.insert(key, (scalar.clone(), result.clone()));
         Ok(result)
+    }
+
+    /// Whether a scalar reads a discrete unknown, directly or through what is computed from it; each node is asked once.
+    fn reads(&mut self, scalar: &Scalar) -> bool {
+        let key = Rc::as_ptr(&scalar.0);
+        if let Some((_, known)) = self.readers.get(&key) {
+            return *known;
+        }
+        let own = match &*scalar.0 {
+            Node::Element { array, .. } => self.taint.tainted.contains(array),
+            _ => false,
+        };
+        let mut found = own;
+        if !found {
+            scalar.children(&mut |child| found = found || self.reads(child));
+        }
+        self.readers.insert(key, (scalar.clone(), found));
+        found
     }
 
     pub(super) fn resolve_all(&mut self, scalars: &[Scalar]) -> Resolved<Vec<Scalar>> {
@@ -206,12 +233,7 @@ impl Finder<'_> {
             return Err(Stop::WriteOut(first.index));
         };
         if upper - lower >= MOST_TERMS || terms.len() as i64 >= MOST_TERMS {
-            return Err(Diagnostic::error(
-                "E0505",
-                format!("this couples {} discrete unknowns with each other", upper - lower + 1),
-            )
-            .help("a sum over all their combinations is too large: let each part of the model depend on a few of them")
-            .into());
+            return Err(too_many_terms(upper - lower + 1).into());
         }
         for i in lower..=upper {
             let map = HashMap::from([(first.index, Scalar::int(i))]);
