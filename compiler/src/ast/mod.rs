@@ -154,6 +154,11 @@ fn explain(
         (Token::Text(_), _) => {
             "there are no texts in models: declare the labels as `given g: factor[N]` and compare numbers"
         }
+        (Token::Name(name), _)
+            if name == "then" && words[..position].iter().any(|w| w.1 == Token::If) =>
+        {
+            "a choice is written `if c { a } else { b }`"
+        }
         (Token::If, _) => "a choice is written `if c { a } else { b }`",
         (Token::End | Token::Name(_), Some(Token::ParenClose)) if position + 1 >= words.len() => {
             "a statement is `x ~ normal(0, 1)`, `let x = f(…)`, or `factor f(…)`"

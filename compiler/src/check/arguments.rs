@@ -157,11 +157,6 @@ impl Checker<'_> {
                         .help("only `flat` does"),
                 );
             };
-            let Ok(value) = self.expression(value) else {
-                failed = true;
-                next += usize::from(argument.name.is_none());
-                continue;
-            };
             let slot = match &argument.name {
                 Some(key) => parameters
                     .iter()
@@ -171,6 +166,14 @@ impl Checker<'_> {
                     (next <= parameters.len() && !parameters[next - 1].keyword_only)
                         .then(|| next - 1)
                 }
+            };
+            let wants_int = slot.is_some_and(|slot| {
+                let ty = &variables[parameters[slot].variable.0 as usize].ty;
+                ty.element == Element::Int && ty.rank() == 0
+            });
+            let Ok(value) = self.wanting(wants_int, value) else {
+                failed = true;
+                continue;
             };
             let Some(slot) = slot.filter(|slot| slots[*slot].is_none()) else {
                 let signature = signature(name, parameters, variables);

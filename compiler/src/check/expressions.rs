@@ -552,7 +552,7 @@ impl Checker<'_> {
                     checked.push(Selector::Range(lower, upper));
                 }
                 tree::Selector::At(at) => {
-                    let at = self.expression(at)?;
+                    let at = self.wanting(true, at)?;
                     if at.ty.element != Element::Int || at.ty.rank() > 1 {
                         return self.wrong_type(
                             "an index is an int or an int array of rank 1",

@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
-use super::hir::{Element, Size, Type, Variable, VariableId, VariableKind};
+use super::hir::{Element, Expression, Size, Type, Variable, VariableId, VariableKind};
 use super::{Checked, Checker, Said};
+use crate::ast::tree;
 use crate::source::{Diagnostic, Span, suggest};
 
 /// Whose body is being checked.
@@ -36,6 +37,8 @@ pub(super) struct Scope {
     pub owner: Owner,
     /// Whether an unknown name is a size here.
     pub sizes: bool,
+    /// Whether a whole number is wanted here.
+    pub wants_int: bool,
     /// Number of open loops.
     pub loops: usize,
     /// Number of open branches.
@@ -65,6 +68,7 @@ impl Scope {
             later: HashMap::new(),
             owner,
             sizes: false,
+            wants_int: false,
             loops: 0,
             branches: 0,
             instance: None,
@@ -163,6 +167,18 @@ impl Checker<'_> {
         result
     }
 
+    /// An expression where a whole number is wanted, or is not.
+    pub(super) fn wanting(
+        &mut self,
+        int: bool,
+        expression: &tree::Expression,
+    ) -> Checked<Expression> {
+        let before = std::mem::replace(&mut self.scope.wants_int, int);
+        let result = self.expression(expression);
+        self.scope.wants_int = before;
+        result
+    }
+
     /// The variable that a name stands for.
     pub(super) fn resolve(&mut self, name: &str, span: Span) -> Checked<VariableId> {
         if let Some(id) = self.scope.find(name) {
@@ -232,6 +248,10 @@ impl Checker<'_> {
                 false => format!("inside `{owner}` there is {}", known.join(", ")),
             });
         }
+        let wanted = match self.scope.wants_int {
+            true => "int",
+            false => "real[N]",
+        };
         let help = match (&self.scope.owner, name) {
             (_, "Inf" | "infinity" | "Infinity") => "infinity is written `inf`".to_string(),
             (_, "True" | "TRUE") => "write `true`".to_string(),
@@ -248,7 +268,7 @@ impl Checker<'_> {
                 "an index is named where its range stands: `y[{name} in 1..N] ~ …`, or `for {name} in 1..N {{ … }}`"
             ),
             (Owner::Model, _) => format!(
-                "define it above this line: `given {name}: real[N]` if the data hold it, `let {name} = …` if it is computed, `{name} ~ …` if it is unknown"
+                "define it above this line: `given {name}: {wanted}` if the data hold it, `let {name} = …` if it is computed, `{name} ~ …` if it is unknown"
             ),
             _ => "a function sees only its parameters and what it defines itself; pass it as an argument".to_string(),
         };

@@ -193,9 +193,9 @@ impl<'a> Expander<'a> {
             )
             .at(
                 index.span,
-                "this index is not made of loop indices, sizes and ints",
+                "the largest value of this index is not known before the model runs",
             )
-            .help("loop over the elements in order")
+            .help("an index on the left of `~` or of `let` is made of sizes, loop indices and ints of the data: loop over the elements, `for i in 1..N { x[i] ~ … }`")
             .into());
         };
         if shape.len() <= axis {
@@ -230,6 +230,8 @@ impl<'a> Expander<'a> {
                     Operation::IntAdd => (a.0.saturating_add(b.0), a.1.saturating_add(b.1)),
                     Operation::IntSubtract => (a.0.saturating_sub(b.1), a.1.saturating_sub(b.0)),
                     Operation::IntNegate => (-a.1, -a.0),
+                    Operation::IntMinimum => (a.0.min(b.0), a.1.min(b.1)),
+                    Operation::IntMaximum => (a.0.max(b.0), a.1.max(b.1)),
                     Operation::IntMultiply => {
                         let ends = [a.0 * b.0, a.0 * b.1, a.1 * b.0, a.1 * b.1];
                         (*ends.iter().min()?, *ends.iter().max()?)
@@ -237,8 +239,22 @@ impl<'a> Expander<'a> {
                     _ => return self.known_int(e),
                 })
             }
+            ExpressionKind::Index { base, .. } => {
+                self.known_int(e).or_else(|| self.range_of_data(base))
+            }
             _ => self.known_int(e),
         }
+    }
+
+    /// The range of the ints of a data array.
+    fn range_of_data(&self, base: &hir::Expression) -> Option<(i64, i64)> {
+        let ExpressionKind::Variable(id) = &*base.kind else {
+            return None;
+        };
+        let ArrayKind::Int(numbers) = &self.loops.array(*self.arrays_of.get(id)?).kind else {
+            return None;
+        };
+        Some((*numbers.iter().min()?, *numbers.iter().max()?))
     }
 
     pub(super) fn known_int(&mut self, e: &'a hir::Expression) -> Option<(i64, i64)> {
