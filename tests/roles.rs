@@ -482,6 +482,15 @@ fn truncated_laws_are_drawn_from() {
             1.5351,
             0.6404,
         ),
+        ("hurdle(0.3, poisson(0.5))", 0.0, 1e9, 0.889523, 0.736908),
+        (
+            "hurdle(0.3, poisson(0.5)) truncated(1, 3)",
+            1.0,
+            3.0,
+            1.258065,
+            0.505948,
+        ),
+        ("hurdle(0.4, poisson(1e-9))", 0.0, 1.0, 0.6, 0.489898),
     ] {
         let values = drawn(law);
         let count = values.len() as f64;

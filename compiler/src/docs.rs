@@ -6,7 +6,7 @@ pub mod reference;
 use crate::ast;
 use crate::check::library::{ALWAYS, FILES, File, Item, Library};
 use crate::math::primitive::{DRAWS, TABLE};
-use crate::source::{FileId, suggest};
+use crate::source::{FileId, foreign, suggest};
 use crate::words::WORDS;
 
 /// Functions of the language itself that take whole arrays.
@@ -193,8 +193,10 @@ pub fn doc(name: &str) -> Result<String, String> {
     if !found.is_empty() {
         return Ok(found.join("\n"));
     }
+    let modules = Library::modules();
     let known = FILES
         .iter()
+        .filter(|file| modules.contains(&file.module))
         .flat_map(|file| file.names.iter().copied())
         .chain(FORMS.iter().chain(WHOLES).map(|entry| entry.0))
         .chain(WORDS.iter().map(|word| word.0))
@@ -204,14 +206,36 @@ pub fn doc(name: &str) -> Result<String, String> {
                 .filter(|entry| entry.callable)
                 .map(|entry| entry.name),
         );
-    Err(match suggest::nearest(name, known) {
-        Some(near) => {
-            format!("there is no `{name}` in the library\n  help: did you mean `{near}`?")
-        }
-        None => format!(
-            "there is no `{name}` in the library\n  help: `likelier doc library` lists what there is"
-        ),
-    })
+    let known: Vec<&str> = known.collect();
+    let help = match foreign::distribution(name) {
+        Some(ours) => format!("here it is `{ours}`"),
+        None => match (
+            suggest::nearest(name, known.iter().copied()),
+            containing(name, &known),
+        ) {
+            (_, Some(names)) => format!("there is {names}"),
+            (Some(near), _) => format!("did you mean `{near}`?"),
+            _ => "`likelier doc library` lists what there is".to_string(),
+        },
+    };
+    Err(format!(
+        "there is no `{name}` in the library\n  help: {help}"
+    ))
+}
+
+/// The names of which this one is a part: `lkj` of `lkj_corr` and `lkj_cholesky`.
+fn containing(name: &str, known: &[&str]) -> Option<String> {
+    let wanted = name.to_lowercase();
+    let is_part = |other: &&str| other.split('_').any(|part| part == wanted);
+    let mut names: Vec<&str> = known.iter().copied().filter(is_part).collect();
+    names.sort_unstable();
+    names.dedup();
+    let shown: Vec<String> = names
+        .iter()
+        .take(8)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    (!shown.is_empty()).then(|| shown.join(", "))
 }
 
 /// An item of the library as the documentation shows it.
@@ -286,12 +310,26 @@ mod tests {
             "factor",
             "given",
             "truncated",
+            "censored",
             "ordered",
             "kernels",
             "simplex",
             "report",
         ] {
             assert!(doc(word).is_ok_and(|text| text.contains(word)), "{word}");
+        }
+    }
+
+    #[test]
+    fn what_is_nearly_a_name_is_said() {
+        for (name, help) in [
+            ("lkj", "there is `lkj_cholesky`, `lkj_corr`"),
+            ("MvNormal", "here it is `multi_normal"),
+            ("cholesk", "did you mean `cholesky`?"),
+            ("zzz", "`likelier doc library` lists"),
+        ] {
+            let said = doc(name).expect_err("nothing of this name");
+            assert!(said.contains(help), "{said}");
         }
     }
 

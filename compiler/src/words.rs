@@ -2,7 +2,7 @@
 //! stand beside.
 
 /// A word, and what is said of it.
-pub(crate) const WORDS: [(&str, &str); 22] = [
+pub(crate) const WORDS: [(&str, &str); 23] = [
     (
         "given",
         "given x: real[N], given s: positive = 2.5\n\nA covariate or setting: it must be in the data unless it has a default, which --set s=1 overrides. A size such as N\nthat is met here first is the length found in the data. `from` names a column that is no word.\n\n    given weight: positive[N]\n    given width: real[N] from \"Sepal.Width\"",
@@ -50,6 +50,10 @@ pub(crate) const WORDS: [(&str, &str); 22] = [
     (
         "truncated",
         "d(…) truncated(lo, hi)\n\nThe distribution cut to lo..hi and normalised again; -inf and inf leave a side open. It needs a cdf.\n\n    sigma ~ normal(0, 1) truncated(0, inf)",
+    ),
+    (
+        "censored",
+        "d(…) censored(lo, hi)\n\nA value at a bound or beyond it means \"there or beyond\", and counts with that probability; -inf and inf censor nothing.\nBounds may differ by element. It needs a cdf, and applies to what is observed.\n\n    y[i in 1..N] ~ weibull(shape=2, scale=s) censored(-inf, end[i])",
     ),
     (
         "ordered",

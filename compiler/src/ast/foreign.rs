@@ -73,7 +73,7 @@ fn around<'a>(
     }
 }
 
-fn is_inside(words: &[Word], position: usize) -> bool {
+pub(super) fn is_inside(words: &[Word], position: usize) -> bool {
     let depth = words[..position]
         .iter()
         .fold(0i32, |depth, word| match word.1 {

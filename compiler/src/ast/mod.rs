@@ -159,6 +159,12 @@ fn explain(
         {
             "a choice is written `if c { a } else { b }`"
         }
+        (Token::Truncated | Token::Censored | Token::Ordered, _)
+            if foreign::is_inside(words, position) =>
+        {
+            "this stands at the end of a statement and applies to all of it, as in `y ~ mixture(…) truncated(0, inf)`; \
+             for a part of a mixture take a law with these bounds of its own, such as `half_normal(1)`"
+        }
         (Token::If, _) => "a choice is written `if c { a } else { b }`",
         (Token::End | Token::Name(_), Some(Token::ParenClose)) if position + 1 >= words.len() => {
             "a statement is `x ~ normal(0, 1)`, `let x = f(…)`, or `factor f(…)`"

@@ -37,6 +37,17 @@ impl<'a> Expander<'a> {
             return Ok(None);
         }
         let (lower, upper) = self.truncation(lower, upper, entered)?;
+        self.draw_between(entered, lower, upper, span)
+    }
+
+    /// The same with bounds that have been computed; of whole numbers they are whole.
+    pub(super) fn draw_between(
+        &mut self,
+        entered: &Entered<'a>,
+        lower: Scalar,
+        upper: Scalar,
+        span: Span,
+    ) -> Outcome<Option<Value>> {
         let open_below = lower.as_number() == Some(f64::NEG_INFINITY);
         let open_above = upper.as_number() == Some(f64::INFINITY);
         if (open_below || self.begins_at(entered, &lower)) && open_above {

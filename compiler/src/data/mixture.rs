@@ -449,7 +449,7 @@ impl<'a> Expander<'a> {
             other => other,
         };
         let scalar = match (parts.mixture.kind, name, argument) {
-            (_, "sample", _) => return self.mixture_sample(entered, parts, span),
+            (_, "sample", _) => return self.mixture_sample(parts, span),
             (MixtureKind::Mixture, "log_density", Some(x)) => self.weighted(
                 parts,
                 Reducer::LogSumExp,
@@ -596,15 +596,7 @@ impl<'a> Expander<'a> {
     }
 
     /// A draw: a uniform number picks the component.
-    fn mixture_sample(
-        &mut self,
-        entered: &Entered<'a>,
-        parts: &Rc<Parts<'a>>,
-        span: Span,
-    ) -> Outcome<Option<Value>> {
-        if parts.mixture.kind == MixtureKind::Hurdle {
-            return Ok(None);
-        }
+    fn mixture_sample(&mut self, parts: &Rc<Parts<'a>>, span: Span) -> Outcome<Option<Value>> {
         let uniform = Scalar(Rc::new(Node::Draw {
             draw: Draw::Uniform,
             arguments: Vec::new(),
@@ -613,22 +605,35 @@ impl<'a> Expander<'a> {
         if parts.mixture.binder.is_some() {
             return self.indexed_sample(parts, &uniform, span);
         }
-        if let (MixtureKind::ZeroInflated, Weights::Single(weights)) =
+        if let (MixtureKind::ZeroInflated | MixtureKind::Hurdle, Weights::Single(weights)) =
             (parts.mixture.kind, &parts.weights)
         {
+            let is_hurdle = parts.mixture.kind == MixtureKind::Hurdle;
             let is_zero = Scalar::operation(Operation::Less, vec![uniform, weights[0].clone()]);
             let drawn = self.choice(
                 is_zero,
                 Element::Real,
                 span,
                 &mut |_| Ok(Value::Scalar(Scalar::real(0.0))),
-                &mut |expander| expander.component_draw(parts, &Which::Listed(0), span),
+                &mut |expander| match is_hurdle {
+                    true => expander.positive_draw(parts, span),
+                    false => expander.component_draw(parts, &Which::Listed(0), span),
+                },
             );
             return unless_silent(drawn);
         }
-        let _ = entered;
         let drawn = self.listed_sample(parts, 0, Scalar::real(0.0), &uniform, span);
         unless_silent(drawn)
+    }
+
+    /// A draw of the only component, given that it is not 0.
+    fn positive_draw(&mut self, parts: &Parts<'a>, span: Span) -> Outcome<Value> {
+        let drawn =
+            self.with_component(parts, &Which::Listed(0), span, |expander, component| {
+                let (one, open) = (Scalar::real(1.0), Scalar::real(f64::INFINITY));
+                expander.draw_between(component, one, open, span)
+            })?;
+        drawn.ok_or(Failure::Silent)
     }
 
     fn component_draw(&mut self, parts: &Parts<'a>, which: &Which, span: Span) -> Outcome<Value> {

@@ -594,21 +594,20 @@ impl Lowerer<'_> {
     }
 
     /// The same for a few values, without branches, so that loops around it can run in blocks: for two of them
-    /// b + log(1 + exp(a − b)) with b the larger, for more m + log Σ exp(x − m). Where all are −∞, 0 stands for the
-    /// difference or for m.
+    /// b + log(1 + exp(a − b)) with b the larger, for more m + log Σ exp(x − m). Where the largest is infinite, 0 stands
+    /// for the difference or for m.
     fn log_sum_exp_of(&mut self, values: Vec<Value>) -> Lowered<Value> {
         use Operation::*;
         let zero = self.builder.real(0.0);
-        let nothing = self.builder.real(f64::NEG_INFINITY);
         if let [a, b] = values[..] {
             // Not `Minimum` and `Maximum`: of two equal values each must be one of the two, for the gradient.
             let is_less = self.builder.scalar(Less, &[a, b]);
             let small = self.builder.scalar(Select, &[is_less, a, b]);
             let large = self.builder.scalar(Select, &[is_less, b, a]);
             let held = self.builder.scalar(Hold, &[large]);
-            let is_nothing = self.builder.scalar(Equal, &[held, nothing]);
+            let is_infinite = self.is_infinite(held);
             let gap = self.builder.scalar(Subtract, &[small, large]);
-            let gap = self.builder.scalar(Select, &[is_nothing, zero, gap]);
+            let gap = self.builder.scalar(Select, &[is_infinite, zero, gap]);
             let rest = self.builder.scalar(LogOnePlusExp, &[gap]);
             return Ok(self.builder.scalar(Add, &[large, rest]));
         }
@@ -620,7 +619,7 @@ impl Lowerer<'_> {
             .copied()
             .reduce(|a, b| self.builder.scalar(Maximum, &[a, b]));
         let Some(largest) = largest else {
-            return Ok(nothing);
+            return Ok(self.builder.real(f64::NEG_INFINITY));
         };
         let shift = self.shift(largest);
         let mut sum = zero;
@@ -631,15 +630,21 @@ impl Lowerer<'_> {
         Ok(self.shifted_logarithm(sum, shift))
     }
 
-    /// The largest of the terms as a constant, 0 when it is −∞; and whether it is.
+    fn is_infinite(&mut self, value: Value) -> Value {
+        let infinity = self.builder.real(f64::INFINITY);
+        let size = self.builder.scalar(Operation::Absolute, &[value]);
+        self.builder.scalar(Operation::Equal, &[size, infinity])
+    }
+
+    /// The largest of the terms as a constant, and 0 in its place when it is infinite.
     fn shift(&mut self, largest: Value) -> (Value, Value) {
-        let (nothing, zero) = (self.builder.real(f64::NEG_INFINITY), self.builder.real(0.0));
+        let zero = self.builder.real(0.0);
         let held = self.builder.scalar(Operation::Hold, &[largest]);
-        let is_nothing = self.builder.scalar(Operation::Equal, &[held, nothing]);
+        let is_infinite = self.is_infinite(held);
         let shift = self
             .builder
-            .scalar(Operation::Select, &[is_nothing, zero, held]);
-        (shift, is_nothing)
+            .scalar(Operation::Select, &[is_infinite, zero, held]);
+        (shift, held)
     }
 
     fn shifted_exponential(&mut self, value: Value, shift: Value) -> Value {
@@ -649,9 +654,10 @@ impl Lowerer<'_> {
 
     /// shift + log sum. The sum holds exp(0), so it is 1 or more unless all terms are −∞, when the derivative divides by
     /// the 1 that is added, not by 0.
-    fn shifted_logarithm(&mut self, sum: Value, (shift, is_nothing): (Value, Value)) -> Value {
-        let (nothing, zero) = (self.builder.real(f64::NEG_INFINITY), self.builder.real(0.0));
-        let one = self.builder.real(1.0);
+    fn shifted_logarithm(&mut self, sum: Value, (shift, largest): (Value, Value)) -> Value {
+        let nothing = self.builder.real(f64::NEG_INFINITY);
+        let is_nothing = self.builder.scalar(Operation::Equal, &[largest, nothing]);
+        let (zero, one) = (self.builder.real(0.0), self.builder.real(1.0));
         let least = self
             .builder
             .scalar(Operation::Select, &[is_nothing, one, zero]);
