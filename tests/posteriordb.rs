@@ -263,7 +263,7 @@ fn ordered_as(model: &Model, names: &[&str], numbers: &[f64]) -> Vec<f64> {
 }
 
 #[test]
-#[ignore = "samples all thirteen posteriors: half a minute in a release build"]
+#[ignore = "samples all sixteen posteriors: half a minute in a release build"]
 fn posteriors_are_those_of_the_reference() {
     let Some(shared) = shared() else { return };
     let mut failures = Vec::new();

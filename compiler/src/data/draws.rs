@@ -80,6 +80,30 @@ impl<'a> Expander<'a> {
         Ok(())
     }
 
+    /// Where an element of a law may lie, within the bounds of `truncated`.
+    pub(super) fn truncated_support(
+        &mut self,
+        entered: &super::laws::Entered<'a>,
+        law: &'a Law,
+        at: &[Scalar],
+    ) -> Outcome<Support> {
+        let mut support = self.support(entered, at, law.span)?;
+        if let (
+            Some((lower, upper)),
+            Support::Interval {
+                lower: low,
+                upper: high,
+                ..
+            },
+        ) = (&law.truncated, &mut support)
+        {
+            let (lower, upper) = self.truncation(lower, upper, entered)?;
+            narrow(low, lower, f64::NEG_INFINITY, Operation::Maximum);
+            narrow(high, upper, f64::INFINITY, Operation::Minimum);
+        }
+        Ok(support)
+    }
+
     /// The bounds of `truncated`, evaluated where the statement stands.
     pub(super) fn truncation(
         &mut self,
@@ -231,7 +255,7 @@ pub(super) fn whole_bound(bound: &Scalar, is_up: bool) -> Scalar {
 }
 
 /// The tighter of two bounds.
-pub(super) fn narrow(bound: &mut Option<Scalar>, other: Scalar, open: f64, tighter: Operation) {
+fn narrow(bound: &mut Option<Scalar>, other: Scalar, open: f64, tighter: Operation) {
     if other.as_number() == Some(open) {
         return;
     }

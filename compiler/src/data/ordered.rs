@@ -1,7 +1,6 @@
 //! Draws in increasing order: one vector, with the density of the unordered draws times K!. For draws that are not alike
 //! the probability of the order has no closed form: their density is left unnormalised, which evidence has to know.
 
-use super::draws::narrow;
 use super::expand::{BlockKind, Expander, Failure, Outcome};
 use super::fold::free_indices;
 use super::loops::{ArrayId, Binder, Random, Scalar, Statement, Support, Term};
@@ -84,20 +83,7 @@ impl<'a> Expander<'a> {
     ) -> Outcome<Element> {
         let size = self.loops.array(array).shape[0];
         let (entered, differ) = self.enter_element(arguments, at, size, law, span)?;
-        let mut support = self.support(&entered, at, law.span)?;
-        if let (
-            Some((lower, upper)),
-            Support::Interval {
-                lower: low,
-                upper: high,
-                ..
-            },
-        ) = (&law.truncated, &mut support)
-        {
-            let (lower, upper) = self.truncation(lower, upper, &entered)?;
-            narrow(low, lower, f64::NEG_INFINITY, Operation::Maximum);
-            narrow(high, upper, f64::INFINITY, Operation::Minimum);
-        }
+        let support = self.truncated_support(&entered, law, at)?;
         let Support::Interval { lower, upper, .. } = &support else {
             return Err(Failure::Silent);
         };

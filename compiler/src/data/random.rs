@@ -1,6 +1,5 @@
 //! Random variables: their storage, one law for each element or vector, and the loops around it.
 
-use super::draws::narrow;
 use std::collections::HashSet;
 
 use super::expand::{BlockKind, Expander, Outcome};
@@ -323,7 +322,7 @@ impl<'a> Expander<'a> {
         let array = place.array;
         let declared = &self.hir.variables[variable.0 as usize];
         let element = declared.ty.element;
-        let mut support = self.support(entered, at, law.span)?;
+        let support = self.truncated_support(entered, law, at)?;
         let vector = self.draw_rank(&law.call) > 0;
         let x = if vector {
             let shape = support.shape();
@@ -340,19 +339,6 @@ impl<'a> Expander<'a> {
                 span,
             ))
         };
-        if let (
-            Some((lower, upper)),
-            Support::Interval {
-                lower: low,
-                upper: high,
-                ..
-            },
-        ) = (&law.truncated, &mut support)
-        {
-            let (lower, upper) = self.truncation(lower, upper, entered)?;
-            narrow(low, lower, f64::NEG_INFINITY, Operation::Maximum);
-            narrow(high, upper, f64::INFINITY, Operation::Minimum);
-        }
         if !observed {
             let is_unknown = matches!(role, Some(Role::Inferred | Role::SummedOut));
             if element == Element::Int && is_unknown && self.conditions_on_data() {

@@ -5,7 +5,7 @@
 use super::live;
 use super::lower::{Lowered, Lowerer, Mode};
 use super::unconstrain::{Bound, Bounds, Stretch};
-use crate::data::loops::{ArrayId, ArrayKind, Binder, Random, Role, Scalar, Statement, Support};
+use crate::data::loops::{ArrayId, ArrayKind, Random, Role, Scalar, Statement, Support};
 use crate::math::graph::{BufferId, BufferKind, Part, Value};
 use crate::math::primitive::{Draw, Operation};
 use crate::math::structure::Structure;
@@ -247,7 +247,7 @@ impl Lowerer<'_> {
             }
             return Ok(());
         }
-        self.nested(binders, &mut |lowerer| {
+        self.nest(binders, &mut |lowerer| {
             let mut k = lowerer.builder.int(0);
             for (binder, length) in binders.iter().zip(support.shape()) {
                 let index = lowerer.indices[&binder.index];
@@ -259,19 +259,6 @@ impl Lowerer<'_> {
             body(lowerer, k, bounds);
             Ok(())
         })
-    }
-
-    fn nested(
-        &mut self,
-        binders: &[Binder],
-        body: &mut dyn FnMut(&mut Self) -> Lowered<()>,
-    ) -> Lowered<()> {
-        match binders.split_first() {
-            None => body(self),
-            Some((first, rest)) => {
-                self.rounds(first, false, &mut |lowerer| lowerer.nested(rest, body))
-            }
-        }
     }
 
     fn constrain_structured(&mut self, stretch: Stretch, structure: Structure, size: usize) {

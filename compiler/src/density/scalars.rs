@@ -562,7 +562,8 @@ impl Lowerer<'_> {
         Ok(self.builder.load(register, zero))
     }
 
-    fn nest(
+    /// Loops over the binders, the first outermost.
+    pub(super) fn nest(
         &mut self,
         binders: &[Binder],
         body: &mut dyn FnMut(&mut Self) -> Lowered<()>,
