@@ -2,6 +2,7 @@
 //! its files when they are first used), every expression gets a type, distributions their arguments in order. A mistake
 //! makes its statement vanish and its name *poisoned*: whatever uses the name is silent, so that one mistake is one message.
 
+mod announce;
 mod arguments;
 mod calls;
 mod expressions;
@@ -15,11 +16,13 @@ mod models;
 mod names;
 mod ode;
 pub mod print;
+mod random;
 pub mod soft;
 mod statements;
 #[cfg(test)]
 mod tests;
 mod types;
+mod values;
 pub mod walk;
 
 use std::collections::{HashMap, HashSet, VecDeque};
