@@ -30,63 +30,97 @@ pub(super) enum Defined {
     Dense(DenseKind, Vec<Place>),
 }
 
-/// Collects where tainted arrays are defined.
+/// Collects where tainted arrays are defined, and numbers that have another value in each round of a loop, or live in one
+/// statement only: what reads them is taken out of its round, and needs their values in place.
 pub(super) fn define(
     statements: &[Statement],
+    loops: &Loops,
     taint: &Taint,
-    binders: &mut Vec<Binder>,
-    guards: &mut Vec<Scalar>,
-    into: &mut HashMap<ArrayId, Vec<Definition>>,
-) {
-    for statement in statements {
-        match statement {
-            Statement::For { binder, body } => {
-                binders.push(binder.clone());
-                define(body, taint, binders, guards, into);
-                binders.pop();
+) -> HashMap<ArrayId, Vec<Definition>> {
+    let mut collector = Collector {
+        loops,
+        taint,
+        binders: Vec::new(),
+        guards: Vec::new(),
+        found: HashMap::new(),
+    };
+    collector.statements(statements, false);
+    let mut found = collector.found;
+    found.retain(|array, definitions| {
+        taint.tainted.contains(array)
+            || !matches!(loops.array(*array).kind, ArrayKind::Var)
+            || is_choice(definitions)
+    });
+    found
+}
+
+struct Collector<'a> {
+    loops: &'a Loops,
+    taint: &'a Taint,
+    binders: Vec<Binder>,
+    guards: Vec<Scalar>,
+    found: HashMap<ArrayId, Vec<Definition>>,
+}
+
+impl Collector<'_> {
+    fn wanted(&self, array: ArrayId, in_term: bool) -> bool {
+        let declared = self.loops.array(array);
+        let is_local = matches!(declared.kind, ArrayKind::Let | ArrayKind::Var)
+            && declared.shape.is_empty()
+            && (in_term || !self.binders.is_empty());
+        is_local || self.taint.tainted.contains(&array)
+    }
+
+    fn statements(&mut self, statements: &[Statement], in_term: bool) {
+        for statement in statements {
+            match statement {
+                Statement::For { binder, body } => {
+                    self.binders.push(binder.clone());
+                    self.statements(body, in_term);
+                    self.binders.pop();
+                }
+                Statement::If {
+                    condition,
+                    then,
+                    otherwise,
+                } => {
+                    self.guards.push(condition.clone());
+                    self.statements(then, in_term);
+                    self.guards.pop();
+                    let not = Scalar::operation(Operation::Not, vec![condition.clone()]);
+                    self.guards.push(not);
+                    self.statements(otherwise, in_term);
+                    self.guards.pop();
+                }
+                Statement::Store {
+                    array,
+                    indices,
+                    value,
+                } if self.wanted(*array, in_term) => {
+                    self.add(*array, indices, Defined::Scalar(value.clone()));
+                }
+                Statement::Dense {
+                    operation,
+                    inputs,
+                    output,
+                } if self.taint.tainted.contains(&output.array) => {
+                    let value = Defined::Dense(*operation, inputs.clone());
+                    self.add(output.array, &output.prefix, value);
+                }
+                Statement::Random(random) => self.statements(&random.density.statements, true),
+                Statement::Term(term) => self.statements(&term.statements, true),
+                Statement::Store { .. } | Statement::Dense { .. } => {}
             }
-            Statement::If {
-                condition,
-                then,
-                otherwise,
-            } => {
-                guards.push(condition.clone());
-                define(then, taint, binders, guards, into);
-                guards.pop();
-                guards.push(Scalar::operation(Operation::Not, vec![condition.clone()]));
-                define(otherwise, taint, binders, guards, into);
-                guards.pop();
-            }
-            Statement::Store {
-                array,
-                indices,
-                value,
-            } if taint.tainted.contains(array) => {
-                into.entry(*array).or_default().push(Definition {
-                    binders: binders.clone(),
-                    guards: guards.clone(),
-                    indices: indices.clone(),
-                    value: Defined::Scalar(value.clone()),
-                });
-            }
-            Statement::Dense {
-                operation,
-                inputs,
-                output,
-            } if taint.tainted.contains(&output.array) => {
-                into.entry(output.array).or_default().push(Definition {
-                    binders: binders.clone(),
-                    guards: guards.clone(),
-                    indices: output.prefix.clone(),
-                    value: Defined::Dense(*operation, inputs.clone()),
-                });
-            }
-            Statement::Random(random) => {
-                define(&random.density.statements, taint, binders, guards, into);
-            }
-            Statement::Term(term) => define(&term.statements, taint, binders, guards, into),
-            Statement::Store { .. } | Statement::Dense { .. } => {}
         }
+    }
+
+    fn add(&mut self, array: ArrayId, indices: &[Scalar], value: Defined) {
+        self.found.entry(array).or_default().push(Definition {
+            binders: self.binders.clone(),
+            guards: self.guards.clone(),
+            indices: indices.to_vec(),
+            value,
+        });
     }
 }
 

@@ -99,14 +99,7 @@ pub(super) fn factors(
     taint: &Taint,
 ) -> Result<Factors, Diagnostic> {
     let statements = std::mem::take(&mut loops.statements);
-    let mut definitions = HashMap::new();
-    define(
-        &statements,
-        taint,
-        &mut Vec::new(),
-        &mut Vec::new(),
-        &mut definitions,
-    );
+    let definitions = define(&statements, loops, taint);
     let mut finder = Finder {
         loops,
         ranges,

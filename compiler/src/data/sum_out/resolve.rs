@@ -106,14 +106,17 @@ impl Finder<'_> {
         Ok(result)
     }
 
-    /// Whether a scalar reads a discrete unknown, directly or through what is computed from it; each node is asked once.
+    /// Whether a scalar reads a discrete unknown, directly or through what is computed from it, or a number of the round; each
+    /// node is asked once.
     fn reads(&mut self, scalar: &Scalar) -> bool {
         let key = Rc::as_ptr(&scalar.0);
         if let Some((_, known)) = self.readers.get(&key) {
             return *known;
         }
         let own = match &*scalar.0 {
-            Node::Element { array, .. } => self.taint.tainted.contains(array),
+            Node::Element { array, .. } => {
+                self.taint.tainted.contains(array) || self.definitions.contains_key(array)
+            }
             _ => false,
         };
         let mut found = own;
@@ -140,7 +143,8 @@ impl Finder<'_> {
                 if self.taint.discrete.contains(array) {
                     let slot = self.slot(*array, indices, *span)?;
                     Scalar::index(self.slots[slot].value)
-                } else if self.taint.tainted.contains(array) {
+                } else if self.taint.tainted.contains(array) || self.definitions.contains_key(array)
+                {
                     self.read(*array, indices, *span)?
                 } else {
                     element(&self.loops.arrays, *array, indices, *span)
