@@ -149,7 +149,7 @@ const FORMS: &[(&str, &str)] = &[
     ),
     (
         "hurdle",
-        "hurdle(p, d): 0 with probability p, else a draw of the distribution of counts d that is not 0. It cannot be simulated.\n\n    y ~ hurdle(0.2, poisson(3))",
+        "hurdle(p, d): 0 with probability p, else a draw of the distribution of counts d that is not 0.\n\n    y ~ hurdle(0.2, poisson(3))",
     ),
 ];
 
