@@ -29,8 +29,8 @@ use std::time::{Duration, Instant};
 pub use error::Error;
 pub use likelier_compiler::data::dataset::{DataError, Dataset};
 pub use likelier_compiler::{
-    Column, ColumnKind, Compiled, CpuLevel, InferredVariable, Options, PointDensity, Prediction,
-    Role, RoleLine, Stage,
+    Adjustment, Column, ColumnKind, Compiled, Constraint, ConstraintKind, CpuLevel,
+    InferredVariable, Options, PointDensity, Prediction, Role, RoleLine, Stage,
 };
 pub use posterior::{Chain, DrawStatistics, Extreme, Health, Posterior, SummaryRow};
 pub use sampling::{ChainProgress, Control, Schedule, Settings};

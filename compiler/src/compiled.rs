@@ -415,13 +415,7 @@ pub(crate) fn roles(
 ) -> Vec<RoleLine> {
     let mut lines: Vec<RoleLine> = Vec::new();
     let mut said = std::collections::HashSet::new();
-    let oneline = |span| {
-        sources
-            .excerpt(span)
-            .split_whitespace()
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
+    let oneline = |span| sources.one_line(span);
     all_statements(
         &hir.statements,
         0,

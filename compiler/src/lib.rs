@@ -34,6 +34,7 @@ pub mod explain;
 mod simulation;
 mod words;
 
+pub use check::adjust::Adjustment;
 pub use compiled::{
     Column, ColumnKind, Compiled, Constraint, InferredVariable, PointDensity, Role, RoleLine,
 };
@@ -50,7 +51,7 @@ use data::dataset::Dataset;
 use source::{Diagnostic, FileId, Sources};
 
 /// How to compile.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Options {
     /// The instructions that native code may use.
     pub cpu: CpuLevel,
@@ -58,6 +59,8 @@ pub struct Options {
     pub needs_condition: bool,
     /// How imported files are read; none are without it.
     pub loader: Option<source::Loader>,
+    /// Constraints that are changed.
+    pub adjustments: Vec<Adjustment>,
 }
 
 impl Default for Options {
@@ -66,6 +69,7 @@ impl Default for Options {
             cpu: CpuLevel::Native,
             needs_condition: true,
             loader: None,
+            adjustments: Vec::new(),
         }
     }
 }
@@ -101,21 +105,25 @@ pub fn compile(
     dataset: &Dataset,
     options: &Options,
 ) -> Result<Compiled, Vec<Diagnostic>> {
-    let (hir, warnings) = front(sources, file)?;
+    let (hir, warnings) = front(sources, file, &options.adjustments)?;
     let program = data::bind_program(&hir, sources, dataset, Purpose::Posterior)?;
     compiled::finish(&hir, sources, dataset, program, warnings, options)
 }
 
 /// Checks a model without data; the list holds errors and warnings.
 pub fn check(sources: &mut Sources, file: FileId) -> Vec<Diagnostic> {
-    match front(sources, file) {
+    match front(sources, file, &[]) {
         Ok((_, warnings)) => warnings,
         Err(diagnostics) => diagnostics,
     }
 }
 
 /// The text to the typed program, with warnings.
-fn front(sources: &mut Sources, file: FileId) -> Result<(Hir, Vec<Diagnostic>), Vec<Diagnostic>> {
+fn front(
+    sources: &mut Sources,
+    file: FileId,
+    adjustments: &[Adjustment],
+) -> Result<(Hir, Vec<Diagnostic>), Vec<Diagnostic>> {
     let text = sources.text(file).to_string();
     let (tree, mut diagnostics) = ast::parse(file, &text);
     if tree.statements.is_empty() && diagnostics.is_empty() {
@@ -124,7 +132,10 @@ fn front(sources: &mut Sources, file: FileId) -> Result<(Hir, Vec<Diagnostic>), 
                 .help("a model is a list of statements such as `mu ~ normal(0, 1)`"),
         ]);
     }
-    let (hir, more) = check::check(sources, &tree);
+    let (mut hir, mut more) = check::check(sources, &tree);
+    if !more.iter().any(Diagnostic::is_error) {
+        more.extend(check::adjust::adjust(&mut hir, sources, adjustments));
+    }
     // What failed to parse defines nothing, so complaints about unknown names would only repeat it.
     if diagnostics.is_empty() {
         diagnostics = more;
@@ -156,7 +167,7 @@ pub fn show(
             Err(diagnostics)
         };
     }
-    let (hir, _) = front(sources, file)?;
+    let (hir, _) = front(sources, file, &options.adjustments)?;
     if stage == Stage::Hir {
         return Ok(check::print::print(&hir));
     }

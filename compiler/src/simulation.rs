@@ -65,7 +65,7 @@ pub fn simulate(
     dataset: &Dataset,
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
-    let (hir, warnings) = crate::front(sources, file)?;
+    let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
     let program = bind_program(&hir, sources, dataset, Purpose::Prior)?;
     finish(&hir, sources, dataset, &program, warnings, options, true)
 }
@@ -81,7 +81,7 @@ pub fn predict(
     prediction: &Prediction,
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
-    let (hir, warnings) = crate::front(sources, file)?;
+    let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
     let fit = bind_program(&hir, sources, dataset, Purpose::Posterior)?;
     let layout = density::layout(&fit.loops);
     let mut unknown = inferred(&fit.loops, &layout);
@@ -127,7 +127,7 @@ pub fn pointwise(
     dataset: &Dataset,
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
-    let (hir, _) = crate::front(sources, file)?;
+    let (hir, _) = crate::front(sources, file, &options.adjustments)?;
     let program = bind_program(&hir, sources, dataset, Purpose::Posterior)?;
     let loops = &program.loops;
     let layout = density::layout(loops);
@@ -204,7 +204,7 @@ pub fn constraint_report(
     dataset: &Dataset,
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
-    let (hir, warnings) = crate::front(sources, file)?;
+    let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
     let program = bind_program(&hir, sources, dataset, Purpose::Posterior)?;
     let loops = &program.loops;
     let layout = density::layout(loops);

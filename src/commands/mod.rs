@@ -12,7 +12,7 @@ pub mod simulate;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use likelier::{CpuLevel, Dataset, Error, Model};
+use likelier::{Adjustment, CpuLevel, Dataset, Error, Model};
 
 use crate::files;
 
@@ -28,6 +28,15 @@ pub struct ModelAndData {
     /// Set or override one value: a number or a JSON array; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = files::parse_set)]
     pub sets: Vec<(String, String)>,
+    /// Leave out a constraint; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub without: Vec<String>,
+    /// Multiply the `within` of a constraint; may be repeated
+    #[arg(long, value_name = "NAME=FACTOR", value_parser = parse_scale)]
+    pub scale: Vec<(String, f64)>,
+    /// Turn a soft constraint made of inequalities into a hard one; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub harden: Vec<String>,
     /// Instruction set of the native code; the same level gives the same draws on every machine
     #[arg(long, value_enum, default_value_t = Cpu::Native)]
     pub cpu: Cpu,
@@ -63,12 +72,28 @@ impl ModelAndData {
         likelier::Options {
             cpu: self.cpu.level(),
             loader: Some(files::load_import),
+            adjustments: self.adjustments(),
             ..likelier::Options::default()
         }
     }
 
-    /// The data as given, for headers and files.
+    fn adjustments(&self) -> Vec<Adjustment> {
+        let without = self.without.iter().cloned().map(Adjustment::Without);
+        let scale = self.scale.iter().cloned();
+        let harden = self.harden.iter().cloned().map(Adjustment::Harden);
+        without
+            .chain(scale.map(|(name, factor)| Adjustment::Scale(name, factor)))
+            .chain(harden)
+            .collect()
+    }
+
+    /// The data and what is changed of the constraints, as given, for headers and files.
     pub fn data_names(&self) -> Vec<String> {
+        let adjustments = self.adjustments().into_iter().map(|one| match one {
+            Adjustment::Without(name) => format!("without {name}"),
+            Adjustment::Scale(name, factor) => format!("scale {name}={factor}"),
+            Adjustment::Harden(name) => format!("harden {name}"),
+        });
         let files = self.data.iter().map(|path| path.display().to_string());
         files
             .chain(
@@ -76,8 +101,18 @@ impl ModelAndData {
                     .iter()
                     .map(|(name, value)| format!("{name}={value}")),
             )
+            .chain(adjustments)
             .collect()
     }
+}
+
+/// `NAME=FACTOR`
+fn parse_scale(text: &str) -> Result<(String, f64), String> {
+    let parts = text.rsplit_once('=');
+    let factor = parts.and_then(|(name, factor)| Some((name, factor.trim().parse().ok()?)));
+    factor
+        .map(|(name, factor)| (name.trim().to_owned(), factor))
+        .ok_or_else(|| "write the name of a constraint and a number: rising=0.5".to_owned())
 }
 
 /// `--cpu`

@@ -182,8 +182,11 @@ pub enum StatementKind {
     Observe { value: Expression, law: Law },
     /// Adds to the log density.
     Factor { value: Expression },
-    /// A hard constraint.
-    Require { condition: Expression },
+    /// A hard constraint; one that was soft as written keeps its name.
+    Require {
+        condition: Expression,
+        name: Option<String>,
+    },
     /// A soft constraint: its name and, `joint` or not, the weight of its log potential.
     Soft {
         name: String,

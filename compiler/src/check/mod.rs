@@ -2,6 +2,7 @@
 //! its files when they are first used), every expression gets a type, distributions their arguments in order. A mistake
 //! makes its statement vanish and its name *poisoned*: whatever uses the name is silent, so that one mistake is one message.
 
+pub mod adjust;
 mod announce;
 mod arguments;
 mod calls;

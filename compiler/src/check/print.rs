@@ -93,7 +93,7 @@ impl Printer<'_> {
                     format!("observe {} ~ {}", self.expression(value), self.law(law))
                 }
                 StatementKind::Factor { value } => format!("factor {}", self.expression(value)),
-                StatementKind::Require { condition } => {
+                StatementKind::Require { condition, .. } => {
                     format!("require {}", self.expression(condition))
                 }
                 StatementKind::Soft {

@@ -145,6 +145,7 @@ impl Checker<'_> {
             }
             Tree::Require { condition } => StatementKind::Require {
                 condition: self.condition(condition)?,
+                name: None,
             },
             Tree::Report { name, value } => self.report(statement, name, value)?,
             Tree::Soft {

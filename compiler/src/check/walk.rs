@@ -152,7 +152,9 @@ impl Statement {
                 law.expressions(visit);
             }
             StatementKind::Factor { value }
-            | StatementKind::Require { condition: value }
+            | StatementKind::Require {
+                condition: value, ..
+            }
             | StatementKind::Report { value, .. }
             | StatementKind::LetTuple { call: value, .. } => visit(value),
             StatementKind::Soft {

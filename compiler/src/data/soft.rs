@@ -22,10 +22,6 @@ const LAPLACE_CORE: f64 = 1e-3;
 /// The constraints of a program in the order of its text.
 pub(super) fn constraints(hir: &Hir, sources: &Sources) -> Vec<Constraint> {
     let mut constraints: Vec<Constraint> = Vec::new();
-    let one_line = |span: Span| {
-        let words = sources.excerpt(span).split_whitespace();
-        words.collect::<Vec<_>>().join(" ")
-    };
     all_statements(&hir.statements, 0, &mut |statement, _| {
         let (kind, span) = (&statement.kind, statement.span);
         if constraints.iter().any(|known| known.is(kind, span)) {
@@ -34,7 +30,7 @@ pub(super) fn constraints(hir: &Hir, sources: &Sources) -> Vec<Constraint> {
         let description = description(sources, span);
         match kind {
             StatementKind::Soft { name, formula, .. } => {
-                let text = one_line(span);
+                let text = sources.one_line(span);
                 let text = text.split_once(':').map_or(&*text, |(_, rest)| rest.trim());
                 let mut comparisons = 0;
                 formula.comparisons(&mut |_| comparisons += 1);
@@ -47,11 +43,13 @@ pub(super) fn constraints(hir: &Hir, sources: &Sources) -> Vec<Constraint> {
                     span,
                 });
             }
-            StatementKind::Require { condition } => constraints.push(Constraint {
-                name: one_line(condition.span),
+            StatementKind::Require { condition, name } => constraints.push(Constraint {
+                name: name
+                    .clone()
+                    .unwrap_or_else(|| sources.one_line(condition.span)),
                 kind: ConstraintKind::Hard,
                 comparisons: 0,
-                text: one_line(condition.span),
+                text: sources.one_line(condition.span),
                 description,
                 span,
             }),

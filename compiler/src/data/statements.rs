@@ -96,7 +96,7 @@ impl<'a> Expander<'a> {
                 self.emit(Statement::Term(Box::new(term)));
                 Ok(())
             }
-            StatementKind::Require { condition } => self.require(statement, condition),
+            StatementKind::Require { condition, .. } => self.require(statement, condition),
             StatementKind::Soft {
                 formula, weight, ..
             } => self.soft(

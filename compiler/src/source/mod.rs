@@ -82,6 +82,12 @@ impl Sources {
             .unwrap_or("")
     }
 
+    /// The text under a span with single spaces in place of breaks.
+    pub fn one_line(&self, span: Span) -> String {
+        let words: Vec<&str> = self.excerpt(span).split_whitespace().collect();
+        words.join(" ")
+    }
+
     /// The 1-based line on which a span begins.
     pub fn line(&self, span: Span) -> usize {
         let text = self.text(span.file).as_bytes();
