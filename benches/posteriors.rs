@@ -87,7 +87,7 @@ fn log_density_and_gradient(bencher: divan::Bencher, name: &str) {
         *q = 0.1 * stream.normal() + 0.01 * k as f64;
     }
     let mut gradient = vec![0.0; target.dimension()];
-    let (weights, mut parts) = (Weights::posterior(0), Parts::default());
+    let (weights, mut parts) = (Weights::posterior(target.soft_count()), Parts::default());
     bencher.bench_local(|| {
         evaluator.log_density_gradient(
             divan::black_box(&position),

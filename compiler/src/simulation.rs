@@ -12,7 +12,10 @@ use crate::compiled::{
 use crate::data::bind::{Draws, Known, Purpose};
 use crate::data::coordinates::coordinates;
 use crate::data::dataset::Dataset;
-use crate::data::loops::{Loops, Statement, Term};
+use crate::data::dependence::{reads_any, spread};
+use crate::data::loops::{
+    ArrayId, ArrayKind, Loops, Role as LoopsRole, Statement, Term, walk_term,
+};
 use crate::data::{BoundProgram, bind_program};
 use crate::jit::ForwardModel;
 use crate::math::graph::Part;
@@ -290,8 +293,11 @@ fn finish(
     let labels = coordinates(hir, &program.bound, dataset);
     let columns = columns(loops, &outputs, &labels);
     let mut unheeded = Vec::new();
+    let drawn = computed_from_draws(loops);
     conditions(&loops.statements, &mut |term| {
-        if heeds_constraints && matches!(term.part, Part::Soft(_)) {
+        // What comes from draws has heeded its constraints.
+        let is_constraint = matches!(term.part, Part::Soft(_));
+        if is_constraint && (heeds_constraints || !reads(term, &drawn)) {
             return;
         }
         let text = &loops.descriptions[term.description as usize];
@@ -395,6 +401,34 @@ fn check_names(
         }
     }
     Ok(())
+}
+
+/// The arrays that are drawn, or computed from such.
+fn computed_from_draws(loops: &Loops) -> HashSet<ArrayId> {
+    let is_drawn = |id: &ArrayId| {
+        matches!(
+            loops.array(*id).kind,
+            ArrayKind::Random(LoopsRole::Simulated)
+        )
+    };
+    let ids = (0..loops.arrays.len() as u32).map(ArrayId);
+    let mut drawn: HashSet<ArrayId> = ids.filter(is_drawn).collect();
+    loop {
+        let before = drawn.len();
+        spread(&loops.statements, &mut drawn);
+        if drawn.len() == before {
+            return drawn;
+        }
+    }
+}
+
+/// Whether a term reads any of these arrays.
+fn reads(term: &Term, arrays: &HashSet<ArrayId>) -> bool {
+    let mut found = false;
+    walk_term(term, &mut |scalar| {
+        found = found || reads_any(scalar, arrays)
+    });
+    found
 }
 
 /// Calls `visit` with every condition that is no random variable.

@@ -2,7 +2,7 @@
 //! stand beside.
 
 /// A word, and what is said of it.
-pub(crate) const WORDS: [(&str, &str); 23] = [
+pub(crate) const WORDS: [(&str, &str); 24] = [
     (
         "given",
         "given x: real[N], given s: positive = 2.5\n\nA covariate or setting: it must be in the data unless it has a default, which --set s=1 overrides. A size such as N\nthat is met here first is the length found in the data. `from` names a column that is no word.\n\n    given weight: positive[N]\n    given width: real[N] from \"Sepal.Width\"",
@@ -22,6 +22,10 @@ pub(crate) const WORDS: [(&str, &str); 23] = [
     (
         "require",
         "require c\n\nA hard constraint: the density is zero where c is false.\n\n    require a < b",
+    ),
+    (
+        "soft",
+        "soft NAME: a ~= b within s, soft NAME: a < b within s, soft NAME: penalty e\n\nA soft constraint: a potential between 0 and 1 that multiplies the prior. `within` is the scale on which it may be\nviolated, in the units of what is compared. `and`, `or`, `not` and `implies` combine comparisons; `tail student(nu)` and\n`tail laplace` forgive large residuals; `weight w` multiplies the log; `for i in a..b` repeats it.\n\n    soft rising: f[i] <= f[i + 1] within 0.1 for i in 1..N - 1\n    soft budget: sum(w) ~= 1 within 0.02\n    soft either: (a ~= 0 within 0.1) or (b ~= 0 within 0.1)",
     ),
     (
         "report",

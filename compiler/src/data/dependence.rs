@@ -62,8 +62,8 @@ pub fn roles(
         .collect()
 }
 
-/// Adds the arrays that are computed from relevant ones.
-fn spread(statements: &[Statement], relevant: &mut HashSet<ArrayId>) {
+/// Adds the arrays that are computed from relevant ones, in one pass.
+pub(crate) fn spread(statements: &[Statement], relevant: &mut HashSet<ArrayId>) {
     for statement in statements {
         let mut found = false;
         walk_statements(std::slice::from_ref(statement), &mut |scalar| {
@@ -90,7 +90,7 @@ fn spread(statements: &[Statement], relevant: &mut HashSet<ArrayId>) {
     }
 }
 
-fn reads_any(scalar: &Scalar, arrays: &HashSet<ArrayId>) -> bool {
+pub(crate) fn reads_any(scalar: &Scalar, arrays: &HashSet<ArrayId>) -> bool {
     let mut found = false;
     scalar.walk(&mut |node| {
         if let Node::Element { array, .. } = &*node.0 {

@@ -10,7 +10,7 @@ pub mod coordinates;
 mod counts;
 mod csv;
 pub mod dataset;
-mod dependence;
+pub(crate) mod dependence;
 mod domain;
 mod draws;
 mod elements;
