@@ -132,15 +132,7 @@ impl<'a> Expander<'a> {
             Some(expression) => {
                 let weight = self.scalar(expression)?;
                 let weight = self.keep("weight", weight, hir::Element::Real, expression.span)?;
-                let holds = Scalar::operation(LessEqual, vec![Scalar::real(0.0), weight.clone()]);
-                let rule = "`weight` must not be negative".to_string();
-                self.condition(
-                    holds,
-                    weight.clone(),
-                    rule,
-                    expression.span,
-                    &mut found.domain,
-                )?;
+                self.at_least_zero(&weight, "`weight`", expression.span, &mut found)?;
                 weight
             }
             None => Scalar::real(1.0),
@@ -270,15 +262,7 @@ impl<'a> Expander<'a> {
             Formula::Penalty(expression) => {
                 let penalty = self.scalar(expression)?;
                 let penalty = self.keep("penalty", penalty, hir::Element::Real, expression.span)?;
-                let holds = Scalar::operation(LessEqual, vec![Scalar::real(0.0), penalty.clone()]);
-                let rule = "`penalty` must not be negative".to_string();
-                self.condition(
-                    holds,
-                    penalty.clone(),
-                    rule,
-                    expression.span,
-                    &mut found.domain,
-                )?;
+                self.at_least_zero(&penalty, "`penalty`", expression.span, found)?;
                 let value = Scalar::operation(Negate, vec![penalty]);
                 Ok(opposed(value, opposite))
             }
@@ -293,6 +277,36 @@ impl<'a> Expander<'a> {
         }
     }
 
+    fn positive(
+        &mut self,
+        value: &Scalar,
+        what: &str,
+        span: Span,
+        found: &mut Found,
+    ) -> Outcome<()> {
+        if self.range(value).is_positive() {
+            return Ok(());
+        }
+        let holds = Scalar::operation(Less, vec![Scalar::real(0.0), value.clone()]);
+        let rule = format!("{what} must be positive");
+        self.condition(holds, value.clone(), rule, span, &mut found.domain)
+    }
+
+    fn at_least_zero(
+        &mut self,
+        value: &Scalar,
+        what: &str,
+        span: Span,
+        found: &mut Found,
+    ) -> Outcome<()> {
+        if self.range(value).is_nonnegative() {
+            return Ok(());
+        }
+        let holds = Scalar::operation(LessEqual, vec![Scalar::real(0.0), value.clone()]);
+        let rule = format!("{what} must not be negative");
+        self.condition(holds, value.clone(), rule, span, &mut found.domain)
+    }
+
     /// The log potential of one comparison of numbers, or of its opposite.
     fn comparison(
         &mut self,
@@ -305,9 +319,7 @@ impl<'a> Expander<'a> {
         let real = hir::Element::Real;
         let span = comparison.within.span;
         let within = self.keep("within", within, real, span)?;
-        let holds = Scalar::operation(Less, vec![Scalar::real(0.0), within.clone()]);
-        let rule = "`within` must be positive".to_string();
-        self.condition(holds, within.clone(), rule, span, &mut found.domain)?;
+        self.positive(&within, "`within`", span, found)?;
         let left = self.keep("left side", left, real, comparison.left.span)?;
         let right = self.keep("right side", right, real, comparison.right.span)?;
         let residual = match is_zero(&right) {
@@ -334,15 +346,8 @@ impl<'a> Expander<'a> {
             Tail::Student(freedom) => {
                 let nu = self.scalar(freedom)?;
                 let nu = self.keep("degrees of freedom", nu, real, freedom.span)?;
-                let holds = Scalar::operation(Less, vec![Scalar::real(0.0), nu.clone()]);
-                let rule = "the degrees of freedom of `tail student` must be positive";
-                self.condition(
-                    holds,
-                    nu.clone(),
-                    rule.to_string(),
-                    freedom.span,
-                    &mut found.domain,
-                )?;
+                let what = "the degrees of freedom of `tail student`";
+                self.positive(&nu, what, freedom.span, found)?;
                 let ratio = Scalar::operation(Divide, vec![square, nu.clone()]);
                 let log = Scalar::operation(LogOnePlus, vec![ratio]);
                 let more = Scalar::operation(Add, vec![nu, Scalar::real(1.0)]);
