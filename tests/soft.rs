@@ -211,11 +211,12 @@ fn gaussian(model: &Model) -> f64 {
     }
     let mut log_determinant = 0.0;
     for i in 0..3 {
-        log_determinant += rows[i][i].ln();
-        for k in i + 1..3 {
-            let factor = rows[k][i] / rows[i][i];
-            for j in i..4 {
-                rows[k][j] -= factor * rows[i][j];
+        let pivot = rows[i];
+        log_determinant += pivot[i].ln();
+        for row in &mut rows[i + 1..] {
+            let factor = row[i] / pivot[i];
+            for (number, above) in row.iter_mut().zip(pivot) {
+                *number -= factor * above;
             }
         }
     }
