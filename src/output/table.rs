@@ -64,7 +64,8 @@ enum Line<'a> {
 fn select<'a>(rows: &[(&'a Column, &'a SummaryRow)], limit: usize) -> (Vec<Line<'a>>, bool) {
     let several_kinds = rows.iter().any(|(column, _)| column.kind != rows[0].0.kind);
     let is_short = rows.len() <= limit;
-    let groups: Vec<_> = rows.chunk_by(|a, b| a.0.variable == b.0.variable).collect();
+    let alike = |a: &Column, b: &Column| a.variable == b.variable && a.kind == b.kind;
+    let groups: Vec<_> = rows.chunk_by(|a, b| alike(a.0, b.0)).collect();
     let mut lines = Vec::new();
     let mut kind: Option<ColumnKind> = None;
     for (rank, group) in groups.iter().enumerate() {
@@ -272,5 +273,12 @@ mod tests {
             text.contains("\ninferred\n") && text.contains("\nsimulated\n"),
             "{text}"
         );
+        // Elements of one variable that differ in role.
+        let parts = [
+            ("y", ColumnKind::Inferred, 1),
+            ("y", ColumnKind::Simulated, 2),
+        ];
+        let text = table(&posterior(&parts), false);
+        assert_eq!(text.matches("simulated\n").count(), 1, "{text}");
     }
 }
