@@ -81,6 +81,21 @@ fn density_shows_the_point_by_its_constrained_values() {
 }
 
 #[test]
+fn a_simulated_data_file_keeps_what_is_given() {
+    let model = "y[t in 2..T] ~ normal(y[t - 1], 1)\n";
+    let files = [("m.ppl", model), ("d.json", r#"{"y": [3.5, 1.0, 2.0]}"#)];
+    let arguments = ["simulate", "m.ppl", "d.json", "-n", "1", "-o", "s.json"];
+    let output = run("given", &files, &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("given");
+    let written = fs::read(folder.join("s.json")).expect("a data file");
+    let written: Value = serde_json::from_slice(&written).expect("JSON");
+    let y = written["y"].as_array().expect("an array");
+    assert_eq!(y[0].as_f64(), Some(3.5));
+    assert!(y.len() == 3 && y[1..].iter().all(Value::is_number), "{y:?}");
+}
+
+#[test]
 fn a_run_keeps_its_draws_where_pointwise_terms_are_missing() {
     let model = "
         m ~ normal(0, 1)

@@ -213,6 +213,32 @@ fn the_prior_is_drawn_whatever_the_data_say() {
     );
 }
 
+/// Elements that no statement draws are given, whatever the others are drawn for.
+#[test]
+fn what_no_statement_draws_is_kept_from_the_data() {
+    let text = "
+        a ~ normal(1, 2)
+        for t in 2..T { y[t] ~ normal(a * y[t - 1], 1) }
+    ";
+    let json = r#"{"T": 3, "y": [2.0, null, 100]}"#;
+    let prior = Simulator::prior("m.ppl", text, &data(json), &options()).unwrap();
+    let rows = prior.draw(1, 20_000).unwrap();
+    let names: Vec<&str> = rows.columns.iter().map(|c| c.name.as_str()).collect();
+    assert_eq!(names, ["a", "y[2]", "y[3]"]);
+    // y2 = 2 a + e and y3 = a y2 + e, of which the mean is 2 E(a²).
+    assert_drawn(&rows, "y[2]", 2.0, 17f64.sqrt());
+    let mean = rows.values.chunks(3).map(|row| row[2]).sum::<f64>() / 20_000.0;
+    assert!((mean - 10.0).abs() < 0.5, "{mean}");
+
+    let prediction = Prediction::default();
+    let predictor =
+        Simulator::prediction("m.ppl", text, &data(json), &prediction, &options()).unwrap();
+    let draws = [0.5; 20_000];
+    let rows = predictor.along(&[table(&["a"], &draws)], 1).unwrap();
+    assert_drawn(&rows, "y[2]", 1.0, 1.0);
+    assert_drawn(&rows, "y[3]", 0.5, 1.25f64.sqrt());
+}
+
 /// Draws of named columns.
 fn table(names: &[&str], values: &[f64]) -> DrawTable {
     DrawTable {

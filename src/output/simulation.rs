@@ -71,11 +71,24 @@ pub fn data_json(rows: &Rows, data: &Dataset, names: &[String]) -> String {
     if let Some(row) = rows.rows().next() {
         for (name, value) in nested(rows, row) {
             if names.contains(&name) {
-                document.insert(name, value);
+                let given = document.remove(&name).unwrap_or(Value::Null);
+                document.insert(name, filled(value, given));
             }
         }
     }
     text(&Value::Object(document))
+}
+
+/// A value with what is missing in it taken from the data, where no statement draws those elements.
+fn filled(value: Value, given: Value) -> Value {
+    match (value, given) {
+        (Value::Null, given) => given,
+        (Value::Array(values), Value::Array(given)) if values.len() == given.len() => {
+            let pairs = values.into_iter().zip(given);
+            pairs.map(|(value, given)| filled(value, given)).collect()
+        }
+        (value, _) => value,
+    }
 }
 
 /// The variables of a row as nested arrays.

@@ -88,8 +88,13 @@ impl Bound {
     }
 }
 
-/// Binds the names of a model.
-pub fn bind(hir: &Hir, dataset: &Dataset, purpose: Purpose) -> (Bound, Vec<Diagnostic>) {
+/// Binds the names of a model. Of the `given` variables, elements that the data hold are known whatever the purpose.
+pub fn bind(
+    hir: &Hir,
+    dataset: &Dataset,
+    purpose: Purpose,
+    given: &HashSet<VariableId>,
+) -> (Bound, Vec<Diagnostic>) {
     let mut binder = Binder {
         hir,
         dataset,
@@ -100,7 +105,7 @@ pub fn bind(hir: &Hir, dataset: &Dataset, purpose: Purpose) -> (Bound, Vec<Diagn
     binder.keys();
     binder.sizes(purpose);
     let used: HashSet<String> = binder.bound.keys.values().cloned().collect();
-    binder.unobserved(purpose);
+    binder.unobserved(purpose, given);
     binder.roles(purpose);
     binder.unused(&used);
     (binder.bound, binder.diagnostics)
@@ -347,7 +352,7 @@ impl Binder<'_> {
 
     /// Of random variables that the data name, those that are missing, or not to be conditioned on, are unobserved all
     /// the same: their data have told the sizes.
-    fn unobserved(&mut self, purpose: Purpose) {
+    fn unobserved(&mut self, purpose: Purpose, given: &HashSet<VariableId>) {
         for (i, variable) in self.hir.variables.iter().enumerate() {
             let id = VariableId(i as u32);
             if variable.kind != VariableKind::Random {
@@ -361,11 +366,12 @@ impl Binder<'_> {
             else {
                 continue;
             };
-            let is_conditioned = match purpose {
-                Purpose::Posterior => true,
-                Purpose::Prior => false,
-                Purpose::Prediction(draws) => draws.held.contains(&variable.name),
-            };
+            let is_conditioned = given.contains(&id)
+                || match purpose {
+                    Purpose::Posterior => true,
+                    Purpose::Prior => false,
+                    Purpose::Prediction(draws) => draws.held.contains(&variable.name),
+                };
             let missing = entry.missing_count();
             if !is_conditioned || missing > 0 && missing == entry.values.len() {
                 self.bound.keys.remove(&id);

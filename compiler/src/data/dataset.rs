@@ -139,6 +139,15 @@ impl Dataset {
         }
         Ok(())
     }
+
+    /// The same with another entry in the place of that of its key.
+    pub(super) fn with(mut self, entry: Entry) -> Self {
+        let place = self.entries.iter().position(|other| other.key == entry.key);
+        if let Some(place) = place {
+            self.entries[place] = entry;
+        }
+        self
+    }
 }
 
 impl Entry {

@@ -17,6 +17,7 @@ mod elements;
 pub mod expand;
 mod expression;
 pub mod fold;
+mod given_elements;
 mod indexing;
 mod inline;
 pub mod interval;
@@ -43,7 +44,7 @@ mod tails;
 mod verify;
 mod whole;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::check::hir::{Element, Hir, StatementKind, Support, Type, VariableId, VariableKind};
@@ -87,7 +88,12 @@ pub fn bind_program(
     dataset: &Dataset,
     purpose: Purpose,
 ) -> Result<BoundProgram, Vec<Diagnostic>> {
-    let (mut bound, diagnostics) = bind::bind(hir, dataset, purpose);
+    let given = given_elements::given_elements(hir, sources, dataset, purpose);
+    let (dataset, given) = match &given {
+        Some((dataset, given)) => (dataset, given),
+        None => (dataset, &HashSet::new()),
+    };
+    let (mut bound, diagnostics) = bind::bind(hir, dataset, purpose, given);
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
