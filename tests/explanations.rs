@@ -22,10 +22,12 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// The codes that stand in a text as `"E0123"`.
+/// The codes that stand in a text as `"E0123"` or `"W0001"`.
 fn codes(text: &str) -> impl Iterator<Item = &str> {
     text.split('"').filter(|word| {
-        word.len() == 5 && word.starts_with('E') && word[1..].bytes().all(|b| b.is_ascii_digit())
+        word.len() == 5
+            && word.starts_with(['E', 'W'])
+            && word[1..].bytes().all(|b| b.is_ascii_digit())
     })
 }
 
