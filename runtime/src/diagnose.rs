@@ -76,18 +76,18 @@ pub fn summarise(chains: &[Vec<f64>]) -> Summary {
         .collect();
     let variance = squares / n;
     let fourth = squared.iter().flatten().map(|s| s * s).sum::<f64>() / n;
-    let variance_of_variance = (fourth - variance * variance) / ess(&squared);
+    let variance_of_variance = (fourth - variance * variance) / effective_size(&squared);
     Summary {
         mean,
         sd,
-        mcse_mean: sd / ess(&split).sqrt(),
+        mcse_mean: sd / effective_size(&split).sqrt(),
         mcse_sd: (variance_of_variance / variance / 4.0).sqrt(),
         q5,
         q50,
         q95,
         rhat: f64::max(rhat(&normal), rhat(&rank_normalised(&folded))),
-        ess_bulk: ess(&normal),
-        ess_tail: f64::min(ess(&below(q5)), ess(&below(q95))),
+        ess_bulk: effective_size(&normal),
+        ess_tail: f64::min(effective_size(&below(q5)), effective_size(&below(q95))),
     }
 }
 
@@ -167,8 +167,8 @@ fn rhat(chains: &[Vec<f64>]) -> f64 {
     ((between / within + n - 1.0) / n).sqrt()
 }
 
-/// Effective sample size of the mean, by Geyer's initial monotone sequence over all chains.
-fn ess(chains: &[Vec<f64>]) -> f64 {
+/// Effective sample size of the mean of chains of equal lengths (at least four), by Geyer's initial monotone sequence over all chains.
+pub fn effective_size(chains: &[Vec<f64>]) -> f64 {
     let (m, n) = (chains.len(), chains[0].len());
     let total = (m * n) as f64;
     let first = chains[0][0];

@@ -5,6 +5,7 @@ pub mod target;
 pub mod diagnose;
 pub mod math;
 pub mod methods;
+pub mod parallel;
 pub mod parts;
 pub mod random;
 pub mod run;

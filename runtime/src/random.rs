@@ -21,6 +21,16 @@ pub enum Purpose {
     Prior = 5,
     /// What draws predict.
     Prediction = 6,
+    /// Prior draws that begin tempering.
+    Particles = 7,
+    /// Choice of ancestors, and weighted draws made equal.
+    Resampling = 8,
+    /// Moves of particles.
+    Moves = 9,
+    /// Moves that find a step size and are thrown away.
+    Pilot = 10,
+    /// Draws of the proposal of bridge sampling.
+    Bridge = 11,
 }
 
 /// A stream of random numbers.

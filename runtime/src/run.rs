@@ -5,13 +5,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use crate::methods::nuts::{Nuts, Transition};
-use crate::parts::impossible::{Impossible, most_frequent};
+use crate::parallel;
+use crate::parts::impossible::most_frequent;
 use crate::parts::leapfrog::{Density, PhasePoint};
 use crate::parts::step_size::{DualAveraging, first_step_size};
 pub use crate::parts::warmup::Schedule;
 use crate::parts::warmup::{Change, Warmup};
 use crate::random::{Purpose, Stream};
-use crate::target::{Parts, StartFailure, Target, Weights};
+use crate::target::{StartFailure, Target, Weights};
 
 /// What is kept of each transition.
 pub type DrawInfo = Transition;
@@ -33,6 +34,8 @@ pub struct Settings {
     pub max_depth: u32,
     /// How the metric is found.
     pub schedule: Schedule,
+    /// Weight of the likelihood: 1 for the posterior, 0 for the prior with its constraints.
+    pub likelihood_weight: f64,
     /// Threads; `None` for as many as the machine has.
     pub threads: Option<usize>,
 }
@@ -47,6 +50,7 @@ impl Default for Settings {
             target_accept: 0.8,
             max_depth: 10,
             schedule: Schedule::Fisher,
+            likelihood_weight: 1.0,
             threads: None,
         }
     }
@@ -57,6 +61,8 @@ impl Default for Settings {
 pub struct Chain {
     /// Outputs, one row of [`Target::output_count`] values per draw.
     pub values: Vec<f64>,
+    /// Unconstrained positions, one row of [`Target::dimension`] values per draw.
+    pub positions: Vec<f64>,
     /// What happened in each transition.
     pub draws: Vec<DrawInfo>,
     /// Step size after warm-up.
@@ -169,32 +175,11 @@ pub fn run(
     settings: &Settings,
     control: &Control,
 ) -> Result<Vec<Chain>, StartFailure> {
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let threads = settings
-        .threads
-        .unwrap_or(cores)
-        .clamp(1, settings.chains.max(1));
-    let next = AtomicUsize::new(0);
-    let mut results: Vec<(usize, Result<Chain, StartFailure>)> = std::thread::scope(|scope| {
-        let work = || {
-            let mut done = Vec::new();
-            loop {
-                let chain = next.fetch_add(1, Ordering::Relaxed);
-                if chain >= settings.chains {
-                    return done;
-                }
-                done.push((chain, run_chain(target, settings, control, chain)));
-            }
-        };
-        let workers: Vec<_> = (1..threads).map(|_| scope.spawn(work)).collect();
-        let mut results = work();
-        for worker in workers {
-            results.extend(worker.join().expect("a chain does not panic"));
-        }
-        results
-    });
-    results.sort_by_key(|(chain, _)| *chain);
-    results.into_iter().map(|(_, result)| result).collect()
+    let threads = parallel::thread_count(settings.threads);
+    let chain = |_: &mut (), number| run_chain(target, settings, control, number);
+    parallel::map(threads, settings.chains, || (), chain)
+        .into_iter()
+        .collect()
 }
 
 fn run_chain(
@@ -204,21 +189,14 @@ fn run_chain(
     number: usize,
 ) -> Result<Chain, StartFailure> {
     let begin = Instant::now();
-    let mut density = Density {
-        evaluator: target.evaluator(),
-        weights: Weights::posterior(target.soft_count()),
-        parts: Parts {
-            soft: vec![0.0; target.soft_count()],
-            ..Parts::default()
-        },
-        evaluations: 0,
-        impossible: Impossible::new(target.dimension()),
-    };
+    let weights = Weights::tempered(target.soft_count(), 1.0, settings.likelihood_weight);
+    let mut density = Density::new(target.evaluator(), weights, target.dimension());
     let start = find_start(target, &mut density, settings, number)?;
     let mut nuts = Nuts::new(&start, settings.max_depth);
     let mut stream = Stream::new(settings.seed, Purpose::Sampler, number as u32);
     let mut chain = Chain {
         values: Vec::with_capacity(settings.draws * target.output_count()),
+        positions: Vec::with_capacity(settings.draws * target.dimension()),
         draws: Vec::with_capacity(settings.draws),
         step_size: 0.0,
         inverse_metric: Vec::new(),
@@ -266,6 +244,7 @@ fn run_chain(
             .evaluator
             .outputs(&nuts.current.position, &mut outputs, &mut row);
         chain.values.extend_from_slice(&row);
+        chain.positions.extend_from_slice(&nuts.current.position);
         chain.draws.push(info);
         control.report(number, iteration + 1, &info);
     }
@@ -341,7 +320,7 @@ fn find_start(
     settings: &Settings,
     number: usize,
 ) -> Result<PhasePoint, StartFailure> {
-    let mut point = PhasePoint::new(target.dimension());
+    let mut point = PhasePoint::new(target.dimension(), target.soft_count());
     let mut stream = Stream::new(settings.seed, Purpose::Start, number as u32);
     let mut reasons: Vec<String> = Vec::new();
     let mut best: Option<PhasePoint> = None;

@@ -14,6 +14,14 @@ pub struct Weights {
 }
 
 impl Weights {
+    /// The prior with its constraints at one weight, and the likelihood at another.
+    pub fn tempered(soft_count: usize, soft: f64, likelihood: f64) -> Self {
+        Self {
+            soft: vec![soft; soft_count],
+            likelihood,
+        }
+    }
+
     /// Every part at full weight: the posterior.
     pub fn posterior(soft_count: usize) -> Self {
         Self {
@@ -34,6 +42,21 @@ pub struct Parts {
     pub soft: Vec<f64>,
     /// Log density of what was observed, and all `factor`s.
     pub likelihood: f64,
+}
+
+impl Parts {
+    /// Becomes a copy of the parts of the same model, without allocating.
+    pub fn copy_from(&mut self, other: &Parts) {
+        self.prior = other.prior;
+        self.jacobian = other.jacobian;
+        self.soft.clone_from(&other.soft);
+        self.likelihood = other.likelihood;
+    }
+
+    /// The log potential of all soft constraints together.
+    pub fn soft_sum(&self) -> f64 {
+        self.soft.iter().fold(0.0, |sum, part| sum + part)
+    }
 }
 
 /// Why no starting position with a finite log density and gradient was found.

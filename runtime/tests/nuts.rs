@@ -1,7 +1,6 @@
 //! The sampler on targets whose answers are known.
 
 use likelier_runtime::diagnose::summarise;
-use likelier_runtime::parts::impossible::Impossible;
 use likelier_runtime::parts::leapfrog::{Density, PhasePoint, leapfrog};
 use likelier_runtime::random::Stream;
 use likelier_runtime::run::{Chain, Control, Schedule, Settings, run};
@@ -251,13 +250,7 @@ fn a_stopped_run_keeps_what_it_has() {
 }
 
 fn density(target: &ByHand) -> Density<'_> {
-    Density {
-        evaluator: target.evaluator(),
-        weights: Weights::posterior(0),
-        parts: Parts::default(),
-        evaluations: 0,
-        impossible: Impossible::new(target.dimension),
-    }
+    Density::new(target.evaluator(), Weights::posterior(0), target.dimension)
 }
 
 #[test]
@@ -269,7 +262,7 @@ fn leapfrog_is_reversible_and_second_order() {
     let mut density = density(&target);
     let metric = [1.3, 4.0];
     let error = |density: &mut Density, steps: usize| {
-        let mut point = PhasePoint::new(2);
+        let mut point = PhasePoint::new(2, 0);
         point.position.copy_from_slice(&[0.3, 1.0]);
         point.momentum.copy_from_slice(&[-0.7, 0.2]);
         density.evaluate(&mut point);
@@ -299,7 +292,7 @@ fn leapfrog_preserves_volume() {
     };
     let mut density = density(&target);
     let mut step = |q: f64, p: f64| {
-        let mut point = PhasePoint::new(1);
+        let mut point = PhasePoint::new(1, 0);
         (point.position[0], point.momentum[0]) = (q, p);
         density.evaluate(&mut point);
         leapfrog(&mut density, &mut point, &[1.0], 0.4);

@@ -1,3 +1,6 @@
-//! Methods that draw from a target.
+//! Methods that draw from a target or integrate it.
 
+pub mod bridge;
 pub mod nuts;
+pub mod particles;
+pub mod smc;

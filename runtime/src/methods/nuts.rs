@@ -50,13 +50,14 @@ struct Tree {
 }
 
 impl Tree {
-    fn new(dimension: usize) -> Self {
+    fn new(like: &PhasePoint) -> Self {
+        let dimension = like.position.len();
         Self {
             momentum_first: vec![0.0; dimension],
             momentum_last: vec![0.0; dimension],
             momentum_sum: vec![0.0; dimension],
             log_weight: f64::NEG_INFINITY,
-            proposal: PhasePoint::new(dimension),
+            proposal: like.clone(),
             proposal_energy: 0.0,
             proposal_index: 0,
         }
@@ -118,10 +119,10 @@ impl Nuts {
             step_size: 0.1,
             max_depth,
             current: start.clone(),
-            ends: [PhasePoint::new(dimension), PhasePoint::new(dimension)],
-            whole: Tree::new(dimension),
-            fresh: Tree::new(dimension),
-            pool: (0..=max_depth).map(|_| Tree::new(dimension)).collect(),
+            ends: [start.clone(), start.clone()],
+            whole: Tree::new(start),
+            fresh: Tree::new(start),
+            pool: (0..=max_depth).map(|_| Tree::new(start)).collect(),
         }
     }
 

@@ -15,16 +15,22 @@ pub struct PhasePoint {
     pub gradient: Vec<f64>,
     /// Log density at the position.
     pub log_density: f64,
+    /// Its parts.
+    pub parts: Parts,
 }
 
 impl PhasePoint {
-    /// A point at zero.
-    pub fn new(dimension: usize) -> Self {
+    /// A point at zero, for a model with this many coordinates and soft constraints.
+    pub fn new(dimension: usize, soft_count: usize) -> Self {
         Self {
             position: vec![0.0; dimension],
             momentum: vec![0.0; dimension],
             gradient: vec![0.0; dimension],
             log_density: f64::NEG_INFINITY,
+            parts: Parts {
+                soft: vec![0.0; soft_count],
+                ..Parts::default()
+            },
         }
     }
 
@@ -34,6 +40,7 @@ impl PhasePoint {
         self.momentum.copy_from_slice(&other.momentum);
         self.gradient.copy_from_slice(&other.gradient);
         self.log_density = other.log_density;
+        self.parts.copy_from(&other.parts);
     }
 
     /// Potential plus kinetic energy.
@@ -54,23 +61,31 @@ pub struct Density<'a> {
     pub evaluator: Box<dyn Evaluator + 'a>,
     /// Weights of the parts.
     pub weights: Weights,
-    /// Parts of the latest evaluation.
-    pub parts: Parts,
     /// Number of evaluations so far.
     pub evaluations: usize,
     /// Evaluations with zero density.
     pub impossible: Impossible,
 }
 
-impl Density<'_> {
-    /// Fills in log density and gradient at the point's position.
+impl<'a> Density<'a> {
+    /// A density that was not evaluated yet.
+    pub fn new(evaluator: Box<dyn Evaluator + 'a>, weights: Weights, dimension: usize) -> Self {
+        Self {
+            evaluator,
+            weights,
+            evaluations: 0,
+            impossible: Impossible::new(dimension),
+        }
+    }
+
+    /// Fills in log density, its parts and its gradient at the point's position.
     pub fn evaluate(&mut self, point: &mut PhasePoint) {
         self.evaluations += 1;
         point.log_density = self.evaluator.log_density_gradient(
             &point.position,
             &self.weights,
             &mut point.gradient,
-            &mut self.parts,
+            &mut point.parts,
         );
         if point.log_density == f64::NEG_INFINITY {
             self.impossible.note(&point.position);

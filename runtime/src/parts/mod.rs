@@ -2,5 +2,9 @@
 
 pub mod impossible;
 pub mod leapfrog;
+pub mod pareto;
+pub mod resampling;
 pub mod step_size;
+pub mod tempering;
 pub mod warmup;
+pub mod whitening;

@@ -1,0 +1,322 @@
+//! Particles: positions with the parts of the log density there, how they begin as prior draws, and how they move.
+//! Moves are waste-free (Dau & Chopin 2022): each of M ancestors begins a Markov chain of P states, and all M·P states
+//! are the next particles, so no gradient is spent on a state that is thrown away.
+
+use crate::methods::nuts::Nuts;
+use crate::parallel;
+use crate::parts::impossible::most_frequent;
+use crate::parts::leapfrog::{Density, PhasePoint};
+use crate::parts::step_size::{DualAveraging, first_step_size};
+use crate::parts::whitening::{Whitened, Whitening};
+use crate::random::{Purpose, Stream};
+use crate::target::{Parts, Target, Weights};
+
+/// Equally weighted particles, chain after chain.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Population {
+    /// Coordinates of a particle.
+    pub dimension: usize,
+    /// States of each chain; 1 when the particles are independent.
+    pub length: usize,
+    /// Unconstrained positions, one row per particle.
+    pub positions: Vec<f64>,
+    /// Parts of the log density of each.
+    pub parts: Vec<Parts>,
+}
+
+impl Population {
+    /// Number of particles.
+    pub fn count(&self) -> usize {
+        self.parts.len()
+    }
+
+    /// The position of a particle.
+    pub fn position(&self, particle: usize) -> &[f64] {
+        &self.positions[particle * self.dimension..(particle + 1) * self.dimension]
+    }
+
+    /// One number of each particle, chain by chain.
+    pub fn by_chain(&self, value: impl Fn(&Parts) -> f64) -> Vec<Vec<f64>> {
+        let values = |chain: &[Parts]| chain.iter().map(&value).collect();
+        self.parts.chunks(self.length.max(1)).map(values).collect()
+    }
+}
+
+/// What the streams of one replicate are called by: a seed and its number.
+#[derive(Debug, Clone, Copy)]
+pub struct Key {
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// The replicate.
+    pub replicate: usize,
+}
+
+impl Key {
+    /// The stream of one piece of work.
+    pub fn stream(self, purpose: Purpose, piece: usize) -> Stream {
+        Stream::new(self.seed, purpose, ((self.replicate << 20) | piece) as u32)
+    }
+}
+
+/// Prior draws that satisfy what must hold, and how many were needed.
+pub struct PriorDraws {
+    /// Those that were wanted.
+    pub population: Population,
+    /// All draws.
+    pub tried: usize,
+    /// Draws at which the prior and every constraint are possible.
+    pub possible: usize,
+    /// What most often made the others impossible.
+    pub reason: Option<String>,
+}
+
+/// Rounds of as many draws as particles, before it is given up that enough of them are as wanted.
+const ROUNDS: usize = 300;
+/// Prior draws evaluated by one piece of work.
+const BLOCK: usize = 64;
+
+/// Draws from the prior until `count` are possible (with `likely`, also of positive likelihood), or the patience ends.
+pub fn prior_draws(
+    target: &dyn Target,
+    key: Key,
+    count: usize,
+    likely: bool,
+    threads: usize,
+) -> PriorDraws {
+    let dimension = target.dimension();
+    let posterior = Weights::posterior(target.soft_count());
+    let mut draws = PriorDraws {
+        population: Population {
+            dimension,
+            length: 1,
+            ..Population::default()
+        },
+        tried: 0,
+        possible: 0,
+        reason: None,
+    };
+    let mut reasons = Vec::new();
+    let state = || Density::new(target.evaluator(), posterior.clone(), dimension);
+    let blocks = count.div_ceil(BLOCK);
+    for round in 0..ROUNDS {
+        let block = |density: &mut Density, block: usize| -> Vec<PhasePoint> {
+            let first = (round * blocks + block) * BLOCK;
+            let mut stream = key.stream(Purpose::Particles, 0);
+            let one = |number: usize| {
+                let mut point = PhasePoint::new(dimension, target.soft_count());
+                stream.at(number as u64);
+                density
+                    .evaluator
+                    .prior_draw(&mut stream, &mut point.position);
+                density.evaluate(&mut point);
+                point
+            };
+            (first..first + BLOCK).map(one).collect()
+        };
+        let points = parallel::map(threads, blocks, state, block);
+        for point in points.into_iter().flatten() {
+            draws.tried += 1;
+            let parts = &point.parts;
+            let is_possible = parts.prior.is_finite()
+                && parts.jacobian.is_finite()
+                && parts.soft.iter().all(|part| part.is_finite());
+            draws.possible += usize::from(is_possible);
+            if is_possible && (!likely || parts.likelihood.is_finite()) {
+                draws
+                    .population
+                    .positions
+                    .extend_from_slice(&point.position);
+                draws.population.parts.push(point.parts);
+                if draws.population.count() == count {
+                    draws.reason = most_frequent(reasons);
+                    return draws;
+                }
+            } else if reasons.len() < 50 {
+                reasons.extend(target.evaluator().explain(&point.position));
+            }
+        }
+    }
+    draws.reason = most_frequent(reasons);
+    draws
+}
+
+/// How particles move at one stage.
+pub struct Kernel<'a> {
+    /// The model.
+    pub target: &'a dyn Target,
+    /// The weights of the target distribution.
+    pub weights: Weights,
+    /// Coordinates in which particles are uncorrelated.
+    pub whitening: &'a Whitening,
+    /// Step size there.
+    pub step_size: f64,
+    /// At most 2^`max_depth` − 1 steps for a move.
+    pub max_depth: u32,
+    /// Names the streams.
+    pub key: Key,
+    /// Number of the stage, for the streams.
+    pub stage: usize,
+}
+
+/// What moving gave.
+pub struct Moved {
+    /// All states.
+    pub population: Population,
+    /// Mean acceptance statistic.
+    pub acceptance: f64,
+    /// Mean squared jump in whitened coordinates over that of independent draws.
+    pub jump: f64,
+    /// Gradients computed.
+    pub evaluations: usize,
+}
+
+struct Mover<'a> {
+    density: Density<'a>,
+    nuts: Nuts,
+}
+
+impl Kernel<'_> {
+    fn mover(&self) -> Mover<'_> {
+        let dimension = self.target.dimension();
+        let evaluator = Whitened::new(self.target.evaluator(), self.whitening, dimension);
+        let start = PhasePoint::new(dimension, self.target.soft_count());
+        let mut nuts = Nuts::new(&start, self.max_depth);
+        nuts.step_size = self.step_size;
+        Mover {
+            density: Density::new(Box::new(evaluator), self.weights.clone(), dimension),
+            nuts,
+        }
+    }
+
+    fn at(&self, iteration: usize) -> u64 {
+        (self.stage as u64) << 32 | iteration as u64
+    }
+
+    /// A step size with the acceptance aimed at: dual averaging over short chains from some particles, whose states are
+    /// thrown away. `from` is the step size of the stage before.
+    pub fn pilot(
+        &self,
+        particles: &Population,
+        starts: &[usize],
+        from: Option<f64>,
+        aim: f64,
+    ) -> f64 {
+        let mut mover = self.mover();
+        let mut stream = self.key.stream(Purpose::Pilot, 0);
+        stream.at(self.at(0));
+        let Some(&first) = starts.first() else {
+            return self.step_size;
+        };
+        mover.place(self.whitening, particles.position(first));
+        let step = from.unwrap_or_else(|| {
+            let Mover { density, nuts } = &mut mover;
+            nuts.refresh_momentum(&mut stream);
+            first_step_size(0.5, 0.8, |step| nuts.trial_accept(density, step))
+        });
+        // From a known step size the search begins there, not at ten times as much.
+        let mut averaging = DualAveraging::new(if from.is_some() { step * 0.2 } else { step }, aim);
+        let moves = if from.is_some() { 4 } else { 8 };
+        for (number, &start) in starts.iter().enumerate() {
+            mover.place(self.whitening, particles.position(start));
+            for iteration in 0..moves {
+                stream.at(self.at(1 + number * moves + iteration));
+                mover.nuts.step_size = averaging.step().clamp(1e-8, 1e3);
+                let info = mover.nuts.transition(&mut mover.density, &mut stream);
+                averaging.update(info.acceptance_rate);
+            }
+        }
+        averaging.average().clamp(1e-8, 1e3)
+    }
+
+    /// Chains of `length` states from some particles.
+    pub fn run(
+        &self,
+        particles: &Population,
+        ancestors: &[usize],
+        length: usize,
+        threads: usize,
+    ) -> Moved {
+        let chain = |mover: &mut Mover, number: usize| {
+            self.chain(mover, particles.position(ancestors[number]), number, length)
+        };
+        let chains = parallel::map(threads, ancestors.len(), || self.mover(), chain);
+        let dimension = self.target.dimension();
+        let mut moved = Moved {
+            population: Population {
+                dimension,
+                length,
+                positions: Vec::with_capacity(ancestors.len() * length * dimension),
+                parts: Vec::with_capacity(ancestors.len() * length),
+            },
+            acceptance: 0.0,
+            jump: 0.0,
+            evaluations: 0,
+        };
+        let moves = (ancestors.len() * (length - 1)).max(1) as f64;
+        for chain in chains {
+            moved
+                .population
+                .positions
+                .extend(chain.population.positions);
+            moved.population.parts.extend(chain.population.parts);
+            moved.acceptance += chain.acceptance / moves;
+            moved.jump += chain.jump / moves / (2.0 * dimension as f64);
+            moved.evaluations += chain.evaluations;
+        }
+        moved
+    }
+
+    fn chain(&self, mover: &mut Mover, start: &[f64], number: usize, length: usize) -> Moved {
+        let dimension = self.target.dimension();
+        let mut states = Moved {
+            population: Population {
+                dimension,
+                length,
+                positions: vec![0.0; length * dimension],
+                parts: Vec::with_capacity(length),
+            },
+            acceptance: 0.0,
+            jump: 0.0,
+            evaluations: 0,
+        };
+        let mut stream = self.key.stream(Purpose::Moves, number);
+        let before = mover.density.evaluations;
+        let mut last = vec![0.0; dimension];
+        mover.place(self.whitening, start);
+        for (state, position) in states
+            .population
+            .positions
+            .chunks_mut(dimension)
+            .enumerate()
+        {
+            if state == 0 {
+                // As it was, not as it comes back from its whitened coordinates.
+                position.copy_from_slice(start);
+            } else {
+                last.copy_from_slice(&mover.nuts.current.position);
+                stream.at(self.at(state));
+                let info = mover.nuts.transition(&mut mover.density, &mut stream);
+                states.acceptance += info.acceptance_rate;
+                states.jump += squared_distance(&last, &mover.nuts.current.position);
+                self.whitening.color(&mover.nuts.current.position, position);
+            }
+            states
+                .population
+                .parts
+                .push(mover.nuts.current.parts.clone());
+        }
+        states.evaluations = mover.density.evaluations - before;
+        states
+    }
+}
+
+impl Mover<'_> {
+    fn place(&mut self, whitening: &Whitening, position: &[f64]) {
+        whitening.whiten(position, &mut self.nuts.current.position);
+        self.density.evaluate(&mut self.nuts.current);
+    }
+}
+
+fn squared_distance(a: &[f64], b: &[f64]) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b) * (a - b)).sum()
+}

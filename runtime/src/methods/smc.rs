@@ -1,0 +1,589 @@
+//! Sequential Monte Carlo along a tempering path: prior → prior × constraints (λ from 0 to 1) → posterior (β from 0 to 1).
+//!
+//! A stage reweights the particles by the power of the potential that leaves an effective half of them, multiplies what
+//! has been gained so far by the mean weight, resamples ancestors and moves them with NUTS, in coordinates in which the
+//! reweighted particles are uncorrelated, at a step size found for this stage. The product of the mean weights of a leg
+//! is an estimate of its ratio of normalising constants: the second leg alone is the evidence p(y | constraints). With a
+//! path that was recorded before (`Step`s), the estimate is unbiased; adaptation makes it consistent only (Beskos et al.
+//! 2016). Independent replicates tell the error; each also estimates its own from the autocorrelation of the weights
+//! along its chains (Dau & Chopin 2022).
+
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+
+use crate::diagnose::effective_size;
+use crate::methods::particles::{Kernel, Key, Population, PriorDraws, prior_draws};
+use crate::parallel;
+use crate::parts::resampling::Resampling;
+use crate::parts::tempering::{Reweighting, largest_power};
+use crate::parts::whitening::Whitening;
+use crate::random::Purpose;
+use crate::target::{Parts, Target, Weights};
+
+/// How to run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Seed of all random numbers.
+    pub seed: u64,
+    /// Independent runs.
+    pub replicates: usize,
+    /// The number of the first of them, so that further runs with the same seed share no random numbers.
+    pub first_replicate: usize,
+    /// Ancestors M of each stage.
+    pub chains: usize,
+    /// States P of the chain that each begins: M·P particles.
+    pub length: usize,
+    /// Share of the particles that reweighting leaves effective.
+    pub effective_share: f64,
+    /// Acceptance probability of moves to aim at.
+    pub target_accept: f64,
+    /// At most 2^max_depth − 1 steps for a move.
+    pub max_depth: u32,
+    /// How ancestors are chosen.
+    pub resampling: Resampling,
+    /// Threads; `None` for as many as the machine has.
+    pub threads: Option<usize>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            replicates: 4,
+            first_replicate: 0,
+            chains: 32,
+            length: 32,
+            effective_share: 0.5,
+            target_accept: 0.8,
+            max_depth: 7,
+            resampling: Resampling::Ssp,
+            threads: None,
+        }
+    }
+}
+
+/// One stage of a path: what has to be known to walk it again without adapting.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Weight λ of the constraints after it.
+    pub soft: f64,
+    /// Weight β of the likelihood after it.
+    pub likelihood: f64,
+    /// Coordinates of its moves.
+    pub whitening: Whitening,
+    /// Step size of its moves.
+    pub step_size: f64,
+}
+
+/// What happened at one stage.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Stage {
+    /// Weight λ of the constraints after it.
+    pub soft: f64,
+    /// Weight β of the likelihood after it.
+    pub likelihood: f64,
+    /// Effective number of particles after reweighting.
+    pub effective: f64,
+    /// Log of the mean weight.
+    pub log_increment: f64,
+    /// Variance of the mean weight over its square, by the autocorrelation along the chains.
+    pub relative_variance: f64,
+    /// The largest share that one particle has of all weight.
+    pub largest_weight: f64,
+    /// Different particles among the ancestors.
+    pub ancestors: usize,
+    /// Mean acceptance statistic of the moves.
+    pub acceptance: f64,
+    /// Their mean squared jump, over that of independent draws.
+    pub jump: f64,
+    /// Their step size in whitened coordinates.
+    pub step_size: f64,
+}
+
+/// A log ratio of normalising constants.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Estimate {
+    /// Its logarithm.
+    pub log: f64,
+    /// Variance of the ratio over its square.
+    pub relative_variance: f64,
+}
+
+impl Estimate {
+    fn multiply(&mut self, log: f64, relative_variance: f64) {
+        self.log += log;
+        self.relative_variance += relative_variance;
+    }
+}
+
+/// One run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replicate {
+    /// log ∫ prior × constraints.
+    pub soft: Estimate,
+    /// log of the likelihood's mean under the prior with constraints.
+    pub evidence: Estimate,
+    /// What happened.
+    pub stages: Vec<Stage>,
+    /// The path it took.
+    pub path: Vec<Step>,
+    /// Particles of the prior with its constraints.
+    pub constrained_prior: Population,
+    /// Particles of the posterior.
+    pub posterior: Population,
+    /// Prior draws in all, and those that satisfy every hard constraint.
+    pub prior_draws: (usize, usize),
+    /// What most often made prior draws impossible.
+    pub impossible: Option<String>,
+    /// Log densities with gradient that were computed.
+    pub evaluations: usize,
+}
+
+/// Why there is no result.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Failure {
+    /// It was asked to stop.
+    Stopped,
+    /// Too few prior draws have a positive density under the model.
+    Impossible {
+        /// Prior draws tried.
+        tried: usize,
+        /// What most often stood in the way.
+        reason: Option<String>,
+    },
+    /// The path did not reach its end.
+    Stalled {
+        /// Weight λ of the constraints when it was given up.
+        soft: f64,
+        /// Weight β of the likelihood.
+        likelihood: f64,
+    },
+}
+
+/// Stages after which a run is given up.
+const LONGEST: usize = 2000;
+
+/// Where a replicate is.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Progress {
+    /// Stages done.
+    pub stage: usize,
+    /// Weight of the constraints.
+    pub soft: f64,
+    /// Weight of the likelihood.
+    pub likelihood: f64,
+    /// Effective particles of the latest reweighting.
+    pub effective: f64,
+    /// log evidence of the stages done.
+    pub log_evidence: f64,
+}
+
+#[derive(Default)]
+struct Counters {
+    stage: AtomicUsize,
+    numbers: [AtomicU64; 4],
+}
+
+/// Lets another thread watch the replicates and stop them.
+pub struct Watch {
+    stopping: AtomicBool,
+    replicates: Vec<Counters>,
+}
+
+impl Watch {
+    /// For a run of this many replicates.
+    pub fn new(replicates: usize) -> Self {
+        Self {
+            stopping: AtomicBool::new(false),
+            replicates: (0..replicates).map(|_| Counters::default()).collect(),
+        }
+    }
+
+    /// Asks all replicates to stop.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether a stop was asked for.
+    pub fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Where a replicate is; zeros for one that does not exist.
+    pub fn progress(&self, replicate: usize) -> Progress {
+        let Some(counters) = self.replicates.get(replicate) else {
+            return Progress::default();
+        };
+        let [soft, likelihood, effective, log_evidence] =
+            [0, 1, 2, 3].map(|k| f64::from_bits(counters.numbers[k].load(Ordering::Relaxed)));
+        Progress {
+            stage: counters.stage.load(Ordering::Relaxed),
+            soft,
+            likelihood,
+            effective,
+            log_evidence,
+        }
+    }
+
+    fn report(&self, replicate: usize, progress: Progress) {
+        if let Some(counters) = self.replicates.get(replicate) {
+            counters.stage.store(progress.stage, Ordering::Relaxed);
+            let numbers = [
+                progress.soft,
+                progress.likelihood,
+                progress.effective,
+                progress.log_evidence,
+            ];
+            for (place, number) in counters.numbers.iter().zip(numbers) {
+                place.store(number.to_bits(), Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+/// Runs all replicates; with `paths`, each walks the path given for it instead of finding its own.
+///
+/// # Errors
+/// The failure of the first replicate that has one.
+pub fn run(
+    target: &dyn Target,
+    settings: &Settings,
+    watch: &Watch,
+    paths: Option<&[Vec<Step>]>,
+) -> Result<Vec<Replicate>, Failure> {
+    let threads = parallel::thread_count(settings.threads);
+    let outer = threads.min(settings.replicates.max(1));
+    let replicate = |_: &mut (), number: usize| {
+        let run = Run {
+            target,
+            settings,
+            watch,
+            number,
+            key: Key {
+                seed: settings.seed,
+                replicate: settings.first_replicate + number,
+            },
+            path: paths.and_then(|paths| paths.get(number)).map(Vec::as_slice),
+            threads: threads / outer,
+        };
+        run.start()
+    };
+    parallel::map(outer, settings.replicates, || (), replicate)
+        .into_iter()
+        .collect()
+}
+
+struct Run<'a> {
+    target: &'a dyn Target,
+    settings: &'a Settings,
+    watch: &'a Watch,
+    number: usize,
+    key: Key,
+    path: Option<&'a [Step]>,
+    threads: usize,
+}
+
+/// The two legs of the path.
+#[derive(Clone, Copy, PartialEq)]
+enum Leg {
+    Constraints,
+    Likelihood,
+}
+
+impl Run<'_> {
+    fn start(&self) -> Result<Replicate, Failure> {
+        let count = self.settings.chains * self.settings.length;
+        let draw = |likely| prior_draws(self.target, self.key, count, likely, self.threads);
+        let mut draws = draw(false);
+        let is_constrained = draws
+            .population
+            .parts
+            .iter()
+            .any(|parts| parts.soft_sum() != 0.0);
+        let is_impossible = |parts: &Parts| !parts.likelihood.is_finite();
+        let mut evaluations = draws.tried;
+        if !is_constrained && draws.population.parts.iter().any(is_impossible) {
+            draws = draw(true);
+            evaluations += draws.tried;
+        }
+        let mut replicate = self.begin(draws, count)?;
+        replicate.evaluations = evaluations;
+        if is_constrained {
+            self.walk(&mut replicate, Leg::Constraints)?;
+            self.evaluate_likelihood(&mut replicate);
+        }
+        replicate.constrained_prior = replicate.posterior.clone();
+        self.walk(&mut replicate, Leg::Likelihood)?;
+        Ok(replicate)
+    }
+
+    /// Equally weighted particles from prior draws, and what their selection says of the normalising constants: the
+    /// count that ended the drawing is left out, which makes the shares unbiased (Haldane 1945).
+    fn begin(&self, draws: PriorDraws, count: usize) -> Result<Replicate, Failure> {
+        let found = draws.population.count();
+        if found < self.settings.chains {
+            return Err(Failure::Impossible {
+                tried: draws.tried,
+                reason: draws.reason,
+            });
+        }
+        let share = |part: usize, whole: usize| Estimate {
+            log: libm::log((part - 1) as f64 / (whole - 1) as f64),
+            relative_variance: (whole - part) as f64 / (whole as f64 * part as f64),
+        };
+        let mut population = draws.population;
+        if found < count {
+            let mut stream = self.key.stream(Purpose::Resampling, 0);
+            stream.at(u64::from(u32::MAX));
+            let weights = vec![1.0; found];
+            let chosen = Resampling::Systematic.ancestors(&weights, count, &mut stream);
+            population = Population {
+                positions: chosen
+                    .iter()
+                    .flat_map(|&n| population.position(n).to_vec())
+                    .collect(),
+                parts: chosen
+                    .iter()
+                    .map(|&n| population.parts[n].clone())
+                    .collect(),
+                ..population
+            };
+        }
+        Ok(Replicate {
+            soft: share(draws.possible, draws.tried),
+            evidence: share(found, draws.possible),
+            stages: Vec::new(),
+            path: Vec::new(),
+            constrained_prior: Population::default(),
+            posterior: population,
+            prior_draws: (draws.tried, draws.possible),
+            impossible: draws.reason,
+            evaluations: 0,
+        })
+    }
+
+    /// The likelihood of particles that were moved without it.
+    fn evaluate_likelihood(&self, replicate: &mut Replicate) {
+        let weights = Weights::posterior(self.target.soft_count());
+        let mut evaluator = self.target.evaluator();
+        let mut gradient = vec![0.0; self.target.dimension()];
+        let Population {
+            positions, parts, ..
+        } = &mut replicate.posterior;
+        let rows = positions.chunks(self.target.dimension());
+        for (position, parts) in rows.zip(parts.iter_mut()) {
+            evaluator.log_density_gradient(position, &weights, &mut gradient, parts);
+        }
+        replicate.evaluations += parts.len();
+    }
+
+    fn walk(&self, replicate: &mut Replicate, leg: Leg) -> Result<(), Failure> {
+        let mut reached = 0.0;
+        while reached < 1.0 {
+            if self.watch.is_stopping() {
+                return Err(Failure::Stopped);
+            }
+            let power = self.stage(replicate, leg, reached)?;
+            reached = if power >= 1.0 - reached {
+                1.0
+            } else {
+                reached + power
+            };
+        }
+        Ok(())
+    }
+
+    /// One stage from weight `reached` of a leg; by how much it went on.
+    fn stage(&self, replicate: &mut Replicate, leg: Leg, reached: f64) -> Result<f64, Failure> {
+        let number = replicate.stages.len();
+        let particles = &replicate.posterior;
+        let value = |parts: &Parts| match leg {
+            Leg::Constraints => parts.soft_sum(),
+            Leg::Likelihood => parts.likelihood,
+        };
+        let potentials: Vec<f64> = particles.parts.iter().map(value).collect();
+        let recorded = self.path.and_then(|path| path.get(number));
+        let power = match recorded {
+            Some(step) if leg == Leg::Constraints => step.soft - reached,
+            Some(step) => step.likelihood - reached,
+            None => largest_power(&potentials, 1.0 - reached, self.settings.effective_share),
+        };
+        let reweighting = Reweighting::new(&potentials, power);
+        let end = if power >= 1.0 - reached {
+            1.0
+        } else {
+            reached + power
+        };
+        let (soft, likelihood) = match leg {
+            Leg::Constraints => (end, 0.0),
+            Leg::Likelihood => (1.0, end),
+        };
+        let stalled = Failure::Stalled { soft, likelihood };
+        if number >= LONGEST || reweighting.effective == 0.0 || !reweighting.log_mean.is_finite() {
+            return Err(stalled);
+        }
+        let relative_variance = relative_variance(&reweighting, particles.length);
+        match leg {
+            Leg::Constraints => &mut replicate.soft,
+            Leg::Likelihood => &mut replicate.evidence,
+        }
+        .multiply(reweighting.log_mean, relative_variance);
+        let settings = self.settings;
+        let mut stream = self.key.stream(Purpose::Resampling, 0);
+        stream.at(number as u64);
+        let ancestors =
+            settings
+                .resampling
+                .ancestors(&reweighting.weights, settings.chains, &mut stream);
+        let step = match recorded {
+            Some(step) => step.clone(),
+            None => self.adapt(
+                replicate,
+                &reweighting,
+                &ancestors,
+                number,
+                soft,
+                likelihood,
+            ),
+        };
+        let kernel = self.kernel(&step, number);
+        let moved = kernel.run(
+            &replicate.posterior,
+            &ancestors,
+            settings.length,
+            self.threads,
+        );
+        let total: f64 = reweighting.weights.iter().sum();
+        let mut different = ancestors;
+        different.dedup();
+        replicate.stages.push(Stage {
+            soft,
+            likelihood,
+            effective: reweighting.effective,
+            log_increment: reweighting.log_mean,
+            relative_variance,
+            // Weights are relative to the largest.
+            largest_weight: 1.0 / total,
+            ancestors: different.len(),
+            acceptance: moved.acceptance,
+            jump: moved.jump,
+            step_size: step.step_size,
+        });
+        replicate.evaluations += moved.evaluations;
+        replicate.path.push(step);
+        replicate.posterior = moved.population;
+        self.watch.report(
+            self.number,
+            Progress {
+                stage: number + 1,
+                soft,
+                likelihood,
+                effective: reweighting.effective,
+                log_evidence: replicate.evidence.log,
+            },
+        );
+        Ok(power)
+    }
+
+    fn kernel<'a>(&'a self, step: &'a Step, stage: usize) -> Kernel<'a> {
+        Kernel {
+            target: self.target,
+            weights: Weights::tempered(self.target.soft_count(), step.soft, step.likelihood),
+            whitening: &step.whitening,
+            step_size: step.step_size,
+            max_depth: self.settings.max_depth,
+            key: self.key,
+            stage,
+        }
+    }
+
+    /// Coordinates and step size from the reweighted particles.
+    fn adapt(
+        &self,
+        replicate: &Replicate,
+        reweighting: &Reweighting,
+        ancestors: &[usize],
+        number: usize,
+        soft: f64,
+        likelihood: f64,
+    ) -> Step {
+        let particles = &replicate.posterior;
+        let mut step = Step {
+            soft,
+            likelihood,
+            whitening: Whitening::of(
+                &particles.positions,
+                &reweighting.weights,
+                particles.dimension,
+            ),
+            step_size: 1.0,
+        };
+        let stride = ancestors.len().div_ceil(8);
+        let starts: Vec<usize> = ancestors.iter().copied().step_by(stride).collect();
+        let before = replicate.path.last().map(|step| step.step_size);
+        step.step_size = self.kernel(&step, number).pilot(
+            particles,
+            &starts,
+            before,
+            self.settings.target_accept,
+        );
+        step
+    }
+}
+
+/// Variance of the mean weight over its square. Chains of one state are independent draws.
+fn relative_variance(reweighting: &Reweighting, length: usize) -> f64 {
+    let weights = &reweighting.weights;
+    let count = weights.len() as f64;
+    let independent = count / reweighting.effective - 1.0;
+    if length < 4 || independent <= 1e-14 {
+        return independent / count;
+    }
+    let chains: Vec<Vec<f64>> = weights.chunks(length).map(<[f64]>::to_vec).collect();
+    independent / effective_size(&chains).min(count)
+}
+
+/// Replicates together.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Combined {
+    /// log of the mean of the ratios.
+    pub log: f64,
+    /// Its standard error: the larger of what the replicates' scatter and their own estimates say.
+    pub error: f64,
+    /// From the scatter of the replicates alone; NaN for one replicate.
+    pub error_of_replicates: f64,
+    /// From the replicates' own estimates alone.
+    pub error_of_runs: f64,
+}
+
+/// The mean of the ratios, not of their logarithms, which would be too low by half the relative variance.
+pub fn combine(estimates: impl IntoIterator<Item = Estimate>) -> Combined {
+    let estimates: Vec<Estimate> = estimates.into_iter().collect();
+    let count = estimates.len() as f64;
+    let largest = estimates
+        .iter()
+        .map(|e| e.log)
+        .fold(f64::NEG_INFINITY, f64::max);
+    let ratios: Vec<f64> = estimates
+        .iter()
+        .map(|e| libm::exp(e.log - largest))
+        .collect();
+    let mean = ratios.iter().sum::<f64>() / count;
+    let squares: f64 = ratios.iter().map(|z| (z - mean) * (z - mean)).sum();
+    let error_of_replicates = (squares / (count - 1.0) / count).sqrt() / mean;
+    let own: f64 = estimates
+        .iter()
+        .zip(&ratios)
+        .map(|(e, z)| e.relative_variance * z * z)
+        .sum();
+    let error_of_runs = own.sqrt() / count / mean;
+    Combined {
+        log: largest + libm::log(mean),
+        error: error_of_runs.max(if count > 1.0 {
+            error_of_replicates
+        } else {
+            0.0
+        }),
+        error_of_replicates,
+        error_of_runs,
+    }
+}
