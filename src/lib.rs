@@ -18,6 +18,7 @@
 //! ```
 
 pub mod error;
+pub mod evidence;
 pub mod output;
 pub mod point;
 pub mod posterior;
@@ -27,11 +28,14 @@ pub mod simulation;
 use std::time::{Duration, Instant};
 
 pub use error::Error;
+pub use evidence::{Estimators, Evidence, EvidenceControl, EvidenceSettings, Verdict};
 pub use likelier_compiler::data::dataset::{DataError, Dataset};
 pub use likelier_compiler::{
     Adjustment, Column, ColumnKind, Compiled, Constraint, ConstraintKind, CpuLevel,
     InferredVariable, Options, PointDensity, Prediction, Role, RoleLine, Stage,
 };
+pub use likelier_runtime::methods::bridge::Proposal;
+pub use likelier_runtime::parts::resampling::Resampling;
 pub use posterior::{Chain, DrawStatistics, Extreme, Health, Posterior, SummaryRow};
 pub use sampling::{ChainProgress, Control, Schedule, Settings};
 pub use simulation::Simulator;

@@ -1,8 +1,9 @@
 //! The command line: arguments in, one command run, an exit code out. 0 is success, 1 a mistake in model, data or
-//! files, 2 a mistake in the arguments, 3 draws that `--strict` refuses.
+//! files, 2 a mistake in the arguments, 3 a result that `--strict` refuses.
 
 mod commands;
 mod files;
+mod interrupt;
 mod progress;
 mod terminal;
 
@@ -22,6 +23,7 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     Run(commands::run::Options),
+    Evidence(commands::evidence::Options),
     Simulate(commands::simulate::Options),
     Predict(commands::predict::Options),
     Density(commands::density::Options),
@@ -34,6 +36,7 @@ enum Command {
 fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(options) => commands::run::execute(&options),
+        Command::Evidence(options) => commands::evidence::execute(&options),
         Command::Simulate(options) => commands::simulate::execute(&options),
         Command::Predict(options) => commands::predict::execute(&options),
         Command::Density(options) => commands::density::execute(&options),

@@ -51,6 +51,10 @@ pub struct Chain {
     pub number: usize,
     /// Draws × columns values, draw after draw.
     pub values: Vec<f64>,
+    /// Draws × coordinates: the unconstrained positions.
+    pub positions: Vec<f64>,
+    /// The likelihood part of the log density at each draw.
+    pub log_likelihoods: Vec<f64>,
     /// What the sampler did, one per draw.
     pub statistics: Vec<DrawStatistics>,
     /// The step size after warm-up; NaN if nothing needed a sampler.
@@ -216,6 +220,9 @@ pub(crate) fn equalise(chains: Vec<Chain>, width: usize) -> Vec<Chain> {
         .filter(|chain| chain.statistics.len() >= length);
     long_enough
         .map(|mut chain| {
+            let coordinates = chain.positions.len() / chain.statistics.len().max(1);
+            chain.positions.truncate(length * coordinates);
+            chain.log_likelihoods.truncate(length);
             chain.statistics.truncate(length);
             chain.values.truncate(length * width);
             chain

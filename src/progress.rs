@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use likelier::output::digits::seconds;
-use likelier::{ChainProgress, Control, Settings};
+use likelier::{ChainProgress, Control, EvidenceControl, EvidenceSettings, Settings};
 
 use crate::terminal;
 
@@ -39,6 +39,86 @@ pub fn with_progress<T>(
         let _announce = Announce(&finished);
         work()
     })
+}
+
+/// Runs `work` and shows what `lines` says beside it, if `wanted`: on a terminal as lines that change, elsewhere as one plain
+/// line now and then.
+pub fn with_lines<T>(
+    wanted: bool,
+    lines: &(dyn Fn() -> Vec<String> + Sync),
+    work: impl FnOnce() -> T,
+) -> T {
+    if !wanted {
+        return work();
+    }
+    let finished = Finished::default();
+    std::thread::scope(|scope| {
+        scope.spawn(|| match std::io::stderr().is_terminal() {
+            true => show_lines(lines, &finished),
+            false => {
+                let start = Instant::now();
+                while !finished.wait(LINE_INTERVAL) {
+                    let elapsed = start.elapsed().as_secs_f64();
+                    terminal::error(&format!("progress: {elapsed:.0} s, {}", lines().join(", ")));
+                }
+            }
+        });
+        let _announce = Announce(&finished);
+        work()
+    })
+}
+
+fn show_lines(lines: &dyn Fn() -> Vec<String>, finished: &Finished) {
+    if finished.wait(INTERVAL) {
+        return;
+    }
+    let display = MultiProgress::with_draw_target(ProgressDrawTarget::stderr());
+    let style =
+        ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar());
+    let mut bars: Vec<ProgressBar> = Vec::new();
+    loop {
+        for (place, line) in lines().into_iter().enumerate() {
+            if place == bars.len() {
+                bars.push(display.add(ProgressBar::new_spinner().with_style(style.clone())));
+            }
+            bars[place].set_message(line);
+            bars[place].tick();
+        }
+        if finished.wait(INTERVAL) {
+            break;
+        }
+    }
+    bars.into_iter().for_each(|bar| bar.finish_and_clear());
+}
+
+/// Where an estimate of evidence is: a line for each SMC run, then one for each chain that has begun.
+pub fn evidence_lines(settings: &EvidenceSettings, control: &EvidenceControl) -> Vec<String> {
+    let mut lines = Vec::new();
+    for run in 0..settings.replicates {
+        let at = control.watch.progress(run);
+        let place = match at.stage {
+            0 => "prior".to_owned(),
+            _ if at.likelihood >= 1.0 => format!("done, log Z {:.2}", at.log_evidence),
+            stage if at.likelihood == 0.0 => {
+                format!(
+                    "stage {stage}, constraints at {:.2e}, ESS {:.0}",
+                    at.soft, at.effective
+                )
+            }
+            stage => format!(
+                "stage {stage}, likelihood at {:.2e}, ESS {:.0}, log Z {:.2}",
+                at.likelihood, at.effective, at.log_evidence
+            ),
+        };
+        lines.push(format!("SMC {} {place}", run + 1));
+    }
+    for chain in 0..settings.nuts.chains {
+        let at = control.chains.progress(chain);
+        if at.iteration > 0 {
+            lines.push(format!("chain {} iteration {}", chain + 1, at.iteration));
+        }
+    }
+    lines
 }
 
 /// Tells the display to end, at once.

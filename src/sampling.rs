@@ -252,7 +252,7 @@ fn impossible_text(chains: &[run::Chain]) -> Option<String> {
     Some(format!("{count} {steps} led to zero density. {reason}."))
 }
 
-fn runtime_settings(settings: &Settings) -> run::Settings {
+pub(crate) fn runtime_settings(settings: &Settings) -> run::Settings {
     run::Settings {
         seed: settings.seed,
         chains: settings.chains,
@@ -264,6 +264,7 @@ fn runtime_settings(settings: &Settings) -> run::Settings {
             Schedule::Fisher => run::Schedule::Fisher,
             Schedule::Classical => run::Schedule::Classical,
         },
+        likelihood_weight: 1.0,
         threads: settings.threads,
     }
 }
@@ -282,6 +283,8 @@ fn named(number: usize, chain: run::Chain) -> Chain {
         number,
         statistics: chain.draws.iter().map(statistics).collect(),
         values: chain.values,
+        positions: chain.positions,
+        log_likelihoods: chain.log_likelihoods,
         step_size: chain.step_size,
         inverse_metric: chain.inverse_metric,
         warmup_divergences: chain.warmup_divergences,

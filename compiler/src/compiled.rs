@@ -16,6 +16,7 @@ use crate::data::{BoundProgram, Split};
 use crate::forward::{self, OutputColumn, OutputKind};
 use crate::jit::{CompiledModel, Programs};
 use crate::math::structure::Structure;
+use crate::normalisation::Normalisation;
 use crate::source::{Diagnostic, Sources, Span};
 use crate::{density, gradient};
 
@@ -35,6 +36,8 @@ pub struct Compiled {
     pub unused_keys: Vec<String>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Diagnostic>,
+    /// What its density lacks to be one that can be integrated.
+    pub normalisation: Normalisation,
 }
 
 /// A constraint of a model: one soft part of the target.
@@ -225,6 +228,7 @@ pub(crate) fn finish(
         constraints: constraints(&program),
         unused_keys: program.bound.unused.clone(),
         warnings,
+        normalisation: Normalisation::of(hir, sources, &program.loops),
     })
 }
 

@@ -27,6 +27,7 @@ pub mod forward;
 pub mod gradient;
 pub mod jit;
 pub mod math;
+pub mod normalisation;
 
 mod compiled;
 pub mod docs;

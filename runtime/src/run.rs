@@ -63,6 +63,8 @@ pub struct Chain {
     pub values: Vec<f64>,
     /// Unconstrained positions, one row of [`Target::dimension`] values per draw.
     pub positions: Vec<f64>,
+    /// The likelihood part of the log density at each draw.
+    pub log_likelihoods: Vec<f64>,
     /// What happened in each transition.
     pub draws: Vec<DrawInfo>,
     /// Step size after warm-up.
@@ -197,6 +199,7 @@ fn run_chain(
     let mut chain = Chain {
         values: Vec::with_capacity(settings.draws * target.output_count()),
         positions: Vec::with_capacity(settings.draws * target.dimension()),
+        log_likelihoods: Vec::with_capacity(settings.draws),
         draws: Vec::with_capacity(settings.draws),
         step_size: 0.0,
         inverse_metric: Vec::new(),
@@ -245,6 +248,7 @@ fn run_chain(
             .outputs(&nuts.current.position, &mut outputs, &mut row);
         chain.values.extend_from_slice(&row);
         chain.positions.extend_from_slice(&nuts.current.position);
+        chain.log_likelihoods.push(nuts.current.parts.likelihood);
         chain.draws.push(info);
         control.report(number, iteration + 1, &info);
     }

@@ -3,6 +3,7 @@
 pub mod check;
 pub mod density;
 pub mod doc;
+pub mod evidence;
 pub mod explain;
 pub mod predict;
 pub mod run;
@@ -12,6 +13,7 @@ pub mod simulate;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
+use likelier::output::RunInfo;
 use likelier::{Adjustment, CpuLevel, Dataset, Error, Model};
 
 use crate::files;
@@ -85,6 +87,16 @@ impl ModelAndData {
             .chain(scale.map(|(name, factor)| Adjustment::Scale(name, factor)))
             .chain(harden)
             .collect()
+    }
+
+    /// What describes results beside themselves.
+    pub fn info(&self, model: &Model) -> RunInfo {
+        RunInfo {
+            model: self.model.display().to_string(),
+            data: self.data_names(),
+            cpu: model.cpu().to_string(),
+            compile_seconds: model.compile_time.as_secs_f64(),
+        }
     }
 
     /// The data and what is changed of the constraints, as given, for headers and files.

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use likelier::output::evidence::{by_product, paragraph};
 use likelier::output::{RunInfo, digits, probabilities, roles, stan_csv, summary, table};
 use likelier::simulation::Rows;
 use likelier::{
@@ -14,7 +15,7 @@ use likelier::{
 
 use super::ModelAndData;
 use crate::terminal::{self, Printer};
-use crate::{files, progress};
+use crate::{files, interrupt, progress};
 
 /// Sample from the posterior of a model given data
 #[derive(Args)]
@@ -108,7 +109,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     if !warnings.is_empty() {
         terminal::error(&warnings);
     }
-    let info = options.info(&model);
+    let info = options.input.info(&model);
     printer.print(&header(&info, &settings, &model))?;
     let simulators = simulators(options, &model)?;
     let posterior = sample(options, &model, &settings)?;
@@ -177,30 +178,18 @@ impl Options {
         let written: Vec<PathBuf> = chains.chain(self.summary_json.clone()).collect();
         files::check_distinct(&self.input.files(), &written)
     }
-
-    fn info(&self, model: &Model) -> RunInfo {
-        RunInfo {
-            model: self.input.model.display().to_string(),
-            data: self.input.data_names(),
-            cpu: model.cpu().to_string(),
-            compile_seconds: model.compile_time.as_secs_f64(),
-        }
-    }
 }
 
 /// Samples with progress bars, until done or Ctrl-C.
 fn sample(options: &Options, model: &Model, settings: &Settings) -> Result<Posterior, Error> {
     let control = Arc::new(Control::new(settings.chains));
     let handler = Arc::clone(&control);
-    let stopping = ctrlc::set_handler(move || {
+    interrupt::on_interrupt(move || {
         if handler.is_stopping() {
             std::process::exit(130);
         }
         handler.stop();
     });
-    if let Err(error) = stopping {
-        terminal::error(&format!("warning: Ctrl-C will lose the draws: {error}"));
-    }
     let show_progress = !options.quiet && !options.no_progress;
     progress::with_progress(settings, &control, show_progress, || {
         model.sample_watched(settings, &control)
@@ -208,11 +197,6 @@ fn sample(options: &Options, model: &Model, settings: &Settings) -> Result<Poste
 }
 
 fn header(info: &RunInfo, settings: &Settings, model: &Model) -> String {
-    let data = if info.data.is_empty() {
-        "none".to_owned()
-    } else {
-        info.data.join(", ")
-    };
     let Settings {
         seed,
         chains,
@@ -226,8 +210,9 @@ fn header(info: &RunInfo, settings: &Settings, model: &Model) -> String {
         format!("{chains} chains")
     };
     format!(
-        "Model      {}\nData       {data}\nSettings   seed {seed}, {chains} of {warmup} warm-up + {draws} draws, cpu {}\n\n{}\n",
+        "Model      {}\nData       {}\nSettings   seed {seed}, {chains} of {warmup} warm-up + {draws} draws, cpu {}\n\n{}\n",
         info.model,
+        info.data_text(),
         info.cpu,
         roles::roles_text(
             &model.compiled.roles,
@@ -251,8 +236,7 @@ fn report(options: &Options, info: &RunInfo, posterior: &Posterior, written: &[S
     text.push('\n');
     text.push_str(&health_text(&posterior.health));
     for note in &posterior.notes {
-        let wrapped = wrap(note, 88).join("\n           ");
-        text.push_str(&format!("{:<11}{wrapped}\n", "Note"));
+        text.push_str(&paragraph("Note", note));
     }
     let (warmup, sampling) = posterior.times();
     text.push_str(&format!(
@@ -275,9 +259,7 @@ fn health_text(health: &Health) -> String {
         health.sentences.clone()
     };
     for (rank, sentence) in sentences.iter().enumerate() {
-        let title = if rank == 0 { "Health" } else { "" };
-        let wrapped = wrap(sentence, 88).join("\n           ");
-        text.push_str(&format!("{title:<11}{wrapped}\n"));
+        text.push_str(&paragraph(if rank == 0 { "Health" } else { "" }, sentence));
     }
     text
 }
@@ -294,21 +276,6 @@ fn all_well(health: &Health) -> String {
         ));
     }
     format!("Good: {}.", facts.join(", "))
-}
-
-/// Breaks a sentence at spaces into lines of at most `width` characters.
-fn wrap(text: &str, width: usize) -> Vec<String> {
-    let mut lines: Vec<String> = vec![String::new()];
-    for word in text.split_whitespace() {
-        let line = lines.last_mut().expect("there is always a line");
-        if !line.is_empty() && line.chars().count() + 1 + word.chars().count() > width {
-            lines.push(word.to_owned());
-        } else {
-            line.push_str(if line.is_empty() { "" } else { " " });
-            line.push_str(word);
-        }
-    }
-    lines
 }
 
 /// Writes the files asked for; their names, for people.
@@ -354,16 +321,4 @@ fn write_summary(path: &Path, info: &RunInfo, posterior: &Posterior) -> Result<(
     files::write_whole(path, |out| {
         out.write_all(summary::summary_json(info, posterior).as_bytes())
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sentences_are_broken_at_spaces() {
-        assert_eq!(wrap("one two three", 7), ["one two", "three"]);
-        assert_eq!(wrap("", 7), [""]);
-        assert_eq!(wrap("extraordinarily long", 5), ["extraordinarily", "long"]);
-    }
 }

@@ -4,6 +4,7 @@
 
 pub mod density;
 pub mod digits;
+pub mod evidence;
 pub mod probabilities;
 pub mod roles;
 pub mod simulation;
@@ -26,6 +27,16 @@ pub struct RunInfo {
     pub cpu: String,
     /// Seconds from text and data to native code.
     pub compile_seconds: f64,
+}
+
+impl RunInfo {
+    /// The data for people.
+    pub fn data_text(&self) -> String {
+        match self.data.as_slice() {
+            [] => "none".to_owned(),
+            names => names.join(", "),
+        }
+    }
 }
 
 /// The version of Likelier that wrote a file.
@@ -104,6 +115,8 @@ pub(crate) mod tests {
                     (0..columns.len()).map(move |c| 10.0 * c as f64 + draw as f64 + 0.5)
                 })
                 .collect(),
+            positions: Vec::new(),
+            log_likelihoods: vec![-12.0; 3],
             statistics: vec![statistics; 3],
             step_size: 0.5,
             inverse_metric: vec![1.0, 0.25],

@@ -407,6 +407,10 @@ impl<'a> Expander<'a> {
             .help("give it a proper distribution, or remove it")
             .into());
         }
+        if !observed && entered.is_flat() {
+            let reason = "the density of `flat` does not integrate to one";
+            self.loops.unnormalised.push((law.span, reason.to_string()));
+        }
         Ok(Random {
             variable: array,
             indices: place.prefix,

@@ -6,7 +6,7 @@
 //! z and −z (warp-III, Meng & Schilling 2002), so that it also matches in skewness. Nothing here is shared with tempering but the
 //! density itself: two ways to the same number that cannot fail by the same mistake.
 
-use crate::diagnose::effective_size;
+use crate::diagnose::{effective_size, summarise};
 use crate::math::linear::solve_lower;
 use crate::parallel;
 use crate::parts::pareto;
@@ -49,6 +49,11 @@ pub struct Estimate {
     /// The share of draws of the density that overlaps with the proposal: the mean of their weights in the optimal
     /// bridge, 1 for a perfect proposal.
     pub overlap: f64,
+    /// Rank-normalised split R-hat of the log ratios of density and proposal along the chains. It asks what matters here and
+    /// nothing else: chains that exchanged the labels of a mixture agree in it.
+    pub rhat: f64,
+    /// What the draws are worth for the bridge: the bulk effective size of these ratios, of the worse half.
+    pub effective: f64,
     /// Log densities that were computed.
     pub evaluations: usize,
 }
@@ -97,6 +102,8 @@ fn average([a, b]: [Optimal; 2]) -> Estimate {
         halves: [a.log, b.log],
         shape: a.shape.max(b.shape),
         overlap: 0.5 * (a.overlap + b.overlap),
+        rhat: a.rhat.max(b.rhat),
+        effective: a.effective.min(b.effective),
         evaluations: a.evaluations + b.evaluations,
     }
 }
@@ -276,6 +283,10 @@ pub struct Optimal {
     pub shape: f64,
     /// The mean bridge weight of draws of the density.
     pub overlap: f64,
+    /// R-hat of the log ratios along the chains.
+    pub rhat: f64,
+    /// Their bulk effective size.
+    pub effective: f64,
     /// Log densities that were computed.
     pub evaluations: usize,
 }
@@ -322,6 +333,7 @@ pub fn optimal(drawn: &[Vec<f64>], proposed: &[f64], effective: f64) -> Option<O
     let flat = below.concat();
     let (own_mean, own_variance) = mean_and_variance(&flat);
     let own_effective = effective_size(&below).min(flat.len() as f64);
+    let along_chains = summarise(drawn);
     let logs = |values: &[f64]| values.iter().map(|v| libm::log(*v)).collect::<Vec<f64>>();
     let shape = |values: &[f64], effective: f64| {
         pareto::shape(&logs(values), pareto::tail_length(values.len(), effective))
@@ -332,6 +344,8 @@ pub fn optimal(drawn: &[Vec<f64>], proposed: &[f64], effective: f64) -> Option<O
             + own_variance / (own_effective * own_mean * own_mean),
         shape: shape(&above, proposals).max(shape(&flat, own_effective)),
         overlap: own_mean,
+        rhat: along_chains.rhat,
+        effective: along_chains.ess_bulk,
         evaluations: 0,
     })
 }

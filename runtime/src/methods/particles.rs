@@ -192,8 +192,9 @@ impl Kernel<'_> {
         (self.stage as u64) << 32 | iteration as u64
     }
 
-    /// A step size with the acceptance aimed at: dual averaging over short chains from some particles, whose states are
-    /// thrown away. `from` is the step size of the stage before.
+    /// A step size with the acceptance aimed at: dual averaging over single moves from many particles, which are thrown
+    /// away, so that it answers to all of them and not to one that stands in a narrow place. `from` is the step size of
+    /// the stage before.
     pub fn pilot(
         &self,
         particles: &Population,
@@ -213,17 +214,16 @@ impl Kernel<'_> {
             nuts.refresh_momentum(&mut stream);
             first_step_size(0.5, 0.8, |step| nuts.trial_accept(density, step))
         });
-        // From a known step size the search begins there, not at ten times as much.
-        let mut averaging = DualAveraging::new(if from.is_some() { step * 0.2 } else { step }, aim);
-        let moves = if from.is_some() { 4 } else { 8 };
-        for (number, &start) in starts.iter().enumerate() {
+        // The search begins near a known step size, not at ten times as much.
+        let mut averaging = DualAveraging::new(0.15 * step, aim);
+        let rounds = if from.is_some() { 1 } else { 2 };
+        let all = (0..rounds).flat_map(|_| starts);
+        for (number, &start) in all.enumerate() {
             mover.place(self.whitening, particles.position(start));
-            for iteration in 0..moves {
-                stream.at(self.at(1 + number * moves + iteration));
-                mover.nuts.step_size = averaging.step().clamp(1e-8, 1e3);
-                let info = mover.nuts.transition(&mut mover.density, &mut stream);
-                averaging.update(info.acceptance_rate);
-            }
+            stream.at(self.at(1 + number));
+            mover.nuts.step_size = averaging.step().clamp(1e-8, 1e3);
+            let info = mover.nuts.transition(&mut mover.density, &mut stream);
+            averaging.update(info.acceptance_rate);
         }
         averaging.average().clamp(1e-8, 1e3)
     }

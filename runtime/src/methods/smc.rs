@@ -159,6 +159,8 @@ pub enum Failure {
     },
 }
 
+/// Moves that find a step size.
+const PILOTS: usize = 32;
 /// Stages after which a run is given up.
 const LONGEST: usize = 2000;
 
@@ -517,7 +519,7 @@ impl Run<'_> {
             ),
             step_size: 1.0,
         };
-        let stride = ancestors.len().div_ceil(8);
+        let stride = ancestors.len().div_ceil(PILOTS);
         let starts: Vec<usize> = ancestors.iter().copied().step_by(stride).collect();
         let before = replicate.path.last().map(|step| step.step_size);
         step.step_size = self.kernel(&step, number).pilot(

@@ -5,8 +5,8 @@ use crate::math::linear::{cholesky, solve_lower};
 use crate::random::Stream;
 use crate::target::{Evaluator, Parts, Weights};
 
-/// Up to this dimension correlations are seen; beyond it a few thousand particles do not tell them well enough.
-pub const DENSE_LIMIT: usize = 50;
+/// Correlations are seen where this many effective particles tell about each coordinate.
+const PER_COORDINATE: f64 = 4.0;
 
 /// θ = L z.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,12 +23,12 @@ impl Whitening {
     pub fn of(positions: &[f64], weights: &[f64], dimension: usize) -> Self {
         let (mean, variance) = moments(positions, weights, dimension);
         let deviations: Vec<f64> = variance.iter().map(|v| v.sqrt()).collect();
-        if !(2..=DENSE_LIMIT).contains(&dimension) {
-            return Self::Diagonal(deviations);
-        }
         let total: f64 = weights.iter().sum();
         let squares: f64 = weights.iter().map(|w| w * w).sum();
         let effective = total * total / squares;
+        if dimension < 2 || effective < PER_COORDINATE * dimension as f64 {
+            return Self::Diagonal(deviations);
+        }
         let kept = effective / (effective + dimension as f64);
         let mut covariance = vec![0.0; dimension * dimension];
         for (row, weight) in positions.chunks(dimension).zip(weights) {
