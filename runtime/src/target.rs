@@ -22,6 +22,16 @@ impl Weights {
         }
     }
 
+    /// The weighted sum of the parts but the prior.
+    pub fn without_prior(&self, parts: &Parts) -> f64 {
+        let weighted = |weight: f64, part: f64| if weight == 0.0 { 0.0 } else { weight * part };
+        let soft = self.soft.iter().zip(&parts.soft);
+        soft.fold(
+            weighted(self.likelihood, parts.likelihood),
+            |sum, (w, p)| sum + weighted(*w, *p),
+        )
+    }
+
     /// Every part at full weight: the posterior.
     pub fn posterior(soft_count: usize) -> Self {
         Self {

@@ -140,6 +140,37 @@ pub fn prior_draws(
     draws
 }
 
+/// How one state of a chain comes from the one before. Near the prior, a fresh prior draw is a good proposal whatever
+/// shape the prior has (funnels, heavy tails, several scales), and costs one evaluation; later only gradients lead on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moves {
+    /// Independent proposals from the prior.
+    pub prior: usize,
+    /// Whether a NUTS transition follows.
+    pub gradient: bool,
+}
+
+impl Moves {
+    /// The moves for an acceptance rate of prior proposals.
+    fn at(acceptance: f64) -> Self {
+        match acceptance {
+            // As many as make nearly independent states.
+            a if a >= 0.3 => Self {
+                prior: (2.0 / a).ceil() as usize,
+                gradient: false,
+            },
+            a if a >= 0.03 => Self {
+                prior: 1,
+                gradient: true,
+            },
+            _ => Self {
+                prior: 0,
+                gradient: true,
+            },
+        }
+    }
+}
+
 /// How particles move at one stage.
 pub struct Kernel<'a> {
     /// The model.
@@ -150,6 +181,8 @@ pub struct Kernel<'a> {
     pub whitening: &'a Whitening,
     /// Step size there.
     pub step_size: f64,
+    /// How each state of a chain comes from the one before.
+    pub moves: Moves,
     /// At most 2^`max_depth` − 1 steps for a move.
     pub max_depth: u32,
     /// Names the streams.
@@ -173,6 +206,7 @@ pub struct Moved {
 struct Mover<'a> {
     density: Density<'a>,
     nuts: Nuts,
+    proposal: PhasePoint,
 }
 
 impl Kernel<'_> {
@@ -185,11 +219,25 @@ impl Kernel<'_> {
         Mover {
             density: Density::new(Box::new(evaluator), self.weights.clone(), dimension),
             nuts,
+            proposal: start,
         }
     }
 
     fn at(&self, iteration: usize) -> u64 {
         (self.stage as u64) << 32 | iteration as u64
+    }
+
+    /// The moves for this stage, by proposing the prior to some particles.
+    pub fn choose_moves(&self, particles: &Population, starts: &[usize]) -> Moves {
+        let mut mover = self.mover();
+        let mut stream = self.key.stream(Purpose::Pilot, 1);
+        let mut accepted = 0;
+        for (number, &start) in starts.iter().enumerate() {
+            stream.at(self.at(number));
+            mover.place(self.whitening, particles.position(start));
+            accepted += usize::from(mover.propose_prior(&mut stream));
+        }
+        Moves::at(accepted as f64 / starts.len().max(1) as f64)
     }
 
     /// A step size with the acceptance aimed at: dual averaging over single moves from many particles, which are thrown
@@ -210,7 +258,7 @@ impl Kernel<'_> {
         };
         mover.place(self.whitening, particles.position(first));
         let step = from.unwrap_or_else(|| {
-            let Mover { density, nuts } = &mut mover;
+            let Mover { density, nuts, .. } = &mut mover;
             nuts.refresh_momentum(&mut stream);
             first_step_size(0.5, 0.8, |step| nuts.trial_accept(density, step))
         });
@@ -295,8 +343,16 @@ impl Kernel<'_> {
             } else {
                 last.copy_from_slice(&mover.nuts.current.position);
                 stream.at(self.at(state));
-                let info = mover.nuts.transition(&mut mover.density, &mut stream);
-                states.acceptance += info.acceptance_rate;
+                let mut accepted = 0;
+                for _ in 0..self.moves.prior {
+                    accepted += usize::from(mover.propose_prior(&mut stream));
+                }
+                states.acceptance += if self.moves.gradient {
+                    let info = mover.nuts.transition(&mut mover.density, &mut stream);
+                    info.acceptance_rate
+                } else {
+                    accepted as f64 / self.moves.prior as f64
+                };
                 states.jump += squared_distance(&last, &mover.nuts.current.position);
                 self.whitening.color(&mover.nuts.current.position, position);
             }
@@ -314,6 +370,26 @@ impl Mover<'_> {
     fn place(&mut self, whitening: &Whitening, position: &[f64]) {
         whitening.whiten(position, &mut self.nuts.current.position);
         self.density.evaluate(&mut self.nuts.current);
+    }
+
+    /// Proposes a prior draw (Metropolis–Hastings): the prior cancels, the weighted rest decides. Whether it was accepted.
+    fn propose_prior(&mut self, stream: &mut Stream) -> bool {
+        let Self {
+            density,
+            nuts,
+            proposal,
+        } = self;
+        density.evaluator.prior_draw(stream, &mut proposal.position);
+        density.evaluate(proposal);
+        let rest = |point: &PhasePoint| density.weights.without_prior(&point.parts);
+        let (new, old) = (rest(proposal), rest(&nuts.current));
+        let is_possible =
+            proposal.log_density.is_finite() && proposal.gradient.iter().all(|g| g.is_finite());
+        let accepted = libm::log(stream.uniform()) < new - old && is_possible;
+        if accepted {
+            std::mem::swap(&mut nuts.current, proposal);
+        }
+        accepted
     }
 }
 

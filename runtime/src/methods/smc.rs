@@ -11,7 +11,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use crate::diagnose::effective_size;
-use crate::methods::particles::{Kernel, Key, Population, PriorDraws, prior_draws};
+use crate::methods::particles::{Kernel, Key, Moves, Population, PriorDraws, prior_draws};
 use crate::parallel;
 use crate::parts::resampling::Resampling;
 use crate::parts::tempering::{Reweighting, largest_power};
@@ -72,6 +72,8 @@ pub struct Step {
     pub whitening: Whitening,
     /// Step size of its moves.
     pub step_size: f64,
+    /// What its moves are.
+    pub moves: Moves,
 }
 
 /// What happened at one stage.
@@ -492,6 +494,7 @@ impl Run<'_> {
             weights: Weights::tempered(self.target.soft_count(), step.soft, step.likelihood),
             whitening: &step.whitening,
             step_size: step.step_size,
+            moves: step.moves,
             max_depth: self.settings.max_depth,
             key: self.key,
             stage,
@@ -509,6 +512,8 @@ impl Run<'_> {
         likelihood: f64,
     ) -> Step {
         let particles = &replicate.posterior;
+        let walked = replicate.path.iter().rev().find(|step| step.moves.gradient);
+        let before = walked.map(|step| step.step_size);
         let mut step = Step {
             soft,
             likelihood,
@@ -517,17 +522,21 @@ impl Run<'_> {
                 &reweighting.weights,
                 particles.dimension,
             ),
-            step_size: 1.0,
+            step_size: before.unwrap_or(1.0),
+            moves: Moves {
+                prior: 0,
+                gradient: true,
+            },
         };
         let stride = ancestors.len().div_ceil(PILOTS);
         let starts: Vec<usize> = ancestors.iter().copied().step_by(stride).collect();
-        let before = replicate.path.last().map(|step| step.step_size);
-        step.step_size = self.kernel(&step, number).pilot(
-            particles,
-            &starts,
-            before,
-            self.settings.target_accept,
-        );
+        let kernel = self.kernel(&step, number);
+        let moves = kernel.choose_moves(particles, &starts);
+        if moves.gradient {
+            let aim = self.settings.target_accept;
+            step.step_size = kernel.pilot(particles, &starts, before, aim);
+        }
+        step.moves = moves;
         step
     }
 }

@@ -1,0 +1,220 @@
+//! `likelier evidence`: the log marginal likelihood of a model, with an error that was checked.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use clap::{Args, ValueEnum};
+use likelier::output::evidence::{evidence_json, evidence_text};
+use likelier::output::roles;
+use likelier::{
+    Error, Estimators, EvidenceControl, EvidenceSettings, Model, Proposal, Resampling, Settings,
+    Verdict,
+};
+
+use super::ModelAndData;
+use crate::terminal::{self, Printer};
+use crate::{files, interrupt, progress};
+
+/// Estimate the log marginal likelihood by two methods and say whether they agree
+#[derive(Args)]
+pub struct Options {
+    #[command(flatten)]
+    input: ModelAndData,
+    #[command(flatten)]
+    estimation: Estimation,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    /// Write the result as JSON
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Show the stages of SMC
+    #[arg(long)]
+    stages: bool,
+    /// Exit with code 3 when no number can be vouched for
+    #[arg(long)]
+    strict: bool,
+    /// Print nothing but errors and warnings
+    #[arg(short, long)]
+    quiet: bool,
+    /// Show no progress
+    #[arg(long)]
+    no_progress: bool,
+}
+
+/// How evidence is estimated, wherever it is.
+#[derive(Args, Clone)]
+pub struct Estimation {
+    /// Seed of all random numbers; the same seed gives the same numbers
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
+    seed: u64,
+    /// Which estimators run
+    #[arg(long, value_enum, default_value_t = Method::Both)]
+    method: Method,
+    /// Independent SMC runs
+    #[arg(long, default_value_t = 4)]
+    replicates: usize,
+    /// Ancestors of each stage of SMC
+    #[arg(long, default_value_t = 32)]
+    ancestors: usize,
+    /// States of the chain that each ancestor begins; ancestors times states are the particles
+    #[arg(long, default_value_t = 32)]
+    states: usize,
+    /// How SMC chooses ancestors
+    #[arg(long, value_enum, default_value_t = Scheme::Ssp)]
+    resampling: Scheme,
+    /// The proposal of bridge sampling
+    #[arg(long, value_enum, default_value_t = BridgeProposal::Warp)]
+    proposal: BridgeProposal,
+    /// Chains for bridge sampling
+    #[arg(long, default_value_t = 4)]
+    chains: usize,
+    /// Draws of each chain
+    #[arg(long, default_value_t = 1000)]
+    draws: usize,
+    /// Iterations before them, in which the sampler adapts
+    #[arg(long, default_value_t = 600)]
+    warmup: usize,
+    /// How often everything may be made longer until the estimators agree
+    #[arg(long, default_value_t = 3)]
+    escalations: usize,
+    /// Threads [default: as many as are useful]; numbers do not depend on it
+    #[arg(long)]
+    threads: Option<usize>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Method {
+    /// SMC and bridge sampling, which must agree
+    Both,
+    /// Sequential Monte Carlo along a tempering path
+    Smc,
+    /// Bridge sampling from NUTS draws
+    Bridge,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Scheme {
+    /// Pairwise pivotal sampling: low variance, consistent
+    Ssp,
+    /// One comb of equal teeth
+    Systematic,
+    /// One number for each tooth
+    Stratified,
+    /// Whole parts first
+    Residual,
+    /// Independent choices
+    Multinomial,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum BridgeProposal {
+    /// Warp-III: matches skewness too
+    Warp,
+    /// A normal
+    Normal,
+}
+
+impl Estimation {
+    /// The settings these options mean.
+    pub fn settings(&self) -> EvidenceSettings {
+        EvidenceSettings {
+            estimators: match self.method {
+                Method::Both => Estimators::Both,
+                Method::Smc => Estimators::Smc,
+                Method::Bridge => Estimators::Bridge,
+            },
+            seed: self.seed,
+            replicates: self.replicates,
+            ancestors: self.ancestors,
+            states: self.states,
+            escalations: self.escalations,
+            resampling: match self.resampling {
+                Scheme::Ssp => Resampling::Ssp,
+                Scheme::Systematic => Resampling::Systematic,
+                Scheme::Stratified => Resampling::Stratified,
+                Scheme::Residual => Resampling::Residual,
+                Scheme::Multinomial => Resampling::Multinomial,
+            },
+            proposal: match self.proposal {
+                BridgeProposal::Warp => Proposal::Warp,
+                BridgeProposal::Normal => Proposal::Normal,
+            },
+            nuts: Settings {
+                seed: self.seed,
+                chains: self.chains,
+                draws: self.draws,
+                warmup: self.warmup,
+                threads: self.threads,
+                ..Settings::default()
+            },
+            threads: self.threads,
+        }
+    }
+}
+
+/// Runs the command.
+pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+    let settings = options.estimation.settings();
+    settings.check()?;
+    if let Some(path) = &options.output {
+        files::check_writable(path)?;
+        files::check_distinct(&options.input.files(), std::slice::from_ref(path))?;
+    }
+    let mut printer = Printer::new(options.quiet || options.json);
+    let model = options.input.compile()?;
+    let warnings = model.warnings(terminal::is_color());
+    if !warnings.is_empty() {
+        terminal::error(&warnings);
+    }
+    model.check_evidence()?;
+    let info = options.input.info(&model);
+    printer.print(&format!(
+        "Model      {}\nData       {}\nSettings   seed {}, cpu {}\n\n{}\n",
+        info.model,
+        info.data_text(),
+        settings.seed,
+        info.cpu,
+        roles::roles_text(&model.compiled.roles, &model.compiled.unused_keys)
+    ))?;
+    let show_progress = !options.quiet && !options.no_progress;
+    let evidence = estimate(&model, &settings, show_progress)?;
+    let json = evidence_json(&info, &evidence);
+    if let Some(path) = &options.output {
+        files::write_whole(path, |out| out.write_all(json.as_bytes()))?;
+    }
+    printer.print(&evidence_text(&evidence, options.stages))?;
+    if let Some(path) = &options.output {
+        printer.print(&format!("Written    {}\n", path.display()))?;
+    }
+    if options.json {
+        Printer::new(options.quiet).print(&json)?;
+    }
+    let is_refused = options.strict && evidence.verdict == Verdict::Unreliable;
+    Ok(if is_refused {
+        ExitCode::from(3)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// Estimates with a progress display, until done or Ctrl-C.
+pub fn estimate(
+    model: &Model,
+    settings: &EvidenceSettings,
+    show_progress: bool,
+) -> Result<likelier::Evidence, Error> {
+    let control = Arc::new(EvidenceControl::new(settings));
+    let handler = Arc::clone(&control);
+    interrupt::on_interrupt(move || {
+        if handler.is_stopping() {
+            std::process::exit(130);
+        }
+        handler.stop();
+    });
+    let lines = || progress::evidence_lines(settings, &control);
+    progress::with_lines(show_progress, &lines, || {
+        model.evidence_watched(settings, &control)
+    })
+}
