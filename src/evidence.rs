@@ -103,12 +103,11 @@ impl EvidenceSettings {
         within("escalations", self.escalations, 0, 8)
     }
 
-    /// The settings of a later round: twice as many ancestors, states and draws each time, on other random numbers.
+    /// The settings of a later round: twice as many ancestors and draws each time, on other random numbers.
     fn of_round(&self, round: usize) -> Self {
         let factor = 1 << round;
         Self {
             ancestors: self.ancestors * factor,
-            states: self.states * factor,
             nuts: Settings {
                 draws: self.nuts.draws * factor,
                 // Seeds are mixed before use; an addition suffices to make other streams.
@@ -233,6 +232,8 @@ const FLOOR: f64 = 0.02;
 const FARTHEST: f64 = 3.0;
 /// Standard errors above this make no answer.
 const LARGEST_ERROR: f64 = 0.5;
+/// A share of a scout's particles above this, where the other runs have none, is a missed mode.
+const LARGEST_NEWS: f64 = 0.03;
 /// Above this dimension the proposal of bridge sampling cannot be fitted.
 const BRIDGE_LIMIT: usize = 500;
 /// Below this overlap of bridge and density, the tails of the ratios matter.
@@ -358,8 +359,11 @@ impl Model {
             let mut evidence = Evidence::judge(smc, bridge, estimators, &longer);
             evidence.escalations = round;
             evidence.notes.extend(reason.clone());
-            let is_hopeless = evidence.is_split() && round > 0;
+            let is_hopeless = evidence.is_split() && round > 1;
             let settled = evidence.verdict != Verdict::Unreliable;
+            if settled && !control.is_stopping() {
+                self.scout(&mut evidence, round, control)?;
+            }
             if settled || round >= settings.escalations || is_hopeless || control.is_stopping() {
                 return Ok(evidence);
             }
@@ -411,6 +415,35 @@ impl Model {
         )
         .map_err(failure)?;
         Ok(SmcEvidence::of(replicates, settings, start.elapsed()))
+    }
+
+    /// Takes an answer back when a run with many more ancestors ends where SMC's runs were not.
+    fn scout(
+        &self,
+        evidence: &mut Evidence,
+        round: usize,
+        control: &EvidenceControl,
+    ) -> Result<(), Error> {
+        let Some(smc) = &evidence.smc else {
+            return Ok(());
+        };
+        let settings = evidence.settings.smc(round);
+        let target = &self.compiled.model;
+        let new =
+            smc::scout(target, &settings, &control.watch, &smc.replicates).map_err(failure)?;
+        if new > LARGEST_NEWS {
+            evidence.verdict = Verdict::Unreliable;
+            evidence.log_evidence = None;
+            evidence.log_z_joint = None;
+            evidence.fit = None;
+            evidence.notes.insert(0, format!(
+                "A run with many more ancestors has {:.0} % of its particles where the estimates saw nothing: a mode was \
+                 missed. Take more ancestors and, since chains cannot cross between modes, SMC alone: --method smc \
+                 --ancestors 4096 --states 8.",
+                100.0 * new
+            ));
+        }
+        Ok(())
     }
 
     fn bridge(

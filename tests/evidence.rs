@@ -57,8 +57,8 @@ fn bimodal() -> Case {
         "D": 20, "w": column(components, "w"), "c": column(components, "c"), "s": column(components, "s"),
     });
     case.settings.estimators = Estimators::Smc;
-    case.settings.ancestors = 8192;
-    case.settings.states = 2;
+    case.settings.ancestors = 4096;
+    case.settings.states = 8;
     case.bridges = false;
     case
 }

@@ -56,7 +56,7 @@ pub struct Estimation {
     #[arg(long, default_value_t = 4)]
     replicates: usize,
     /// Ancestors of each stage of SMC
-    #[arg(long, default_value_t = 32)]
+    #[arg(long, default_value_t = 64)]
     ancestors: usize,
     /// States of the chain that each ancestor begins; ancestors times states are the particles
     #[arg(long, default_value_t = 32)]

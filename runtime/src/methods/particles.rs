@@ -22,6 +22,9 @@ pub struct Population {
     pub positions: Vec<f64>,
     /// Parts of the log density of each.
     pub parts: Vec<Parts>,
+    /// The particle before the latest moves that each chain began at, in rising order; chains that began at the same one
+    /// are a family.
+    pub ancestors: Vec<usize>,
 }
 
 impl Population {
@@ -126,6 +129,10 @@ pub fn prior_draws(
                     .population
                     .positions
                     .extend_from_slice(&point.position);
+                draws
+                    .population
+                    .ancestors
+                    .push(draws.population.parts.len());
                 draws.population.parts.push(point.parts);
                 if draws.population.count() == count {
                     draws.reason = most_frequent(reasons);
@@ -295,6 +302,7 @@ impl Kernel<'_> {
                 length,
                 positions: Vec::with_capacity(ancestors.len() * length * dimension),
                 parts: Vec::with_capacity(ancestors.len() * length),
+                ancestors: ancestors.to_vec(),
             },
             acceptance: 0.0,
             jump: 0.0,
@@ -322,6 +330,7 @@ impl Kernel<'_> {
                 length,
                 positions: vec![0.0; length * dimension],
                 parts: Vec::with_capacity(length),
+                ancestors: Vec::new(),
             },
             acceptance: 0.0,
             jump: 0.0,

@@ -5,17 +5,20 @@
 //! reweighted particles are uncorrelated, at a step size found for this stage. The product of the mean weights of a leg
 //! is an estimate of its ratio of normalising constants: the second leg alone is the evidence p(y | constraints). With a
 //! path that was recorded before (`Step`s), the estimate is unbiased; adaptation makes it consistent only (Beskos et al.
-//! 2016). Independent replicates tell the error; each also estimates its own from the autocorrelation of the weights
-//! along its chains (Dau & Chopin 2022).
+//! 2016). Independent replicates tell the error; each also estimates its own from the scatter of the weights between
+//! families, the particles that come from one ancestor of the stage before.
+//!
+//! Few ancestors with long chains make estimates that hold up when a move hardly decorrelates the particles; but a mode that one
+//! particle in a thousand has found is lost when 64 ancestors are chosen of two thousand. So [`scout`] looks at the same path with many ancestors and
+//! short chains, whose estimate would be rough, and asks only whether it ends where the others were.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
-use crate::diagnose::effective_size;
 use crate::methods::particles::{Kernel, Key, Moves, Population, PriorDraws, prior_draws};
 use crate::parallel;
 use crate::parts::resampling::Resampling;
 use crate::parts::tempering::{Reweighting, largest_power};
-use crate::parts::whitening::Whitening;
+use crate::parts::whitening::{Whitening, moments};
 use crate::random::Purpose;
 use crate::target::{Parts, Target, Weights};
 
@@ -50,7 +53,7 @@ impl Default for Settings {
             seed: 1,
             replicates: 4,
             first_replicate: 0,
-            chains: 32,
+            chains: 64,
             length: 32,
             effective_share: 0.5,
             target_accept: 0.8,
@@ -87,7 +90,7 @@ pub struct Stage {
     pub effective: f64,
     /// Log of the mean weight.
     pub log_increment: f64,
-    /// Variance of the mean weight over its square, by the autocorrelation along the chains.
+    /// Variance of the mean weight over its square, by its scatter between families.
     pub relative_variance: f64,
     /// The largest share that one particle has of all weight.
     pub largest_weight: f64,
@@ -276,6 +279,62 @@ pub fn run(
         .collect()
 }
 
+/// Ancestors of a scout.
+const SCOUTS: usize = 4096;
+/// Its moves take at most 2^5 − 1 steps: they need not go far.
+const SCOUT_DEPTH: u32 = 5;
+
+/// The share of a scout's posterior particles that lie where the other runs have none: outside the range of some coordinate by more
+/// than half its standard deviation. Above a few percent, the others have missed a mode.
+///
+/// # Errors
+/// As [`run`].
+pub fn scout(
+    target: &dyn Target,
+    settings: &Settings,
+    watch: &Watch,
+    replicates: &[Replicate],
+) -> Result<f64, Failure> {
+    let wide = Settings {
+        replicates: 1,
+        // Numbers of replicates are 12 bits wide; this one is out of the way of all others.
+        first_replicate: 0xfff - settings.first_replicate,
+        chains: SCOUTS.max(settings.chains),
+        length: 2,
+        max_depth: SCOUT_DEPTH.min(settings.max_depth),
+        ..settings.clone()
+    };
+    let found = run(target, &wide, watch, None)?;
+    let dimension = target.dimension();
+    let known: Vec<f64> = replicates
+        .iter()
+        .flat_map(|r| r.posterior.positions.iter().copied())
+        .collect();
+    let (_, variance) = moments(&known, &vec![1.0; known.len() / dimension], dimension);
+    let mut range = vec![(f64::INFINITY, f64::NEG_INFINITY); dimension];
+    for row in known.chunks(dimension) {
+        for (range, q) in range.iter_mut().zip(row) {
+            *range = (range.0.min(*q), range.1.max(*q));
+        }
+    }
+    let is_new = |row: &[f64]| {
+        row.iter()
+            .zip(&range)
+            .zip(&variance)
+            .any(|((q, range), variance)| {
+                let margin = 0.5 * variance.sqrt();
+                *q < range.0 - margin || *q > range.1 + margin
+            })
+    };
+    let scouted = found
+        .iter()
+        .flat_map(|r| r.posterior.positions.chunks(dimension));
+    let (all, new) = scouted.fold((0_u32, 0_usize), |(all, new), row| {
+        (all + 1, new + usize::from(is_new(row)))
+    });
+    Ok(new as f64 / f64::from(all.max(1)))
+}
+
 struct Run<'a> {
     target: &'a dyn Target,
     settings: &'a Settings,
@@ -349,6 +408,7 @@ impl Run<'_> {
                     .iter()
                     .map(|&n| population.parts[n].clone())
                     .collect(),
+                ancestors: chosen.clone(),
                 ..population
             };
         }
@@ -425,7 +485,7 @@ impl Run<'_> {
         if number >= LONGEST || reweighting.effective == 0.0 || !reweighting.log_mean.is_finite() {
             return Err(stalled);
         }
-        let relative_variance = relative_variance(&reweighting, particles.length);
+        let relative_variance = relative_variance(&reweighting.weights, particles);
         match leg {
             Leg::Constraints => &mut replicate.soft,
             Leg::Likelihood => &mut replicate.evidence,
@@ -541,16 +601,26 @@ impl Run<'_> {
     }
 }
 
-/// Variance of the mean weight over its square. Chains of one state are independent draws.
-fn relative_variance(reweighting: &Reweighting, length: usize) -> f64 {
-    let weights = &reweighting.weights;
+/// Variance of the mean weight over its square: families of particles are taken to be independent of each other, and
+/// nothing is assumed within them.
+fn relative_variance(weights: &[f64], particles: &Population) -> f64 {
     let count = weights.len() as f64;
-    let independent = count / reweighting.effective - 1.0;
-    if length < 4 || independent <= 1e-14 {
-        return independent / count;
+    let mean = weights.iter().sum::<f64>() / count;
+    let length = particles.length.max(1);
+    let mut squares = 0.0;
+    let mut families = 0.0;
+    let mut first = 0;
+    for family in particles.ancestors.chunk_by(|a, b| a == b) {
+        let members = &weights[first..first + family.len() * length];
+        let excess = members.iter().map(|w| w - mean).sum::<f64>();
+        squares += excess * excess;
+        families += 1.0;
+        first += members.len();
     }
-    let chains: Vec<Vec<f64>> = weights.chunks(length).map(<[f64]>::to_vec).collect();
-    independent / effective_size(&chains).min(count)
+    if families < 2.0 {
+        return f64::INFINITY;
+    }
+    squares / (count * mean).powi(2) * families / (families - 1.0)
 }
 
 /// Replicates together.
