@@ -521,7 +521,9 @@ impl Model {
     pub fn bridge_by_product(&self, posterior: &Posterior) -> Option<BridgeEvidence> {
         let is_defined = self.compiled.normalisation.obstacles.is_empty();
         let dimension = self.compiled.model.dimension();
-        if !is_defined || !(1..=BRIDGE_LIMIT).contains(&dimension) {
+        // Constraints would need another run, of the prior with them.
+        let is_constrained = self.compiled.model.soft_count() > 0;
+        if !is_defined || is_constrained || !(1..=BRIDGE_LIMIT).contains(&dimension) {
             return None;
         }
         let settings = EvidenceSettings {

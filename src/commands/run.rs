@@ -6,7 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use likelier::output::evidence::{by_product, paragraph};
+use likelier::evidence::BridgeEvidence;
+use likelier::output::evidence::{by_product, paragraph, wrap};
 use likelier::output::{RunInfo, digits, probabilities, roles, stan_csv, summary, table};
 use likelier::simulation::Rows;
 use likelier::{
@@ -113,8 +114,15 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     printer.print(&header(&info, &settings, &model))?;
     let simulators = simulators(options, &model)?;
     let posterior = sample(options, &model, &settings)?;
-    let written = write_files(options, &info, &posterior, &simulators)?;
-    printer.print(&report(options, &info, &posterior, &written))?;
+    let evidence = model.bridge_by_product(&posterior);
+    let written = write_files(options, &info, &posterior, evidence.as_ref(), &simulators)?;
+    printer.print(&report(
+        options,
+        &info,
+        &posterior,
+        evidence.as_ref(),
+        &written,
+    ))?;
     if options.quiet && !posterior.health.ok {
         terminal::error(&health_text(&posterior.health));
     }
@@ -222,7 +230,13 @@ fn header(info: &RunInfo, settings: &Settings, model: &Model) -> String {
     )
 }
 
-fn report(options: &Options, info: &RunInfo, posterior: &Posterior, written: &[String]) -> String {
+fn report(
+    options: &Options,
+    info: &RunInfo,
+    posterior: &Posterior,
+    evidence: Option<&BridgeEvidence>,
+    written: &[String],
+) -> String {
     let mut text = String::new();
     if posterior.interrupted {
         let (chains, draws) = (posterior.chains.len(), posterior.draw_count());
@@ -237,6 +251,9 @@ fn report(options: &Options, info: &RunInfo, posterior: &Posterior, written: &[S
     text.push_str(&health_text(&posterior.health));
     for note in &posterior.notes {
         text.push_str(&paragraph("Note", note));
+    }
+    if let Some(evidence) = evidence {
+        text.push_str(&by_product(evidence));
     }
     let (warmup, sampling) = posterior.times();
     text.push_str(&format!(
@@ -283,6 +300,7 @@ fn write_files(
     options: &Options,
     info: &RunInfo,
     posterior: &Posterior,
+    evidence: Option<&BridgeEvidence>,
     simulators: &[Simulator],
 ) -> Result<Vec<String>, Error> {
     let mut written = Vec::new();
@@ -311,14 +329,19 @@ fn write_files(
         }
     }
     if let Some(path) = &options.summary_json {
-        write_summary(path, info, posterior)?;
+        write_summary(path, info, posterior, evidence)?;
         written.push(path.display().to_string());
     }
     Ok(written)
 }
 
-fn write_summary(path: &Path, info: &RunInfo, posterior: &Posterior) -> Result<(), Error> {
+fn write_summary(
+    path: &Path,
+    info: &RunInfo,
+    posterior: &Posterior,
+    evidence: Option<&BridgeEvidence>,
+) -> Result<(), Error> {
     files::write_whole(path, |out| {
-        out.write_all(summary::summary_json(info, posterior).as_bytes())
+        out.write_all(summary::summary_json(info, posterior, evidence).as_bytes())
     })
 }

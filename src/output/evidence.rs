@@ -310,7 +310,7 @@ fn smc_value(smc: &SmcEvidence) -> Value {
     })
 }
 
-fn bridge_value(bridge: &BridgeEvidence) -> Value {
+pub(crate) fn bridge_value(bridge: &BridgeEvidence) -> Value {
     json!({
         "log_evidence": bridge.evidence.value,
         "se": bridge.evidence.se,

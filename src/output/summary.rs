@@ -5,7 +5,9 @@ use likelier_compiler::ColumnKind;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::evidence::bridge_value;
 use super::{RunInfo, VERSION, rows};
+use crate::evidence::BridgeEvidence;
 use crate::posterior::{Chain, DiscardedRun, Health, Posterior};
 use crate::sampling::Settings;
 
@@ -22,6 +24,7 @@ struct Document<'a> {
     notes: &'a [String],
     timings: Timings,
     health: &'a Health,
+    evidence: Value,
     chains: Vec<Value>,
     parameters: Map<String, Value>,
 }
@@ -35,7 +38,11 @@ struct Timings {
 }
 
 /// The text of a summary file, with a final line break.
-pub fn summary_json(info: &RunInfo, posterior: &Posterior) -> String {
+pub fn summary_json(
+    info: &RunInfo,
+    posterior: &Posterior,
+    evidence: Option<&BridgeEvidence>,
+) -> String {
     let (warmup, sampling) = posterior.times();
     let document = Document {
         format: "likelier-summary",
@@ -54,6 +61,7 @@ pub fn summary_json(info: &RunInfo, posterior: &Posterior) -> String {
             total_seconds: info.compile_seconds + posterior.sampling_time.as_secs_f64(),
         },
         health: &posterior.health,
+        evidence: evidence.map_or(Value::Null, by_product),
         chains: posterior.chains.iter().map(chain).collect(),
         parameters: rows(posterior)
             .enumerate()
@@ -74,6 +82,17 @@ pub fn summary_json(info: &RunInfo, posterior: &Posterior) -> String {
         serde_json::to_string_pretty(&document).expect("numbers and texts are always JSON");
     text.push('\n');
     text
+}
+
+/// The bridge estimate that the draws gave; `log_evidence` is null where something speaks against it.
+fn by_product(bridge: &BridgeEvidence) -> Value {
+    let is_sound = bridge.doubts.is_empty();
+    json!({
+        "verdict": if is_sound { "single" } else { "unreliable" },
+        "log_evidence": is_sound.then_some(bridge.evidence.value),
+        "se": is_sound.then_some(bridge.evidence.se),
+        "estimators": { "bridge": bridge_value(bridge) },
+    })
 }
 
 fn settings(info: &RunInfo, settings: &Settings) -> Value {
@@ -117,7 +136,7 @@ mod tests {
             divergences: 3,
             interrupted: false,
         });
-        let value: Value = serde_json::from_str(&summary_json(&info(), &posterior)).unwrap();
+        let value: Value = serde_json::from_str(&summary_json(&info(), &posterior, None)).unwrap();
         let row = &value["parameters"]["theta[1]"];
         for key in [
             "mean",
@@ -147,7 +166,7 @@ mod tests {
         let mut posterior = posterior(&[("z", ColumnKind::SummedOut, 0)]);
         posterior.chains[0].values = vec![1.0, 2.0, 1.0];
         posterior.chains[1].values = vec![1.0, 1.0, 1.0];
-        let value: Value = serde_json::from_str(&summary_json(&info(), &posterior)).unwrap();
+        let value: Value = serde_json::from_str(&summary_json(&info(), &posterior, None)).unwrap();
         let expected = json!({ "1": 5.0 / 6.0, "2": 1.0 / 6.0 });
         assert_eq!(value["parameters"]["z"]["probabilities"], expected);
     }

@@ -280,11 +280,11 @@ pub fn run(
 }
 
 /// Ancestors of a scout.
-const SCOUTS: usize = 4096;
-/// Its moves take at most 2^5 − 1 steps: they need not go far.
-const SCOUT_DEPTH: u32 = 5;
+const SCOUTS: usize = 2048;
+/// Runs of a scout.
+const SCOUT_RUNS: usize = 5;
 
-/// The share of a scout's posterior particles that lie where the other runs have none: outside the range of some coordinate by more
+/// The largest share of a scout's posterior particles that lie where the other runs have none: outside the range of some coordinate by more
 /// than half its standard deviation. Above a few percent, the others have missed a mode.
 ///
 /// # Errors
@@ -296,12 +296,11 @@ pub fn scout(
     replicates: &[Replicate],
 ) -> Result<f64, Failure> {
     let wide = Settings {
-        replicates: 1,
-        // Numbers of replicates are 12 bits wide; this one is out of the way of all others.
-        first_replicate: 0xfff - settings.first_replicate,
+        replicates: SCOUT_RUNS,
+        // Numbers of replicates are 12 bits wide; these are out of the way of all others.
+        first_replicate: 0xff0_usize.saturating_sub(SCOUT_RUNS * settings.first_replicate),
         chains: SCOUTS.max(settings.chains),
         length: 2,
-        max_depth: SCOUT_DEPTH.min(settings.max_depth),
         ..settings.clone()
     };
     let found = run(target, &wide, watch, None)?;
@@ -326,13 +325,11 @@ pub fn scout(
                 *q < range.0 - margin || *q > range.1 + margin
             })
     };
-    let scouted = found
-        .iter()
-        .flat_map(|r| r.posterior.positions.chunks(dimension));
-    let (all, new) = scouted.fold((0_u32, 0_usize), |(all, new), row| {
-        (all + 1, new + usize::from(is_new(row)))
-    });
-    Ok(new as f64 / f64::from(all.max(1)))
+    let share = |replicate: &Replicate| {
+        let rows = replicate.posterior.positions.chunks(dimension);
+        rows.filter(|row| is_new(row)).count() as f64 / replicate.posterior.count() as f64
+    };
+    Ok(found.iter().map(share).fold(0.0, f64::max))
 }
 
 struct Run<'a> {
