@@ -176,7 +176,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         info.data_text(),
         settings.seed,
         info.cpu,
-        roles::roles_text(&model.compiled.roles, &model.compiled.unused_keys)
+        roles::roles_text(
+            &model.compiled.roles,
+            &model.compiled.constraints,
+            &model.compiled.unused_keys
+        )
     ))?;
     let show_progress = !options.quiet && !options.no_progress;
     let evidence = estimate(&model, &settings, show_progress)?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
 use likelier::evidence::BridgeEvidence;
-use likelier::output::evidence::{by_product, paragraph, wrap};
+use likelier::output::evidence::{by_product, paragraph};
 use likelier::output::{RunInfo, digits, probabilities, roles, stan_csv, summary, table};
 use likelier::simulation::Rows;
 use likelier::{
