@@ -135,14 +135,11 @@ fn logic_has_its_normalisers() {
     assert_close(joint, -14.403191123796578, "`or`: all");
 }
 
-#[test]
-fn a_joint_strength_is_conditioned_on_the_constraint() {
-    let model = model(
-        "log_s ~ normal(-1, 1)\na ~ normal(0, 3)\nb ~ normal(0, 3)\n\
-         soft same: a ~= b within exp(log_s) joint\nya[1..6] ~ normal(a, 1)\nyb[1..6] ~ normal(b, 1)\n",
-        r#"{"ya": [0.694614, 1.729713, 1.173767, -0.189508, 1.760141, 1.057909],
-            "yb": [0.918963, 3.015197, 0.642138, 1.990409, 1.85164, 1.856627]}"#,
-    );
+const SIX_EACH: &str = r#"{"ya": [0.694614, 1.729713, 1.173767, -0.189508, 1.760141, 1.057909],
+    "yb": [0.918963, 3.015197, 0.642138, 1.990409, 1.85164, 1.856627]}"#;
+
+/// Over log s, a and b: the log integral of prior · φ, the mean of log s under that, and the log integral with the data.
+fn over_strengths(model: &Model) -> (f64, f64, f64) {
     // Over log s, the mean of a and b around `centre`, and their difference in units of how far it spreads for this s.
     let over = |centre: f64, step: f64, difference: f64, precision: f64| {
         let mut points = Vec::new();
@@ -168,19 +165,43 @@ fn a_joint_strength_is_conditioned_on_the_constraint() {
         .iter()
         .map(|(_, spread, one)| spread + one.prior + one.soft);
     let log_prior = log_integral(values.clone(), cell);
-    assert_close(log_prior, -2.029221402183402, "prior and constraint");
     let weights = values.map(|value| (value - log_prior).exp() * cell);
     let mean: f64 = weights
         .zip(&points)
         .map(|(weight, one)| weight * one.0)
         .sum();
-    assert_close(mean, -0.1116488561010883, "the mean of log s");
     // The data: six values around each.
     let (points, cell) = over(1.41, 0.1, -0.59, 3.0);
     let values = points
         .iter()
         .map(|(_, spread, one)| spread + one.log_density);
-    assert_close(log_integral(values, cell), -19.285659563632912, "all");
+    (log_prior, mean, log_integral(values, cell))
+}
+
+#[test]
+fn a_joint_strength_is_conditioned_on_the_constraint() {
+    let model = model(
+        "log_s ~ normal(-1, 1)\na ~ normal(0, 3)\nb ~ normal(0, 3)\n\
+         soft same: a ~= b within exp(log_s) joint\nya[1..6] ~ normal(a, 1)\nyb[1..6] ~ normal(b, 1)\n",
+        SIX_EACH,
+    );
+    let (log_prior, mean, log_all) = over_strengths(&model);
+    assert_close(log_prior, -2.029221402183402, "prior and constraint");
+    assert_close(mean, -0.1116488561010883, "the mean of log s");
+    assert_close(log_all, -19.285659563632912, "all");
+}
+
+#[test]
+fn a_normalised_strength_keeps_its_prior() {
+    let model = model(
+        "log_s ~ normal(-1, 1)\na ~ normal(0, 3)\nb ~ normal(0, 3)\n\
+         soft same: a ~= b within exp(log_s) normalised\nya[1..6] ~ normal(a, 1)\nyb[1..6] ~ normal(b, 1)\n",
+        SIX_EACH,
+    );
+    let (log_prior, mean, log_all) = over_strengths(&model);
+    assert_close(log_prior, 0.0, "prior and constraint");
+    assert_close(mean, -1.0, "the mean of log s");
+    assert_close(log_all, -17.09425822695032, "all");
 }
 
 const EQUALITIES: &str = "given B: real[N, 3]

@@ -382,21 +382,18 @@ pub(super) fn verify(hir: &Hir) -> Vec<Diagnostic> {
             );
             return;
         }
-        let mut say = |word: &str, id: VariableId, span: Span, coupling| {
-            if coupling == Some(tree::Coupling::Joint) {
+        let mut say = |word: &str, id: VariableId, span: Span, coupling: Option<tree::Coupling>| {
+            if coupling.is_some() {
                 return;
             }
             let name = &hir.variables[id.0 as usize].name;
-            diagnostics.push(match coupling {
-                None => Diagnostic::error("E0292", format!("this `{word}` depends on the random variable `{name}`"))
+            diagnostics.push(
+                Diagnostic::error("E0292", format!("this `{word}` depends on the random variable `{name}`"))
                     .at(span, "how strictly the constraint holds is itself unknown")
                     .note(format!("`joint` conditions `{name}` on the constraint too: it then prefers values that make the constraint easy to satisfy"))
                     .note(format!("a prior that is normalised for each `{name}` leaves `{name}` to the data: as a hierarchical prior, `b ~ normal(a, s)` in place of `soft …: b ~= a within s`"))
                     .help(format!("write `{word} … joint`, or the preference as a hierarchical prior")),
-                Some(_) => Diagnostic::error("E0296", "this constraint has no known normaliser")
-                    .at(span, format!("it would have to be known for each `{name}`"))
-                    .help("write the preference as a hierarchical prior, `b ~ normal(a, s)`, which is normalised for each `s`; or `joint`, which conditions the scale on the constraint too"),
-            });
+            );
         };
         formula.comparisons(&mut |comparison| {
             if let Some(id) = random(&comparison.within) {

@@ -30,6 +30,7 @@ mod membership;
 mod methods;
 mod missing;
 mod mixture;
+mod normalised;
 mod ode;
 mod ordered;
 mod print;

@@ -38,6 +38,7 @@ pub(super) fn constraints(hir: &Hir, sources: &Sources) -> Vec<Constraint> {
                     name: name.clone(),
                     kind: ConstraintKind::Soft,
                     comparisons,
+                    is_normalised: false,
                     text: text.to_string(),
                     description,
                     span,
@@ -49,6 +50,7 @@ pub(super) fn constraints(hir: &Hir, sources: &Sources) -> Vec<Constraint> {
                     .unwrap_or_else(|| sources.one_line(condition.span)),
                 kind: ConstraintKind::Hard,
                 comparisons: 0,
+                is_normalised: false,
                 text: sources.one_line(condition.span),
                 description,
                 span,
@@ -137,6 +139,34 @@ impl<'a> Expander<'a> {
             }
             None => Scalar::real(1.0),
         };
+        if let Some(normalised) = self.normalised_in(formula) {
+            let Formula::Compare(comparison) = formula else {
+                return Err(
+                    Diagnostic::error("E0296", "this constraint has no known normaliser")
+                        .at(normalised, "only one comparison by itself has one")
+                        .help("write each as a constraint of its own")
+                        .into(),
+                );
+            };
+            if weight.as_number() != Some(1.0) {
+                return Err(
+                    Diagnostic::error("E0296", "this constraint has no known normaliser")
+                        .at(statement.span, "it has a weight")
+                        .help("a smaller `within` says the same as a larger weight")
+                        .into(),
+                );
+            }
+            let value = self.potential(formula, false, &mut 0, &mut found)?;
+            let within = self.scalar(&comparison.within)?;
+            let within = self.keep("within", within, hir::Element::Real, comparison.within.span)?;
+            if let Part::Soft(number) = part {
+                self.loops.constraints[number as usize].is_normalised = true;
+            }
+            let normaliser = self.normaliser(statement, comparison, &within)?;
+            let value = Scalar::operation(Add, vec![value, normaliser]);
+            self.emit_potential(value, found, &weight, part, statement.span);
+            return Ok(());
+        }
         let mut conjuncts = Vec::new();
         flatten(formula, &mut conjuncts);
         let mut comparison = 0u32;
@@ -161,6 +191,17 @@ impl<'a> Expander<'a> {
             self.emit_potential(value, found, &weight, part, statement.span);
         }
         Ok(())
+    }
+
+    /// Where a comparison stands that is to be divided by its integral.
+    fn normalised_in(&self, formula: &Formula) -> Option<Span> {
+        let mut found = None;
+        formula.comparisons(&mut |comparison| {
+            if self.is_normalised(comparison) {
+                found.get_or_insert(comparison.span);
+            }
+        });
+        found
     }
 
     fn emit_potential(
