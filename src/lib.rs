@@ -31,7 +31,7 @@ pub use error::Error;
 pub use evidence::{Estimators, Evidence, EvidenceControl, EvidenceSettings, Verdict};
 pub use likelier_compiler::data::dataset::{DataError, Dataset};
 pub use likelier_compiler::{
-    Adjustment, Column, ColumnKind, Compiled, Constraint, ConstraintKind, CpuLevel,
+    Adjustment, Column, ColumnKind, Compiled, Constraint, ConstraintKind, Coordinates, CpuLevel,
     InferredVariable, Options, PointDensity, Prediction, Role, RoleLine, Stage,
 };
 pub use likelier_runtime::methods::bridge::Proposal;

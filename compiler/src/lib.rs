@@ -58,6 +58,8 @@ pub struct Options {
     pub cpu: CpuLevel,
     /// Whether a program that conditions on nothing is an error; it is one for whoever samples.
     pub needs_condition: bool,
+    /// What a position holds.
+    pub coordinates: Coordinates,
     /// How imported files are read; none are without it.
     pub loader: Option<source::Loader>,
     /// Constraints that are changed.
@@ -69,10 +71,22 @@ impl Default for Options {
         Self {
             cpu: CpuLevel::Native,
             needs_condition: true,
+            coordinates: Coordinates::Natural,
             loader: None,
             adjustments: Vec::new(),
         }
     }
+}
+
+/// Which coordinates a position holds: two parametrisations of the same posterior, with the same columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Coordinates {
+    /// Of each value its image on the real line: itself, or its logarithm, log odds, ….
+    #[default]
+    Natural,
+    /// The same, with the `centre` of its law subtracted and divided by its `width`: their prior does not change with what
+    /// these depend on. What has neither (vectors, truncated laws, mixtures) stays natural.
+    Standardised,
 }
 
 /// A form that a program takes on its way.
@@ -107,7 +121,12 @@ pub fn compile(
     options: &Options,
 ) -> Result<Compiled, Vec<Diagnostic>> {
     let (hir, warnings) = front(sources, file, &options.adjustments)?;
-    let program = data::bind_program(&hir, sources, dataset, Purpose::Posterior)?;
+    let program = data::bind_program(
+        &hir,
+        sources,
+        dataset,
+        Purpose::Posterior(options.coordinates),
+    )?;
     compiled::finish(&hir, sources, dataset, program, warnings, options)
 }
 
@@ -172,8 +191,12 @@ pub fn show(
     if stage == Stage::Hir {
         return Ok(check::print::print(&hir));
     }
-    let BoundProgram { loops, ranges, .. } =
-        data::bind_program(&hir, sources, dataset, Purpose::Posterior)?;
+    let BoundProgram { loops, ranges, .. } = data::bind_program(
+        &hir,
+        sources,
+        dataset,
+        Purpose::Posterior(options.coordinates),
+    )?;
     if stage == Stage::Loops {
         return Ok(data::print(&loops));
     }

@@ -20,7 +20,7 @@ use crate::data::{BoundProgram, bind_program};
 use crate::jit::ForwardModel;
 use crate::math::graph::Part;
 use crate::source::{Diagnostic, FileId, Sources, Span};
-use crate::{Options, density, forward};
+use crate::{Coordinates, Options, density, forward};
 
 /// A compiled forward program.
 pub struct Simulation {
@@ -85,7 +85,12 @@ pub fn predict(
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
-    let fit = bind_program(&hir, sources, dataset, Purpose::Posterior)?;
+    let fit = bind_program(
+        &hir,
+        sources,
+        dataset,
+        Purpose::Posterior(Coordinates::Natural),
+    )?;
     let layout = density::layout(&fit.loops);
     let mut unknown = inferred(&fit.loops, &layout);
     unknown.extend(summed_out(&fit.loops));
@@ -131,7 +136,12 @@ pub fn pointwise(
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let (hir, _) = crate::front(sources, file, &options.adjustments)?;
-    let program = bind_program(&hir, sources, dataset, Purpose::Posterior)?;
+    let program = bind_program(
+        &hir,
+        sources,
+        dataset,
+        Purpose::Posterior(Coordinates::Natural),
+    )?;
     let loops = &program.loops;
     let layout = density::layout(loops);
     let coupled: HashSet<(usize, usize)> = loops
@@ -208,7 +218,12 @@ pub fn constraint_report(
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
-    let program = bind_program(&hir, sources, dataset, Purpose::Posterior)?;
+    let program = bind_program(
+        &hir,
+        sources,
+        dataset,
+        Purpose::Posterior(Coordinates::Natural),
+    )?;
     let loops = &program.loops;
     let layout = density::layout(loops);
     let graph =

@@ -16,7 +16,7 @@ use crate::math::structure::Structure;
 use crate::source::{Diagnostic, suggest};
 
 /// The members that a distribution may have, with the number of their parameters.
-const MEMBERS: [(&str, usize); 7] = [
+const MEMBERS: [(&str, usize); 9] = [
     ("log_density", 1),
     ("sample", 0),
     ("cdf", 1),
@@ -24,6 +24,8 @@ const MEMBERS: [(&str, usize); 7] = [
     ("log_ccdf", 1),
     ("quantile", 1),
     ("mean", 0),
+    ("centre", 0),
+    ("width", 0),
 ];
 
 /// What a function returns, as declared and as a type.

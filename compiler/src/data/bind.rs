@@ -6,6 +6,7 @@ use std::collections::{HashMap, HashSet};
 use super::dataset::Dataset;
 use super::loops::Role;
 use super::size_errors::missing_covariate;
+use crate::Coordinates;
 use crate::check::hir::{
     Declared, Expression, ExpressionKind, Hir, RandomIndex, Statement, StatementKind, VariableId,
     VariableKind,
@@ -36,11 +37,10 @@ pub struct Bound {
 }
 
 /// What a program is bound for.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub enum Purpose<'a> {
     /// To condition on the data.
-    #[default]
-    Posterior,
+    Posterior(Coordinates),
     /// To draw every random variable forward; data of random variables tell sizes only.
     Prior,
     /// To draw forward whatever the given draws do not hold.
@@ -368,7 +368,7 @@ impl Binder<'_> {
             };
             let is_conditioned = given.contains(&id)
                 || match purpose {
-                    Purpose::Posterior => true,
+                    Purpose::Posterior(_) => true,
                     Purpose::Prior => false,
                     Purpose::Prediction(draws) => draws.held.contains(&variable.name),
                 };
@@ -403,7 +403,7 @@ impl Binder<'_> {
             let is_unknown = !self.bound.keys.contains_key(&id) || self.bound.partial.contains(&id);
             if variable.kind == VariableKind::Random && is_unknown {
                 let is_inferred = match purpose {
-                    Purpose::Posterior => reached.contains(&id),
+                    Purpose::Posterior(_) => reached.contains(&id),
                     Purpose::Prior => false,
                     Purpose::Prediction(draws) => draws.known.contains_key(&variable.name),
                 };

@@ -16,6 +16,7 @@ use super::loops::{
     Array, ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Place, Scalar, Statement,
 };
 use super::pull::{Body, Pull, Value};
+use crate::Coordinates;
 use crate::check::hir::{self, Element, Hir, VariableId};
 use crate::math::structure::Structure;
 use crate::source::{Diagnostic, Sources, Span};
@@ -140,6 +141,8 @@ pub struct Expander<'a> {
     pub splits: HashMap<VariableId, super::missing::Split>,
     /// Whether the roles of missing elements are still being found out.
     pub is_probing: bool,
+    /// Which coordinates the unknowns have.
+    pub coordinates: Coordinates,
     /// The element that is being drawn or observed, and the shape it is an element of: for bounds given by element.
     pub element: (Vec<Scalar>, Vec<usize>),
     /// Arrays whose last index positions are known to have a structure.
@@ -182,6 +185,7 @@ impl<'a> Expander<'a> {
             arrays_of: HashMap::new(),
             splits: HashMap::new(),
             is_probing: false,
+            coordinates: Coordinates::Natural,
             element: (Vec::new(), Vec::new()),
             structures: HashMap::new(),
             homes: Vec::new(),

@@ -330,10 +330,21 @@ pub struct Random {
     pub observed: bool,
     /// The bijection from unconstrained space and its bounds.
     pub support: Support,
+    /// Where its coordinate lies and how far it spreads, in standardised coordinates.
+    pub standard: Option<Standard>,
     /// The log density at the element(s).
     pub density: Term,
     /// How to draw: statements that store into the variable. `None` when the law has no sampler or is improper.
     pub sample: Option<Vec<Statement>>,
+}
+
+/// The coordinate of a scalar law as centre + width × a standardised one; both can be computed before the element is known.
+#[derive(Debug, Clone)]
+pub struct Standard {
+    /// The law's `centre`.
+    pub centre: Scalar,
+    /// The law's `width`.
+    pub width: Scalar,
 }
 
 /// Adds `value` to a part of the log density after running `statements`.
@@ -675,7 +686,7 @@ pub fn walk_statements(statements: &[Statement], visit: &mut dyn FnMut(&Scalar))
             }
             Statement::Random(random) => {
                 random.indices.iter().for_each(&mut *visit);
-                walk_support(&random.support, visit);
+                walk_bijection(random, visit);
                 walk_term(&random.density, visit);
                 if let Some(sample) = &random.sample {
                     walk_statements(sample, visit);
@@ -693,6 +704,15 @@ pub fn walk_support(support: &Support, visit: &mut dyn FnMut(&Scalar)) {
     | Support::Array { lower, upper, .. } = support
     {
         lower.iter().chain(upper).for_each(visit);
+    }
+}
+
+/// Calls `visit` on what maps a random variable's coordinates to its values.
+pub fn walk_bijection(random: &Random, visit: &mut dyn FnMut(&Scalar)) {
+    walk_support(&random.support, visit);
+    if let Some(Standard { centre, width }) = &random.standard {
+        visit(centre);
+        visit(width);
     }
 }
 

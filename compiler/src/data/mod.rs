@@ -98,16 +98,16 @@ pub fn bind_program(
     if !diagnostics.is_empty() {
         return Err(diagnostics);
     }
-    if matches!(purpose, Purpose::Posterior) {
+    if matches!(purpose, Purpose::Posterior(_)) {
         let diagnostics = soft::observed(hir, &bound);
         if !diagnostics.is_empty() {
             return Err(diagnostics);
         }
     }
     let inferred = |id: &VariableId| bound.roles.get(id) == Some(&loops::Role::Inferred);
-    if matches!(purpose, Purpose::Posterior) && bound.partial.iter().any(inferred) {
+    if matches!(purpose, Purpose::Posterior(_)) && bound.partial.iter().any(inferred) {
         // Which missing elements anything depends on shows once the program is expanded.
-        let probe = expand_program(hir, sources, dataset, &bound, true)?;
+        let probe = expand_program(hir, sources, dataset, &bound, purpose, true)?;
         bound.elements = dependence::roles(&probe.loops, &probe.splits);
     }
     let Expanded {
@@ -115,7 +115,7 @@ pub fn bind_program(
         mut ranges,
         arrays,
         splits,
-    } = expand_program(hir, sources, dataset, &bound, false)?;
+    } = expand_program(hir, sources, dataset, &bound, purpose, false)?;
     let warnings = domain::warnings(&loops, &ranges, sources);
     let counts = counts::counts(&loops);
     sum_out::sum_out(&mut loops, &mut ranges).map_err(|diagnostic| vec![diagnostic])?;
@@ -144,11 +144,15 @@ fn expand_program(
     sources: &Sources,
     dataset: &Dataset,
     bound: &Bound,
+    purpose: Purpose,
     is_probing: bool,
 ) -> Result<Expanded, Vec<Diagnostic>> {
     let mut expander = Expander::new(hir, sources, bound, dataset);
     expander.is_probing = is_probing;
     expander.loops.constraints = soft::constraints(hir, sources);
+    if let (Purpose::Posterior(coordinates), false) = (purpose, is_probing) {
+        expander.coordinates = coordinates;
+    }
     let rank = |id: VariableId| hir.variables[id.0 as usize].ty.rank();
     expander.frame().uses = crate::check::walk::uses(&hir.statements, hir.variables.len(), &rank);
     load(&mut expander, hir, dataset);

@@ -181,6 +181,7 @@ impl<'a> Expander<'a> {
             indices: Vec::new(),
             observed: false,
             support: Support::Ordered { size, lower, upper },
+            standard: None,
             density,
             sample,
         })

@@ -1,7 +1,8 @@
 //! The printed form of bound programs: `likelier show loops`.
 
 use super::loops::{
-    ArrayKind, Binder, DenseKind, Loops, Node, Place, Role, Scalar, Statement, Support, Term,
+    ArrayKind, Binder, DenseKind, Loops, Node, Place, Role, Scalar, Standard, Statement, Support,
+    Term,
 };
 use crate::math::graph::Part;
 
@@ -170,6 +171,10 @@ impl Printer<'_> {
                     );
                     self.line(&line);
                     self.depth += 1;
+                    if let Some(Standard { centre, width }) = &random.standard {
+                        let (centre, width) = (self.scalar(centre), self.scalar(width));
+                        self.line(&format!("coordinate {centre} + {width} * standard"));
+                    }
                     self.term(&random.density);
                     if let Some(sample) = &random.sample {
                         self.line("sample");

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::fold::{Interpreter, free_indices, is_data_only};
 use super::loops::{
-    Array, ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Scalar, Statement, Term,
+    Array, ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Scalar, Standard, Statement, Term,
 };
 use crate::math::graph::Type;
 use crate::math::primitive::Operation;
@@ -69,6 +69,10 @@ impl Tabulator<'_> {
                                 .chain(upper)
                                 .for_each(|bound| tabulator.scalar(bound));
                         });
+                    }
+                    if let Some(Standard { centre, width }) = &mut random.standard {
+                        self.scalar(centre);
+                        self.scalar(width);
                     }
                     self.term(&mut random.density);
                     if let Some(sample) = &mut random.sample {

@@ -11,8 +11,8 @@ use super::fold::{FoldError, Interpreter, is_data_only, is_known_array};
 use super::interval::{Interval, Ranges};
 use super::laws::nothing_between;
 use super::loops::{
-    ArrayId, ArrayKind, Binder, DenseKind, IndexId, Loops, Node, Place, Random, Scalar, Statement,
-    Support, Term, walk_statements, walk_support,
+    ArrayId, ArrayKind, Binder, DenseKind, IndexId, Loops, Node, Place, Random, Scalar, Standard,
+    Statement, Support, Term, walk_statements, walk_support,
 };
 use crate::math::primitive::Ode;
 use crate::source::{Diagnostic, Span};
@@ -208,6 +208,10 @@ impl<'a> Verifier<'a> {
                             }
                             verifier.room(random, &bounds, interpreter)
                         })?;
+                    }
+                    if let Some(Standard { centre, width }) = &random.standard {
+                        self.scalar(centre, interpreter)?;
+                        self.scalar(width, interpreter)?;
                     }
                     if !random.observed {
                         self.define(random.variable, &random.indices, interpreter)?;

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use super::lower::Mode;
 use crate::data::fold::dense_inputs;
 use crate::data::loops::{
-    ArrayId, ArrayKind, Loops, Node, Random, Role, Scalar, Statement, walk_statements,
-    walk_support, walk_term,
+    ArrayId, ArrayKind, Loops, Node, Random, Role, Scalar, Statement, walk_bijection,
+    walk_statements, walk_term,
 };
 use crate::math::graph::Part;
 
@@ -154,7 +154,7 @@ fn mark(statements: &[Statement], loops: &Loops, mode: Mode, live: &mut HashSet<
                 };
                 random.indices.iter().for_each(|index| reads(index, live));
                 if wanted.support {
-                    walk_support(&random.support, &mut |bound| reads(bound, live));
+                    walk_bijection(random, &mut |scalar| reads(scalar, live));
                 }
                 if wanted.density {
                     walk_term(&random.density, &mut |scalar| reads(scalar, live));

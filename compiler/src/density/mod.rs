@@ -82,7 +82,8 @@ fn collect(statements: &[Statement], loops: &Loops, layout: &mut Layout) {
                 if !matches!(array.kind, ArrayKind::Random(Role::Inferred)) {
                     continue;
                 }
-                let is_identity = unconstrain::is_identity(&random.support);
+                let is_identity =
+                    unconstrain::is_identity(&random.support) && random.standard.is_none();
                 if let Some(known) = layout
                     .inferred
                     .iter_mut()

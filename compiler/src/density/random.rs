@@ -5,7 +5,7 @@
 use super::live;
 use super::lower::{Lowered, Lowerer, Mode};
 use super::unconstrain::{Bound, Bounds, Stretch};
-use crate::data::loops::{ArrayId, ArrayKind, Random, Role, Scalar, Statement, Support};
+use crate::data::loops::{ArrayId, ArrayKind, Random, Role, Scalar, Standard, Statement, Support};
 use crate::math::graph::{BufferId, BufferKind, Part, Value};
 use crate::math::primitive::{Draw, Operation};
 use crate::math::structure::Structure;
@@ -180,11 +180,12 @@ impl Lowerer<'_> {
                 let bounds = self.bounds(lower, upper)?;
                 let index = self.coordinate_index(random)?;
                 let u = self.builder.load(self.position.expect("a position"), index);
+                let (u, stretch) = self.natural(u, random)?;
                 let (x, jacobian) = self.constrain(u, bounds);
                 self.store(random.variable, &random.indices, x)?;
-                if let (Some(jacobian), Mode::Density) = (jacobian, self.mode) {
-                    let statement = self.description(random);
-                    self.builder.add_part(Part::Jacobian, jacobian, statement);
+                let statement = self.description(random);
+                for jacobian in stretch.into_iter().chain(jacobian) {
+                    self.jacobian(jacobian, statement);
                 }
             }
             Support::Ordered { lower, upper, .. } => {
@@ -202,6 +203,37 @@ impl Lowerer<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The natural coordinate, and the log Jacobian of the step to it.
+    fn natural(&mut self, u: Value, random: &Random) -> Lowered<(Value, Option<Value>)> {
+        let Some(Standard { centre, width }) = &random.standard else {
+            return Ok((u, None));
+        };
+        let (centre, width) = (self.real(centre)?, self.real(width)?);
+        let spread = self.op(Operation::Multiply, &[width, u]);
+        let natural = self.op(Operation::Add, &[spread, centre]);
+        let log_width = self.op(Operation::Logarithm, &[width]);
+        let is_stretched = self.builder.as_real(log_width) != Some(0.0);
+        Ok((natural, is_stretched.then_some(log_width)))
+    }
+
+    /// The standardised coordinate from the natural one.
+    fn standardised(&mut self, u: Value, random: &Random) -> Lowered<Value> {
+        let Some(Standard { centre, width }) = &random.standard else {
+            return Ok(u);
+        };
+        let (centre, width) = (self.real(centre)?, self.real(width)?);
+        let spread = self.op(Operation::Subtract, &[u, centre]);
+        let standard = self.op(Operation::Divide, &[spread, width]);
+        if self.mode != Mode::Start {
+            return Ok(standard);
+        }
+        // A width that underflows to 0 leaves nothing to divide.
+        let zero = self.builder.real(0.0);
+        let difference = self.op(Operation::Subtract, &[standard, standard]);
+        let is_finite = self.op(Operation::Equal, &[difference, zero]);
+        Ok(self.op(Operation::Select, &[is_finite, standard, zero]))
     }
 
     /// Elements between bounds from coordinates.
@@ -332,6 +364,7 @@ impl Lowerer<'_> {
                 let bounds = self.bounds(lower, upper)?;
                 let x = self.element_value(random)?;
                 let u = self.free(x, bounds);
+                let u = self.standardised(u, random)?;
                 let index = self.coordinate_index(random)?;
                 self.builder
                     .store(self.output.expect("an output"), index, u);
@@ -397,6 +430,7 @@ impl Lowerer<'_> {
             let bounds = self.bounds(lower, upper)?;
             let u = self.between();
             self.builder.store(output, coordinate, u);
+            let (u, _) = self.natural(u, random)?;
             let (x, _) = self.constrain(u, bounds);
             return self.store(random.variable, &random.indices, x);
         }

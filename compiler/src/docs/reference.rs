@@ -285,7 +285,7 @@ impl Law {
         let asked: Vec<String> = self
             .members
             .iter()
-            .filter(|name| *name != "sample")
+            .filter(|name| !["sample", "centre", "width"].contains(&name.as_str()))
             .map(|name| format!("`{name}`"))
             .collect();
         format!(

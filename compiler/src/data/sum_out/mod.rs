@@ -80,6 +80,7 @@ pub fn sum_out(loops: &mut Loops, ranges: &mut Ranges) -> Result<(), Diagnostic>
     if taint.discrete.is_empty() {
         return Ok(());
     }
+    taint.keep_natural(&mut loops.statements);
     let original = loops.statements.clone();
     let Factors {
         factors,

@@ -5,8 +5,8 @@ use std::collections::HashSet;
 
 use super::super::fold::{dense_inputs, stored_arrays};
 use super::super::loops::{
-    ArrayId, ArrayKind, Loops, Node, Random, Role, Scalar, Statement, Term, walk_statements,
-    walk_support,
+    ArrayId, ArrayKind, Loops, Node, Random, Role, Scalar, Standard, Statement, Term,
+    walk_statements, walk_support,
 };
 
 /// Arrays that depend on discrete unknowns.
@@ -63,6 +63,28 @@ impl Taint {
         let mut found = false;
         walk_support(&random.support, &mut |bound| found |= self.reads(bound));
         found
+    }
+
+    /// Coordinates that discrete unknowns would shift or stretch stay as they are: a position is read before those are known.
+    pub fn keep_natural(&self, statements: &mut [Statement]) {
+        for statement in statements {
+            match statement {
+                Statement::For { body, .. } => self.keep_natural(body),
+                Statement::If {
+                    then, otherwise, ..
+                } => {
+                    self.keep_natural(then);
+                    self.keep_natural(otherwise);
+                }
+                Statement::Random(random) => {
+                    let reads = |standard: &Standard| {
+                        self.reads(&standard.centre) || self.reads(&standard.width)
+                    };
+                    random.standard = random.standard.take().filter(|found| !reads(found));
+                }
+                _ => {}
+            }
+        }
     }
 
     /// Splits statements into those that can run before the discrete unknowns are known and those that cannot. Terms,

@@ -114,6 +114,7 @@ impl Model {
             indices: indices.to_vec(),
             observed,
             support,
+            standard: None,
             density: self.term(density),
             sample,
         }))
