@@ -24,6 +24,8 @@ use crate::{density, gradient};
 pub struct Compiled {
     /// Native code: what samplers see.
     pub model: CompiledModel,
+    /// What its positions hold.
+    pub coordinates: crate::Coordinates,
     /// What a draw holds, in the order of [`Evaluator::outputs`].
     pub columns: Vec<Column>,
     /// The unknown variables in the order of the model.
@@ -222,6 +224,7 @@ pub(crate) fn finish(
     warnings.extend(program.warnings.iter().cloned());
     Ok(Compiled {
         model,
+        coordinates: options.coordinates,
         columns,
         inferred,
         roles: roles(hir, sources, dataset, &program),

@@ -89,6 +89,16 @@ pub enum Coordinates {
     Standardised,
 }
 
+impl Coordinates {
+    /// As users write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Coordinates::Natural => "natural",
+            Coordinates::Standardised => "standardised",
+        }
+    }
+}
+
 /// A form that a program takes on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {

@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use likelier::output::RunInfo;
-use likelier::{Adjustment, CpuLevel, Dataset, Error, Model};
+use likelier::{Adjustment, Coordinates, CpuLevel, Dataset, Error, Model};
 
 use crate::files;
 
@@ -47,12 +47,21 @@ pub struct ModelAndData {
 impl ModelAndData {
     /// Reads the files and compiles.
     pub fn compile(&self) -> Result<Model, Error> {
+        self.compile_in(Coordinates::Natural)
+    }
+
+    /// As [`ModelAndData::compile`], for a position in these coordinates.
+    pub fn compile_in(&self, coordinates: Coordinates) -> Result<Model, Error> {
         let text = files::read_model(&self.model)?;
+        let options = likelier::Options {
+            coordinates,
+            ..self.options()
+        };
         Model::compile(
             &self.model.display().to_string(),
             &text,
             &self.read_data()?,
-            &self.options(),
+            &options,
         )
     }
 
@@ -95,6 +104,7 @@ impl ModelAndData {
             model: self.model.display().to_string(),
             data: self.data_names(),
             cpu: model.cpu().to_string(),
+            coordinates: model.compiled.coordinates,
             compile_seconds: model.compile_time.as_secs_f64(),
         }
     }

@@ -11,7 +11,8 @@ use likelier::output::evidence::{by_product, paragraph};
 use likelier::output::{RunInfo, digits, probabilities, roles, stan_csv, summary, table};
 use likelier::simulation::Rows;
 use likelier::{
-    Control, Error, Health, Model, Posterior, Prediction, Schedule, Settings, Simulator,
+    Control, Coordinates, Error, Health, Model, Posterior, Prediction, Schedule, Settings,
+    Simulator,
 };
 
 use super::ModelAndData;
@@ -60,6 +61,9 @@ pub struct Options {
     /// How warm-up finds the scales of the parameters
     #[arg(long, value_enum, default_value_t = WarmupSchedule::Fisher, value_name = "SCHEDULE")]
     warmup_schedule: WarmupSchedule,
+    /// The coordinates in which to sample
+    #[arg(long, value_enum, default_value_t = SampledCoordinates::Natural, value_name = "COORDINATES")]
+    coordinates: SampledCoordinates,
     /// Write the draws in CmdStan's CSV layout, one file per chain: FILE draws.csv gives draws_1.csv, …
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -94,6 +98,23 @@ enum WarmupSchedule {
     Classical,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum SampledCoordinates {
+    /// Values, logarithms of positive ones, log odds of bounded ones
+    Natural,
+    /// The same, less the centre of their law and divided by its width: for priors whose scales are unknown
+    Standardised,
+}
+
+impl From<SampledCoordinates> for Coordinates {
+    fn from(coordinates: SampledCoordinates) -> Self {
+        match coordinates {
+            SampledCoordinates::Natural => Coordinates::Natural,
+            SampledCoordinates::Standardised => Coordinates::Standardised,
+        }
+    }
+}
+
 /// Runs the command.
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     options
@@ -105,7 +126,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let settings = options.settings();
     settings.check()?;
     let mut printer = Printer::new(options.quiet);
-    let model = options.input.compile()?;
+    let model = options.input.compile_in(options.coordinates.into())?;
     let warnings = model.warnings(terminal::is_color());
     if !warnings.is_empty() {
         terminal::error(&warnings);
@@ -218,10 +239,14 @@ fn header(info: &RunInfo, settings: &Settings, model: &Model) -> String {
         format!("{chains} chains")
     };
     format!(
-        "Model      {}\nData       {}\nSettings   seed {seed}, {chains} of {warmup} warm-up + {draws} draws, cpu {}\n\n{}\n",
+        "Model      {}\nData       {}\nSettings   seed {seed}, {chains} of {warmup} warm-up + {draws} draws, cpu {}{}\n\n{}\n",
         info.model,
         info.data_text(),
         info.cpu,
+        match info.coordinates {
+            Coordinates::Natural => "",
+            Coordinates::Standardised => ", standardised coordinates",
+        },
         roles::roles_text(
             &model.compiled.roles,
             &model.compiled.constraints,

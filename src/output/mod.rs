@@ -14,6 +14,7 @@ pub mod table;
 
 use likelier_compiler::{Column, ColumnKind};
 
+use crate::Coordinates;
 use crate::posterior::{Posterior, SummaryRow};
 
 /// What describes a run beside its draws.
@@ -25,6 +26,8 @@ pub struct RunInfo {
     pub data: Vec<String>,
     /// The instruction set the native code was made for.
     pub cpu: String,
+    /// The coordinates that were sampled in.
+    pub coordinates: Coordinates,
     /// Seconds from text and data to native code.
     pub compile_seconds: f64,
 }
@@ -161,6 +164,7 @@ pub(crate) mod tests {
             model: "schools.ppl".to_owned(),
             data: vec!["schools.json".to_owned()],
             cpu: "portable".to_owned(),
+            coordinates: Coordinates::Natural,
             compile_seconds: 0.004,
         }
     }

@@ -114,6 +114,7 @@ fn write_settings(
             "# discarded_run = {divergences} divergences at delta {delta}"
         )?;
     }
+    writeln!(out, "# coordinates = {}", info.coordinates.name())?;
     writeln!(out, "# cpu = {}", info.cpu)
 }
 

@@ -97,6 +97,7 @@ fn by_product(bridge: &BridgeEvidence) -> Value {
 
 fn settings(info: &RunInfo, settings: &Settings) -> Value {
     let mut value = json!(settings);
+    value["coordinates"] = info.coordinates.name().into();
     value["cpu"] = info.cpu.clone().into();
     value
 }
@@ -155,6 +156,7 @@ mod tests {
         assert_eq!(row["mean"], 4.3968);
         assert!(value["parameters"]["theta[2]"]["rhat"].is_null());
         assert_eq!(value["settings"]["warmup_schedule"], "fisher");
+        assert_eq!(value["settings"]["coordinates"], "natural");
         assert_eq!(value["settings"]["cpu"], "portable");
         assert_eq!(value["timings"]["total_seconds"], 0.754);
         assert_eq!(value["health"]["worst_rhat"]["name"], "mu");

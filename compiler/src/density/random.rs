@@ -210,10 +210,16 @@ impl Lowerer<'_> {
         let Some(Standard { centre, width }) = &random.standard else {
             return Ok((u, None));
         };
+        let may_vanish = self.ranges.of(&self.loops.arrays, width).low < 0.0;
         let (centre, width) = (self.real(centre)?, self.real(width)?);
         let spread = self.op(Operation::Multiply, &[width, u]);
         let natural = self.op(Operation::Add, &[spread, centre]);
-        let log_width = self.op(Operation::Logarithm, &[width]);
+        let mut log_width = self.op(Operation::Logarithm, &[width]);
+        if may_vanish {
+            let (zero, impossible) = (self.builder.real(0.0), self.builder.real(f64::NEG_INFINITY));
+            let is_positive = self.op(Operation::Less, &[zero, width]);
+            log_width = self.op(Operation::Select, &[is_positive, log_width, impossible]);
+        }
         let is_stretched = self.builder.as_real(log_width) != Some(0.0);
         Ok((natural, is_stretched.then_some(log_width)))
     }
