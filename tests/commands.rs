@@ -162,3 +162,21 @@ fn a_model_of_no_observations_draws_from_its_prior() {
     assert!((mean("mu") - 2.0).abs() < 0.15 && (mean("twice") - 4.0).abs() < 0.3);
     assert!((mean("s") - 1.0).abs() < 0.15);
 }
+
+#[test]
+fn run_samples_in_the_coordinates_asked_for_and_says_so() {
+    let model =
+        "tau ~ half_normal(1)\ntheta[1..N] ~ normal(0, tau)\ny[i in 1..N] ~ normal(theta[i], 1)\n";
+    let files = [("m.ppl", model), ("d.json", r#"{"y": [0.3, -0.1, 0.4]}"#)];
+    let words = "run m.ppl d.json --coordinates standardised --draws 50 --warmup 50 --no-progress --summary-json s.json -o out.csv";
+    let arguments: Vec<&str> = words.split(' ').collect();
+    let output = run("coordinates", &files, &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert!(text(&output.stdout).contains(", standardised coordinates"));
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("coordinates");
+    let summary = fs::read_to_string(folder.join("s.json")).expect("a summary");
+    let summary: Value = serde_json::from_str(&summary).expect("JSON");
+    assert_eq!(summary["settings"]["coordinates"], "standardised");
+    let draws = fs::read_to_string(folder.join("out_1.csv")).expect("draws");
+    assert!(draws.contains("# coordinates = standardised\n"));
+}
