@@ -9,6 +9,7 @@ use super::dataset::{Dataset, Entry};
 use super::fold::{FoldError, Interpreter, is_data_only};
 use super::loops::{ArrayId, Loops, Statement};
 use super::missing::filled;
+use crate::Coordinates;
 use crate::check::hir::{ExpressionKind, Hir, RandomIndex, StatementKind, VariableId};
 use crate::check::walk::all_statements;
 use crate::source::Sources;
@@ -21,7 +22,7 @@ pub(super) fn given_elements(
     purpose: Purpose,
 ) -> Option<(Dataset, HashSet<VariableId>)> {
     let held = match purpose {
-        Purpose::Posterior => return None,
+        Purpose::Posterior(_) => return None,
         Purpose::Prior => HashSet::new(),
         Purpose::Prediction(draws) => draws.held.iter().map(String::as_str).collect(),
     };
@@ -39,11 +40,12 @@ pub(super) fn given_elements(
     let whole = candidates
         .iter()
         .fold(dataset.clone(), |data, (_, entry)| fill(data, entry));
-    let (bound, diagnostics) = bind(hir, &whole, Purpose::Posterior, &HashSet::new());
+    let as_posterior = Purpose::Posterior(Coordinates::Natural);
+    let (bound, diagnostics) = bind(hir, &whole, as_posterior, &HashSet::new());
     if !diagnostics.is_empty() {
         return None;
     }
-    let program = super::expand_program(hir, sources, &whole, &bound, true).ok()?;
+    let program = super::expand_program(hir, sources, &whole, &bound, as_posterior, true).ok()?;
     let mut interpreter = Interpreter::new(&program.loops);
     let mut found = HashSet::new();
     let mut data = dataset.clone();
