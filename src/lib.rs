@@ -17,6 +17,7 @@
 //! # Ok::<(), likelier::Error>(())
 //! ```
 
+pub mod comparison;
 pub mod error;
 pub mod evidence;
 pub mod output;

@@ -24,6 +24,7 @@ struct Arguments {
 enum Command {
     Run(commands::run::Options),
     Evidence(commands::evidence::Options),
+    Compare(commands::compare::Options),
     Simulate(commands::simulate::Options),
     Predict(commands::predict::Options),
     Density(commands::density::Options),
@@ -37,6 +38,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().command {
         Command::Run(options) => commands::run::execute(&options),
         Command::Evidence(options) => commands::evidence::execute(&options),
+        Command::Compare(options) => commands::compare::execute(&options),
         Command::Simulate(options) => commands::simulate::execute(&options),
         Command::Predict(options) => commands::predict::execute(&options),
         Command::Density(options) => commands::density::execute(&options),

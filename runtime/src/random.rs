@@ -31,6 +31,8 @@ pub enum Purpose {
     Pilot = 10,
     /// Draws of the proposal of bridge sampling.
     Bridge = 11,
+    /// Errors of evidences carried on to what is made of them.
+    Comparison = 12,
 }
 
 /// A stream of random numbers.

@@ -1,6 +1,7 @@
 //! One subcommand a file, its options on top.
 
 pub mod check;
+pub mod compare;
 pub mod density;
 pub mod doc;
 pub mod evidence;

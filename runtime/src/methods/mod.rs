@@ -1,6 +1,7 @@
 //! Methods that draw from a target or integrate it.
 
 pub mod bridge;
+pub mod loo;
 pub mod nuts;
 pub mod particles;
 pub mod smc;
