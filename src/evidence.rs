@@ -167,7 +167,7 @@ pub struct SmcEvidence {
     pub joint: Combined,
     /// Mean log likelihood over the posterior.
     pub log_likelihood: LogValue,
-    /// The runs.
+    /// The runs; positions are in the coordinates of [`Model::tempered`].
     pub replicates: Vec<Replicate>,
     /// What speaks against it; empty when nothing does.
     pub doubts: Vec<String>,
@@ -408,7 +408,7 @@ impl Model {
     ) -> Result<SmcEvidence, Error> {
         let start = Instant::now();
         let replicates = smc::run(
-            &self.compiled.model,
+            &self.tempered().model,
             &settings.smc(round),
             &control.watch,
             None,
@@ -428,7 +428,7 @@ impl Model {
             return Ok(());
         };
         let settings = evidence.settings.smc(round);
-        let target = &self.compiled.model;
+        let target = &self.tempered().model;
         let new =
             smc::scout(target, &settings, &control.watch, &smc.replicates).map_err(failure)?;
         if new > LARGEST_NEWS {

@@ -26,6 +26,7 @@ pub mod posterior;
 pub mod sampling;
 pub mod simulation;
 
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 pub use error::Error;
@@ -50,6 +51,24 @@ pub struct Model {
     /// From text and data to native code.
     pub compile_time: Duration,
     sources: Sources,
+    recipe: Recipe,
+    tempered: OnceLock<Option<Box<Compiled>>>,
+}
+
+/// What a model was compiled of, for compiling it once more in another way.
+struct Recipe {
+    name: String,
+    text: String,
+    data: Dataset,
+    options: Options,
+}
+
+impl Recipe {
+    fn compile(&self, options: &Options) -> Option<Box<Compiled>> {
+        let (mut sources, file) = sources(&self.name, &self.text, self.options.loader);
+        let compiled = likelier_compiler::compile(&mut sources, file, &self.data, options);
+        compiled.ok().map(Box::new)
+    }
 }
 
 impl Model {
@@ -71,12 +90,32 @@ impl Model {
                 compiled,
                 compile_time: start.elapsed(),
                 sources,
+                recipe: Recipe {
+                    name: name.to_owned(),
+                    text: text.to_owned(),
+                    data: data.clone(),
+                    options: options.clone(),
+                },
+                tempered: OnceLock::new(),
             }),
             Err(diagnostics) => Err(Error::Model(error::ModelErrors {
                 sources,
                 diagnostics,
             })),
         }
+    }
+
+    /// The same model in standardised coordinates, in which SMC runs: near the prior, where its path begins, hierarchies are
+    /// funnels in natural ones. Positions of SMC's particles are in these.
+    pub fn tempered(&self) -> &Compiled {
+        let standardised = self.tempered.get_or_init(|| {
+            let options = Options {
+                coordinates: Coordinates::Standardised,
+                ..self.recipe.options.clone()
+            };
+            self.recipe.compile(&options)
+        });
+        standardised.as_deref().unwrap_or(&self.compiled)
     }
 
     /// Draws from the posterior by NUTS.

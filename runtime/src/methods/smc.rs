@@ -282,7 +282,7 @@ pub fn run(
 /// Ancestors of a scout.
 const SCOUTS: usize = 2048;
 /// Runs of a scout.
-const SCOUT_RUNS: usize = 5;
+const SCOUT_RUNS: usize = 3;
 
 /// The largest share of a scout's posterior particles that lie where the other runs have none: outside the range of some coordinate by more
 /// than half its standard deviation. Above a few percent, the others have missed a mode.
