@@ -180,3 +180,66 @@ fn run_samples_in_the_coordinates_asked_for_and_says_so() {
     let draws = fs::read_to_string(folder.join("out_1.csv")).expect("draws");
     assert!(draws.contains("# coordinates = standardised\n"));
 }
+
+#[test]
+fn constraints_are_changed_and_shown_by_name() {
+    let model = "
+        x ~ normal(0, 1)
+        soft low: x < 0 within 0.5
+        soft near: x ~= 1 within 0.25
+        require x < 9
+        y ~ normal(x, 1)
+    ";
+    let files = [
+        ("m.ppl", model),
+        ("d.json", r#"{"y": 0.5}"#),
+        ("p.json", r#"{"x": 0.5}"#),
+    ];
+    let density = |more: &[&str]| {
+        let mut arguments = vec!["density", "m.ppl", "d.json", "--at", "p.json"];
+        arguments.extend(more);
+        let output = run("constraints", &files, &arguments);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        serde_json::from_slice::<Value>(&output.stdout).expect("JSON")["soft"].clone()
+    };
+    let plain = density(&[]);
+    assert_eq!(plain["near"], -2.0);
+    assert_eq!(plain["x < 9"], 0.0);
+    assert!((plain["low"].as_f64().expect("a number") + 1.0f64.exp().ln_1p()).abs() < 1e-15);
+    let without = density(&["--without", "low", "--scale", "near=2"]);
+    assert_eq!(without, serde_json::json!({"near": -0.5, "x < 9": 0.0}));
+    let hard = density(&["--harden", "low", "--without", "x < 9"]);
+    assert_eq!(hard["low"], "-inf");
+    let check = run(
+        "constraints",
+        &files,
+        &["check", "m.ppl", "d.json", "--scale", "near=2"],
+    );
+    let shown = text(&check.stdout);
+    assert!(
+        shown.contains(
+            "Soft       low     x < 0 within 0.5\n           near    x ~= 1 within 0.25\n"
+        ),
+        "{shown}"
+    );
+    assert!(shown.contains("Required   x < 9\n"), "{shown}");
+    assert!(
+        shown.contains("no errors with d.json, scale near=2"),
+        "{shown}"
+    );
+    for (arguments, message) in [
+        (["--without", "nearr"], "did you mean `near`?"),
+        (["--scale", "low=-1"], "cannot be multiplied by -1"),
+        (["--harden", "near"], "E0483"),
+        (["--scale", "low"], "rising=0.5"),
+    ] {
+        let mut all = vec!["run", "m.ppl", "d.json"];
+        all.extend(arguments);
+        let output = run("constraints", &files, &all);
+        assert!(!output.status.success());
+        let error = text(&output.stderr);
+        assert!(error.contains(message), "{error}");
+    }
+    let simulated = run("constraints", &files, &["simulate", "m.ppl", "-n", "50"]);
+    assert!(text(&simulated.stdout).contains("draws from the prior were kept"));
+}

@@ -2,7 +2,7 @@
 //! target and 10⁸ scales away, and integrals whose closed form is known.
 
 use likelier::{
-    Adjustment, ConstraintKind, Dataset, Error, Model, Options, PointDensity, Simulator,
+    Adjustment, ConstraintKind, Dataset, Error, Model, Options, PointDensity, Settings, Simulator,
 };
 use serde_json::Value;
 
@@ -292,6 +292,23 @@ fn equalities_have_their_normalisers_and_adjustments() {
     let shift = |numbers: &str| gaussian(&model(&lower, numbers)) - integral(numbers, &[]);
     assert_close(shift(&with_data), -3.0, "all, shifted");
     assert_close(shift(&without_data), -3.0, "prior and constraints, shifted");
+}
+
+#[test]
+fn draws_of_the_posterior_heed_constraints() {
+    let model = model(EQUALITIES, &format!("{{{DESIGN}, {OBSERVED}}}"));
+    let posterior = model.sample(&Settings::default()).expect("draws");
+    let means = [0.3225285835418652, 0.25626100797334445, 0.42349861262434785];
+    for (row, mean) in posterior.summary.iter().zip(means) {
+        let error = (row.mean - mean) / row.mcse_mean;
+        assert!(
+            error.abs() < 4.0,
+            "{}: {} is not {mean}",
+            row.name,
+            row.mean
+        );
+    }
+    assert!(posterior.health.ok);
 }
 
 #[test]

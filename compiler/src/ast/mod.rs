@@ -80,6 +80,7 @@ fn explain(
                 Token::Given => "say its type, as in `given x: real[N]`",
                 Token::Observe => "say its distribution, as in `observe e ~ normal(0, 1)`",
                 Token::Let => "say its value, as in `let a = 2 * b`",
+                Token::Soft => SOFT_FORM,
                 Token::Name(_) => {
                     "a statement is `x ~ normal(0, 1)` or `let x = …`; `factor e` adds a number to the log density"
                 }
@@ -107,8 +108,8 @@ fn explain(
             .help(help);
     }
     let help = match (&token, before(1)) {
-        (_, _) if words[0].1 == Token::Soft && !words.iter().any(|word| word.1 == Token::Colon) => {
-            "a soft constraint has a name: `soft NAME: a ~= b within s`"
+        _ if constraint_help(words, position).is_some() => {
+            constraint_help(words, position).unwrap_or_default()
         }
         (Token::Less, Some(Token::Name(_))) if position == 1 => {
             if words.get(2).is_some_and(|word| word.1 == Token::Minus) {
@@ -195,6 +196,29 @@ fn explain(
     Diagnostic::error("E0110", format!("{found} is not expected here"))
         .at(place, "")
         .help(help)
+}
+
+/// How a soft constraint is written.
+const SOFT_FORM: &str = "a soft constraint is `soft NAME: a ~= b within s`; `weight w` and then `for i in a..b` may follow";
+
+/// What to say where a soft constraint cannot be understood.
+fn constraint_help(words: &[lines::Word], position: usize) -> Option<&'static str> {
+    let before = &words[..position.min(words.len())];
+    let start = before.iter().rposition(|word| word.1 == Token::Soft)?;
+    let inside = &before[start + 1..];
+    if inside.iter().any(|word| word.1 == Token::End) {
+        return None;
+    }
+    Some(match &words.get(position)?.1 {
+        _ if !inside.iter().any(|word| word.1 == Token::Colon) => {
+            "a soft constraint has a name: `soft NAME: a ~= b within s`"
+        }
+        Token::Tilde => "a soft equality is written `~=`: `a ~= b within s`",
+        Token::Within => {
+            "`within` belongs to one comparison, inside its parentheses and once: `(a ~= b within s) and (c < d within t)`"
+        }
+        _ => SOFT_FORM,
+    })
 }
 
 fn expression(file: FileId, start: usize, end: usize, kind: ExpressionKind) -> Expression {

@@ -155,10 +155,6 @@ impl Token {
             self,
             And | Or
                 | Implies
-                | Within
-                | Tail
-                | Weight
-                | Penalty
                 | Tilde
                 | Near
                 | Assign
