@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use likelier_compiler::ConstraintKind;
 use likelier_runtime::methods::bridge::{self, Proposal};
 use likelier_runtime::methods::smc::{self, Combined, Failure, Replicate};
 use likelier_runtime::parts::resampling::Resampling;
@@ -478,7 +479,7 @@ impl Model {
         let weights = Weights::posterior(target.soft_count());
         let joint = bridge::bridge(target, &weights, &positions, &bridge_settings)?;
         let (soft, soft_doubt) = self.constraint_bridge(settings, &bridge_settings)?;
-        let mut doubts = doubts_of_chains(posterior, &joint);
+        let mut doubts = doubts_of_chains(posterior, &joint, self.is_cut_off());
         // Terms of the bridge are bounded, so a heavy tail harms only where most of them are far below the bound.
         if joint.shape > 0.7 && joint.overlap < LEAST_OVERLAP {
             doubts.push(format!(
@@ -515,6 +516,12 @@ impl Model {
             joint,
             time: start.elapsed(),
         })
+    }
+
+    /// Whether there are positions that a hard constraint forbids.
+    fn is_cut_off(&self) -> bool {
+        let mut constraints = self.compiled.constraints.iter();
+        constraints.any(|constraint| constraint.kind == ConstraintKind::Hard)
     }
 
     /// The bridge estimate that the draws of a run give as a by-product, if evidence is defined and they can give one.
@@ -637,7 +644,11 @@ fn failure(failure: Failure) -> Error {
 }
 
 /// What speaks against a bridge from these chains.
-fn doubts_of_chains(posterior: &Posterior, joint: &bridge::Estimate) -> Vec<String> {
+fn doubts_of_chains(
+    posterior: &Posterior,
+    joint: &bridge::Estimate,
+    is_cut_off: bool,
+) -> Vec<String> {
     let health = &posterior.health;
     let mut doubts = Vec::new();
     // A ratio that does not vary has no R-hat, and needs none.
@@ -654,7 +665,8 @@ fn doubts_of_chains(posterior: &Posterior, joint: &bridge::Estimate) -> Vec<Stri
         ));
     }
     let draws = posterior.chains.len() * posterior.draw_count();
-    if health.divergences * 100 > draws {
+    // A trajectory that leaves what is allowed ends like a divergent one, and that is no sign of a wrong density.
+    if !is_cut_off && health.divergences * 100 > draws {
         doubts.push(format!("{} of {draws} draws diverged", health.divergences));
     }
     doubts

@@ -18,6 +18,7 @@
 //! ```
 
 pub mod comparison;
+pub mod constraints;
 pub mod error;
 pub mod evidence;
 pub mod output;
@@ -29,6 +30,7 @@ pub mod simulation;
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
+pub use constraints::{ConstraintReport, ConstraintsReport};
 pub use error::Error;
 pub use evidence::{Estimators, Evidence, EvidenceControl, EvidenceSettings, Verdict};
 pub use likelier_compiler::data::dataset::{DataError, Dataset};

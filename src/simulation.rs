@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use likelier_compiler::data::dataset::Dataset;
 use likelier_compiler::source::{Diagnostic, FileId, Sources};
-use likelier_compiler::{Column, Options, Prediction, Role, RoleLine, Simulation};
+use likelier_compiler::{Column, Compiled, Options, Prediction, Role, RoleLine, Simulation};
 use likelier_runtime::random::{Purpose, Stream};
+use likelier_runtime::target::Target;
 
 use crate::posterior::{Chain, Posterior, SummaryRow};
 use crate::{Error, error};
@@ -307,15 +308,9 @@ impl Simulator {
 
     /// What this program makes of the draws of one chain.
     pub fn along_chain(&self, posterior: &Posterior, chain: &Chain) -> Rows {
-        let by_name: HashMap<(&str, &[usize]), usize> = posterior
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(place, column)| ((column.variable.as_str(), column.index.as_slice()), place))
-            .rev()
-            .collect();
-        let place = |column: &Column| by_name[&(column.variable.as_str(), column.index.as_slice())];
-        let places: Vec<usize> = self.simulation.given.iter().map(place).collect();
+        let by_name = places_by_name(&posterior.columns);
+        let given = self.simulation.given.iter();
+        let places: Vec<usize> = given.map(|column| by_name[&key(column)]).collect();
         let mut runner = self.runner();
         let number = chain.number as u32 - 1;
         let mut stream = Stream::new(posterior.settings.seed, Purpose::Prediction, number);
@@ -329,6 +324,36 @@ impl Simulator {
             runner.run(&given, &mut stream);
         }
         runner.finish()
+    }
+
+    /// What this program makes of unconstrained positions of a model; `None` if that lacks a value that is needed.
+    /// `run` names the stream of what has to be drawn.
+    pub fn along_positions<'p>(
+        &self,
+        compiled: &Compiled,
+        positions: impl Iterator<Item = &'p [f64]>,
+        seed: u64,
+        run: usize,
+    ) -> Option<Rows> {
+        let by_name = places_by_name(&compiled.columns);
+        let given = self.simulation.given.iter();
+        let places: Vec<usize> = given
+            .map(|column| by_name.get(&key(column)).copied())
+            .collect::<Option<_>>()?;
+        let mut evaluator = compiled.model.evaluator();
+        let mut stream = Stream::new(seed, Purpose::Output, run as u32);
+        let mut values = vec![0.0; compiled.model.output_count()];
+        let mut given = vec![0.0; places.len()];
+        let mut runner = self.runner();
+        for (draw, position) in positions.enumerate() {
+            stream.at(draw as u64);
+            evaluator.outputs(position, &mut stream, &mut values);
+            for (value, &place) in given.iter_mut().zip(&places) {
+                *value = values[place];
+            }
+            runner.run(&given, &mut stream);
+        }
+        Some(runner.finish())
     }
 
     /// The columns of a table that hold the given values.
@@ -360,6 +385,21 @@ impl Simulator {
             tried: 0,
         }
     }
+}
+
+/// What tells elements of variables apart, whatever their names show.
+type Key<'a> = (&'a str, &'a [usize]);
+
+fn key(column: &Column) -> Key<'_> {
+    (&column.variable, &column.index)
+}
+
+fn places_by_name(columns: &[Column]) -> HashMap<Key<'_>, usize> {
+    let places = columns.iter().enumerate();
+    places
+        .map(|(place, column)| (key(column), place))
+        .rev()
+        .collect()
 }
 
 struct Runner<'a> {

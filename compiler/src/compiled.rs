@@ -55,6 +55,10 @@ pub struct Constraint {
     pub description: String,
     /// How many comparisons it is made of.
     pub comparisons: usize,
+    /// Whether it is one equality whose penalty is quadratic.
+    pub is_gaussian_equality: bool,
+    /// Whether it is divided by its integral.
+    pub is_normalised: bool,
     /// How often it is evaluated: the product over its indices; `None` where data alone do not tell.
     pub elements: Option<usize>,
 }
@@ -244,6 +248,8 @@ pub(crate) fn constraints(program: &BoundProgram) -> Vec<Constraint> {
         text: constraint.text.clone(),
         description: constraint.description.clone(),
         comparisons: constraint.comparisons,
+        is_gaussian_equality: constraint.is_gaussian_equality,
+        is_normalised: constraint.is_normalised,
         elements: program.counts.as_ref().map(|counts| {
             let number = number as u32;
             counts.constraints.get(&number).copied().unwrap_or(0)

@@ -5,11 +5,12 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use likelier::output::constraints::constraints_text;
 use likelier::output::evidence::{evidence_json, evidence_text};
 use likelier::output::roles;
 use likelier::{
-    Error, Estimators, EvidenceControl, EvidenceSettings, Model, Proposal, Resampling, Settings,
-    Verdict,
+    ConstraintsReport, Error, Estimators, EvidenceControl, EvidenceSettings, Model, Proposal,
+    Resampling, Settings, Verdict,
 };
 
 use super::ModelAndData;
@@ -32,6 +33,9 @@ pub struct Options {
     /// Show the stages of SMC
     #[arg(long)]
     stages: bool,
+    /// Do not estimate the evidence without each soft constraint, which takes a run for each
+    #[arg(long)]
+    no_tension: bool,
     /// Exit with code 3 when no number can be vouched for
     #[arg(long)]
     strict: bool,
@@ -184,11 +188,16 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     ))?;
     let show_progress = !options.quiet && !options.no_progress;
     let evidence = estimate(&model, &settings, show_progress)?;
-    let json = evidence_json(&info, &evidence);
+    let mut left_out =
+        |model: &Model, settings: &EvidenceSettings| estimate(model, settings, show_progress);
+    let runs = !options.no_tension;
+    let report = ConstraintsReport::new(&model, &evidence, runs, &mut left_out)?;
+    let json = evidence_json(&info, &evidence, &report);
     if let Some(path) = &options.output {
         files::write_whole(path, |out| out.write_all(json.as_bytes()))?;
     }
     printer.print(&evidence_text(&evidence, options.stages))?;
+    printer.print(&constraints_text(&report, &evidence))?;
     if let Some(path) = &options.output {
         printer.print(&format!("Written    {}\n", path.display()))?;
     }

@@ -3,8 +3,10 @@
 
 use serde_json::{Map, Value, json};
 
+use super::constraints::{constraints_value, together_value};
 use super::digits::{Style, seconds};
 use super::{RunInfo, VERSION};
+use crate::constraints::ConstraintsReport;
 use crate::evidence::{BridgeEvidence, Evidence, LogValue, SmcEvidence, Verdict};
 
 /// Breaks a sentence at spaces into lines of at most `width` characters.
@@ -76,9 +78,9 @@ pub fn evidence_text(evidence: &Evidence, show_stages: bool) -> String {
             se: f64::NAN,
         });
         text.push_str(&paragraph(
-            "Constraints",
+            "Given C",
             &format!(
-                "log P(C) = {}, log P(y, C) = {}; the evidence log p(y | C) is their difference",
+                "of the constraints C log P(C) = {}, log P(y, C) = {}; the evidence log p(y | C) is their difference",
                 with_error(soft),
                 with_error(joint)
             ),
@@ -227,9 +229,13 @@ pub fn by_product(bridge: &BridgeEvidence) -> String {
 }
 
 /// The document of `--json`, with a final line break.
-pub fn evidence_json(info: &RunInfo, evidence: &Evidence) -> String {
-    let mut text = serde_json::to_string_pretty(&evidence_value(info, evidence))
-        .expect("numbers and texts are always JSON");
+pub fn evidence_json(info: &RunInfo, evidence: &Evidence, report: &ConstraintsReport) -> String {
+    let mut value = evidence_value(info, evidence);
+    if !report.each.is_empty() {
+        value["constraints"] = constraints_value(report);
+        value["constraints_together"] = together_value(report, evidence);
+    }
+    let mut text = serde_json::to_string_pretty(&value).expect("numbers and texts are always JSON");
     text.push('\n');
     text
 }

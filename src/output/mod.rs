@@ -3,6 +3,7 @@
 //! that page is a promise.
 
 pub mod comparison;
+pub mod constraints;
 pub mod density;
 pub mod digits;
 pub mod evidence;

@@ -57,6 +57,8 @@ pub struct Constraint {
     pub kind: ConstraintKind,
     /// How many comparisons it is made of.
     pub comparisons: usize,
+    /// Whether it is one equality whose penalty is quadratic.
+    pub is_gaussian_equality: bool,
     /// Whether it is divided by its integral, so that its potential may be more than 1.
     pub is_normalised: bool,
     /// What it says, on one line.

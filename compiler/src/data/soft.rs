@@ -38,6 +38,7 @@ pub(super) fn constraints(hir: &Hir, sources: &Sources) -> Vec<Constraint> {
                     name: name.clone(),
                     kind: ConstraintKind::Soft,
                     comparisons,
+                    is_gaussian_equality: is_gaussian_equality(formula),
                     is_normalised: false,
                     text: text.to_string(),
                     description,
@@ -50,6 +51,7 @@ pub(super) fn constraints(hir: &Hir, sources: &Sources) -> Vec<Constraint> {
                     .unwrap_or_else(|| sources.one_line(condition.span)),
                 kind: ConstraintKind::Hard,
                 comparisons: 0,
+                is_gaussian_equality: false,
                 is_normalised: false,
                 text: sources.one_line(condition.span),
                 description,
@@ -59,6 +61,10 @@ pub(super) fn constraints(hir: &Hir, sources: &Sources) -> Vec<Constraint> {
         }
     });
     constraints
+}
+
+fn is_gaussian_equality(formula: &Formula) -> bool {
+    matches!(formula, Formula::Compare(one) if one.is_equality && matches!(one.tail, Tail::Gaussian))
 }
 
 impl Constraint {

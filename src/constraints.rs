@@ -1,0 +1,468 @@
+//! What each soft constraint does and whether the data contradict it. With C all constraints and C₋ₖ all but k, the
+//! **tension** is T = log p(y | C₋ₖ) − log p(y | C), by a run of the model compiled without k. It is calibrated: if the
+//! program with k is right, p(y | C₋ₖ) is a density in y, so E exp(T) = 1 and P(T ≥ t) ≤ exp(−t) by Markov's inequality.
+//!
+//! Two more looks do not depend on how wide the prior is. The **shift** asks whether the penalty is larger under the
+//! posterior than under the prior with constraints: τ = P(penalty after > penalty before), and min(1, 2(1 − τ)) is a p-value,
+//! since twice a mean of p-values is one (Vovk & Wang 2020). For one equality, the **PIT** asks where its target lies
+//! in what the program without it predicts: F = E Φ(−r/s) over p(θ | y, C₋ₖ), p = 2 min(F, 1 − F).
+
+use likelier_compiler::{Adjustment, Constraint, ConstraintKind, Options};
+use likelier_runtime::diagnose;
+use likelier_runtime::math::special::normal_cdf;
+use likelier_runtime::methods::particles::Population;
+
+use crate::evidence::{Evidence, EvidenceSettings, LogValue};
+use crate::simulation::{Rows, Simulator};
+use crate::{Error, Model};
+
+/// The mean and the spread of a number over draws.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Spread {
+    /// Its mean.
+    pub mean: f64,
+    /// Its standard deviation.
+    pub sd: f64,
+    /// The standard error of the mean.
+    pub se: f64,
+}
+
+/// How the numbers of a constraint are distributed over draws.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Behaviour {
+    /// −log φ.
+    pub penalty: Spread,
+    /// Of each comparison, in its own units; the mean over what it is indexed by.
+    pub residuals: Vec<Spread>,
+}
+
+/// What is known of one soft constraint.
+#[derive(Debug, Clone)]
+pub struct ConstraintReport {
+    /// Its name.
+    pub name: String,
+    /// What it says.
+    pub text: String,
+    /// Whether its weight is zero.
+    pub is_off: bool,
+    /// Under the prior with all constraints.
+    pub prior: Option<Behaviour>,
+    /// Under the posterior.
+    pub posterior: Option<Behaviour>,
+    /// T: positive where the data prefer the program without it.
+    pub tension: Option<LogValue>,
+    /// log p(y | C₋ₖ).
+    pub log_evidence_without: Option<LogValue>,
+    /// Why there is no tension.
+    pub obstacle: Option<String>,
+    /// How extreme its target is in what the program without it predicts, for one equality with a Gaussian tail.
+    pub pit_p: Option<f64>,
+    /// The standard error of that.
+    pub pit_se: Option<f64>,
+    /// Whether its penalty is larger after the data than before them.
+    pub shift_p: Option<f64>,
+}
+
+/// What is known of the constraints of a model.
+#[derive(Debug, Clone, Default)]
+pub struct ConstraintsReport {
+    /// Each soft one, in the order of the model.
+    pub each: Vec<ConstraintReport>,
+    /// log p(y) without any of them.
+    pub log_evidence_off: Option<LogValue>,
+}
+
+/// From here on T is tension: P(T ≥ 3) ≤ 0.05 under the program.
+pub const TENSION: f64 = 3.0;
+/// From here on it is strong: P(T ≥ 6.9) ≤ 0.001.
+pub const STRONG: f64 = 6.9;
+
+/// Estimates the evidence of a model.
+pub type Estimate<'a> = &'a mut dyn FnMut(&Model, &EvidenceSettings) -> Result<Evidence, Error>;
+
+impl Model {
+    /// The same without some constraints. What conditions on nothing then has evidence 1.
+    fn without<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Model, Error> {
+        let recipe = &self.recipe;
+        let mut options = Options {
+            needs_condition: false,
+            ..recipe.options.clone()
+        };
+        let dropped = names.map(|name| Adjustment::Without(name.to_owned()));
+        options.adjustments.extend(dropped);
+        Model::compile(&recipe.name, &recipe.text, &recipe.data, &options)
+    }
+}
+
+impl ConstraintsReport {
+    /// Reports on the constraints of a model with this evidence. Each is left out once, unless `runs` is false.
+    ///
+    /// # Errors
+    /// As [`Model::compile`]; what stands against leaving out one constraint is reported instead.
+    pub fn new(
+        model: &Model,
+        evidence: &Evidence,
+        mut runs: bool,
+        estimate: Estimate<'_>,
+    ) -> Result<Self, Error> {
+        let constraints = &model.compiled.constraints;
+        if !constraints.iter().any(is_soft) {
+            return Ok(Self::default());
+        }
+        let recipe = &model.recipe;
+        let (name, text) = (&recipe.name, &recipe.text);
+        let numbers = Simulator::constraints(name, text, &recipe.data, &recipe.options)?;
+        let (prior, posterior) = (
+            Sample::of(model, &numbers, evidence, |r| &r.constrained_prior),
+            Sample::of(model, &numbers, evidence, |r| &r.posterior),
+        );
+        let mut report = Self::default();
+        let mut place = 0;
+        for constraint in constraints {
+            let columns = Columns {
+                penalty: place,
+                comparisons: constraint.comparisons,
+            };
+            place += columns.width();
+            if is_soft(constraint) {
+                let each = ConstraintReport::of_draws(constraint, columns, &prior, &posterior);
+                report.each.push(each);
+                if runs && constraint.elements != Some(0) {
+                    let run = LeftOut {
+                        model,
+                        numbers: &numbers,
+                        evidence,
+                        constraint,
+                        columns,
+                    };
+                    let number = report.each.len();
+                    runs = run.report(&mut report.each[number - 1], number, estimate);
+                }
+            }
+        }
+        if runs {
+            report.log_evidence_off = report.all_off(model, evidence, estimate);
+        }
+        Ok(report)
+    }
+
+    /// The log Bayes factor of all constraints against none.
+    pub fn log_bf_on_vs_off(&self, evidence: &Evidence) -> Option<LogValue> {
+        Some(difference(evidence.log_evidence?, self.log_evidence_off?))
+    }
+
+    fn all_off(
+        &self,
+        model: &Model,
+        evidence: &Evidence,
+        estimate: Estimate<'_>,
+    ) -> Option<LogValue> {
+        evidence.log_evidence?;
+        if let [only] = self.each.as_slice() {
+            return only.log_evidence_without;
+        }
+        let names = self.each.iter().map(|one| one.name.as_str());
+        let without = model.without(names).ok()?;
+        let found = estimate(&without, &other_seed(&evidence.settings, 0));
+        found.ok()?.log_evidence
+    }
+}
+
+fn is_soft(constraint: &Constraint) -> bool {
+    constraint.kind == ConstraintKind::Soft
+}
+
+fn difference(a: LogValue, b: LogValue) -> LogValue {
+    LogValue {
+        value: a.value - b.value,
+        se: a.se.hypot(b.se),
+    }
+}
+
+/// Other random numbers, so that errors are independent; seeds are mixed before use. Runs begin as the first one did.
+fn other_seed(settings: &EvidenceSettings, number: usize) -> EvidenceSettings {
+    let mut settings = settings.clone();
+    let seed = |seed: u64| seed.wrapping_add((number as u64 + 1) * 0x5851_f42d);
+    settings.seed = seed(settings.seed);
+    settings.nuts.seed = seed(settings.nuts.seed);
+    settings
+}
+
+/// Where the numbers of a constraint stand in a row of [`Simulator::constraints`]: the penalty, then of each
+/// comparison the residual, the scaled residual and the largest scaled one.
+#[derive(Clone, Copy)]
+struct Columns {
+    penalty: usize,
+    comparisons: usize,
+}
+
+impl Columns {
+    fn width(self) -> usize {
+        1 + 3 * self.comparisons
+    }
+
+    fn residual(self, comparison: usize) -> usize {
+        self.penalty + 1 + 3 * comparison
+    }
+}
+
+/// The numbers of all constraints at the particles of several runs.
+struct Sample {
+    runs: Vec<Rows>,
+    /// Particles of one Markov chain.
+    length: usize,
+}
+
+impl Sample {
+    fn of(
+        model: &Model,
+        numbers: &Simulator,
+        evidence: &Evidence,
+        population: impl Fn(&likelier_runtime::methods::smc::Replicate) -> &Population,
+    ) -> Option<Self> {
+        let replicates = &evidence.smc.as_ref()?.replicates;
+        let seed = evidence.settings.seed;
+        let run = |(number, replicate)| {
+            let population: &Population = population(replicate);
+            let positions = (0..population.count()).map(|particle| population.position(particle));
+            numbers.along_positions(model.tempered(), positions, seed, number)
+        };
+        Some(Self {
+            runs: replicates
+                .iter()
+                .enumerate()
+                .map(run)
+                .collect::<Option<_>>()?,
+            length: population(replicates.first()?).length.max(1),
+        })
+    }
+
+    /// One number, chain by chain.
+    fn chains(&self, number: impl Fn(&[f64]) -> f64) -> Vec<Vec<f64>> {
+        let of_run = |rows: &Rows| -> Vec<f64> { rows.rows().map(&number).collect() };
+        let values = self.runs.iter().map(of_run);
+        values
+            .flat_map(|values| {
+                let chains: Vec<Vec<f64>> =
+                    values.chunks(self.length).map(<[f64]>::to_vec).collect();
+                chains
+            })
+            .collect()
+    }
+
+    fn spread(&self, number: impl Fn(&[f64]) -> f64) -> Spread {
+        let summary = diagnose::summarise(&self.chains(&number));
+        let mean = |rows: &Rows| rows.rows().map(&number).sum::<f64>() / rows.count().max(1) as f64;
+        // Chains of one family are alike, which only the scatter of the runs knows.
+        let means: Vec<f64> = self.runs.iter().map(mean).collect();
+        let count = means.len() as f64;
+        let scatter: f64 = means.iter().map(|m| (m - summary.mean).powi(2)).sum();
+        let of_runs = match means.len() {
+            1 => 0.0,
+            _ => (scatter / (count * (count - 1.0))).sqrt(),
+        };
+        // A number that does not vary has no error.
+        let of_chains = Some(summary.mcse_mean).filter(|error| error.is_finite());
+        Spread {
+            mean: summary.mean,
+            sd: summary.sd,
+            se: of_runs.max(of_chains.unwrap_or(0.0)),
+        }
+    }
+
+    fn behaviour(&self, columns: Columns) -> Behaviour {
+        let residual = |comparison| self.spread(|row| row[columns.residual(comparison)]);
+        Behaviour {
+            penalty: self.spread(|row| row[columns.penalty]),
+            residuals: (0..columns.comparisons).map(residual).collect(),
+        }
+    }
+
+    fn sorted(&self, place: usize) -> Vec<f64> {
+        let mut values = self.chains(|row| row[place]).concat();
+        values.sort_by(f64::total_cmp);
+        values
+    }
+}
+
+/// P(a > b) + P(a = b) / 2 for a and b drawn from two sorted samples.
+fn share_above(a: &[f64], b: &[f64]) -> f64 {
+    let count = |&value: &f64| {
+        let below = b.partition_point(|&other| other < value);
+        let up_to = b.partition_point(|&other| other <= value);
+        (below + up_to) as f64 / 2.0
+    };
+    a.iter().map(count).sum::<f64>() / (a.len() as f64 * b.len() as f64)
+}
+
+impl ConstraintReport {
+    fn of_draws(
+        constraint: &Constraint,
+        columns: Columns,
+        prior: &Option<Sample>,
+        posterior: &Option<Sample>,
+    ) -> Self {
+        let is_off = constraint.elements == Some(0);
+        let behaviour =
+            |sample: &Option<Sample>| Some(sample.as_ref()?.behaviour(columns)).filter(|_| !is_off);
+        let shift = prior
+            .as_ref()
+            .zip(posterior.as_ref())
+            .map(|(before, after)| {
+                let after = after.sorted(columns.penalty);
+                let above = share_above(&after, &before.sorted(columns.penalty));
+                (2.0 * (1.0 - above)).min(1.0)
+            });
+        Self {
+            name: constraint.name.clone(),
+            text: constraint.text.clone(),
+            is_off,
+            prior: behaviour(prior),
+            posterior: behaviour(posterior),
+            tension: None,
+            log_evidence_without: None,
+            obstacle: None,
+            pit_p: None,
+            pit_se: None,
+            shift_p: shift.filter(|_| !is_off),
+        }
+    }
+
+    /// What the numbers mean, in a sentence.
+    pub fn verdict(&self) -> String {
+        if self.is_off {
+            return "switched off: its weight is zero".to_owned();
+        }
+        let Some(tension) = self.tension else {
+            let why = self.obstacle.as_deref().unwrap_or("it was not left out");
+            return format!("no verdict: {why}");
+        };
+        let (name, bits) = (&self.name, tension.value.abs() / std::f64::consts::LN_2);
+        let factor = factor(tension.value.abs());
+        let (least, most) = (
+            tension.value - 2.0 * tension.se,
+            tension.value + 2.0 * tension.se,
+        );
+        let against = |strength: &str| {
+            format!(
+                "{strength}: the data push against `{name}` ({bits:.1} bits); without it the evidence grows {factor}"
+            )
+        };
+        let mut verdict = if least > STRONG {
+            against("strong tension")
+        } else if least > TENSION {
+            against("tension")
+        } else if least > 0.0 {
+            format!(
+                "no tension: the data would rather be without `{name}` ({bits:.1} bits), but so much is often chance"
+            )
+        } else if most < 0.0 {
+            format!(
+                "supported: the data agree with `{name}` ({bits:.1} bits); with it the evidence grows {factor}"
+            )
+        } else {
+            format!("neutral: the data do not tell whether to keep `{name}`")
+        };
+        if least <= TENSION
+            && let Some(p) = self.pit_p.filter(|&p| p < 0.001)
+        {
+            verdict.push_str(&format!(
+                "; yet what it says is far from where the data alone would put it (p = {p:.1e}), a conflict that a wide prior hides"
+            ));
+        }
+        verdict
+    }
+}
+
+fn factor(nats: f64) -> String {
+    match nats {
+        nats if nats < 20.0 => {
+            let factor = nats.exp();
+            let digits = if factor < 10.0 { 1 } else { 0 };
+            format!("{factor:.digits$}-fold")
+        }
+        nats => format!("10^{:.0}-fold", nats / std::f64::consts::LN_10),
+    }
+}
+
+/// One constraint and what is needed to see what changes without it.
+struct LeftOut<'a> {
+    model: &'a Model,
+    numbers: &'a Simulator,
+    evidence: &'a Evidence,
+    constraint: &'a Constraint,
+    columns: Columns,
+}
+
+impl LeftOut<'_> {
+    /// Adds what the run without the constraint tells; `false` when it was stopped.
+    fn report(&self, report: &mut ConstraintReport, number: usize, estimate: Estimate<'_>) -> bool {
+        let Some(with) = self.evidence.log_evidence else {
+            report.obstacle = Some("the evidence itself is unreliable".to_owned());
+            return true;
+        };
+        let name = self.constraint.name.as_str();
+        let settings = other_seed(&self.evidence.settings, number);
+        let run = self
+            .model
+            .without(std::iter::once(name))
+            .and_then(|model| estimate(&model, &settings).map(|found| (model, found)));
+        match run {
+            Ok((model, found)) => {
+                report.log_evidence_without = found.log_evidence;
+                report.tension = found.log_evidence.map(|without| difference(without, with));
+                (report.pit_p, report.pit_se) = self.pit(&model, &found).unzip();
+                if report.tension.is_none() {
+                    report.obstacle = Some(format!(
+                        "the evidence without it is unreliable; look into it by --without {name}"
+                    ));
+                }
+                true
+            }
+            Err(Error::NoDraws(_)) => {
+                report.obstacle = Some("it was stopped".to_owned());
+                false
+            }
+            Err(error) => {
+                let text = error.to_string();
+                let first = text.lines().next().unwrap_or_default();
+                report.obstacle = Some(format!("there is no evidence without it: {first}"));
+                true
+            }
+        }
+    }
+
+    /// p = 2 min(F, 1 − F), F = E Φ(−r/s), and its standard error. A weight w makes the scale s/√w: r/s is then
+    /// ±√(2 penalty).
+    fn pit(&self, model: &Model, without: &Evidence) -> Option<(f64, f64)> {
+        if !self.constraint.is_gaussian_equality || self.constraint.elements != Some(1) {
+            return None;
+        }
+        let sample = Sample::of(model, self.numbers, without, |r| &r.posterior)?;
+        let below = sample.spread(|row| {
+            let scaled = match self.constraint.is_normalised {
+                true => row[self.columns.residual(0) + 1],
+                false => {
+                    let penalty = row[self.columns.penalty];
+                    (2.0 * penalty)
+                        .sqrt()
+                        .copysign(row[self.columns.residual(0)])
+                }
+            };
+            normal_cdf(-scaled)
+        });
+        let p = 2.0 * below.mean.min(1.0 - below.mean);
+        p.is_finite().then_some((p, 2.0 * below.se))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ties_count_half() {
+        assert_eq!(share_above(&[1.0, 2.0], &[1.0, 2.0]), 0.5);
+        assert_eq!(share_above(&[3.0], &[1.0, 3.0]), 0.75);
+    }
+}

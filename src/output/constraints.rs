@@ -1,0 +1,153 @@
+//! The report on soft constraints as text and as JSON. A constraint is a line of numbers with a bar and a sentence below it.
+
+use serde_json::{Map, Value, json};
+
+use super::evidence::{paragraph, with_error, wrap};
+use crate::constraints::{Behaviour, ConstraintReport, ConstraintsReport, Spread};
+use crate::evidence::Evidence;
+
+/// Nats that fill a half of the bar, one a character.
+const REACH: usize = 8;
+
+/// To the right of the line in the middle, a block for each nat by which the data push against the constraint; to the
+/// left, for each by which they support it.
+fn bar(tension: f64) -> String {
+    let nats = (tension.abs().round() as usize).min(REACH);
+    let is_beyond = tension.abs() > REACH as f64 + 0.5;
+    let (blocks, rest) = ("█".repeat(nats), " ".repeat(REACH - nats));
+    match (tension > 0.0, is_beyond) {
+        (true, true) => format!(" {}│{blocks}»", " ".repeat(REACH)),
+        (true, false) => format!(" {}│{blocks}{rest} ", " ".repeat(REACH)),
+        (false, true) => format!("«{blocks}│{} ", " ".repeat(REACH)),
+        (false, false) => format!(" {rest}{blocks}│{} ", " ".repeat(REACH)),
+    }
+}
+
+/// The paragraphs of the screen; empty without constraints.
+pub fn constraints_text(report: &ConstraintsReport, evidence: &Evidence) -> String {
+    if report.each.is_empty() {
+        return String::new();
+    }
+    let width = report.each.iter().map(|one| one.name.chars().count());
+    let width = width.max().unwrap_or(0).max(4);
+    let mut text = format!(
+        "\nSoft       {:<width$}  {:<19}  {:<16}{:>22}  {:>8}  {:>8}\n",
+        "", "supported│ tension", "nats", "penalty before → after", "pit p", "shift p"
+    );
+    for one in &report.each {
+        let tension = one.tension;
+        text.push_str(
+            format!(
+                "           {:<width$}  {}  {:<16}{:>22}  {:>8}  {:>8}",
+                one.name,
+                tension.map_or_else(|| " ".repeat(2 * REACH + 3), |t| bar(t.value)),
+                tension.map_or_else(String::new, with_error),
+                penalties(one),
+                probability(one.pit_p),
+                probability(one.shift_p)
+            )
+            .trim_end(),
+        );
+        for line in wrap(&one.verdict(), 86) {
+            text.push_str(&format!("\n             {line}"));
+        }
+        text.push('\n');
+    }
+    if report.each.len() > 1
+        && let Some(together) = report.log_bf_on_vs_off(evidence)
+    {
+        text.push_str(&paragraph(
+            "Together",
+            &format!(
+                "all soft constraints against none: log Bayes factor {} nats",
+                with_error(together)
+            ),
+        ));
+    }
+    text
+}
+
+fn penalties(one: &ConstraintReport) -> String {
+    match (&one.prior, &one.posterior) {
+        (Some(before), Some(after)) => {
+            format!("{:.2} → {:.2}", before.penalty.mean, after.penalty.mean)
+        }
+        _ => String::new(),
+    }
+}
+
+fn probability(p: Option<f64>) -> String {
+    match p {
+        None => "–".to_owned(),
+        Some(p) if p < 0.001 => format!("{p:.0e}"),
+        Some(p) => format!("{p:.3}"),
+    }
+}
+
+/// The object under `"constraints"`, by name.
+pub fn constraints_value(report: &ConstraintsReport) -> Value {
+    let each = report.each.iter().map(|one| (one.name.clone(), value(one)));
+    Value::Object(each.collect::<Map<_, _>>())
+}
+
+/// What leaving all of them out does.
+pub fn together_value(report: &ConstraintsReport, evidence: &Evidence) -> Value {
+    let factor = report.log_bf_on_vs_off(evidence);
+    json!({
+        "log_evidence_off": report.log_evidence_off.map(|v| v.value),
+        "log_evidence_off_se": report.log_evidence_off.map(|v| v.se),
+        "log_bf_on_vs_off": factor.map(|v| v.value),
+        "log_bf_on_vs_off_se": factor.map(|v| v.se),
+    })
+}
+
+fn value(one: &ConstraintReport) -> Value {
+    let tension = one.tension;
+    let penalty = |behaviour: &Option<Behaviour>| behaviour.as_ref().map(|b| b.penalty.mean);
+    let penalty_se = |behaviour: &Option<Behaviour>| behaviour.as_ref().map(|b| b.penalty.se);
+    let residual = |behaviour: &Option<Behaviour>| behaviour.as_ref().map(residuals);
+    json!({
+        "text": one.text,
+        "tension_nats": tension.map(|t| t.value),
+        "tension_se": tension.map(|t| t.se),
+        "tension_bits": tension.map(|t| t.value / std::f64::consts::LN_2),
+        "log_bf_on_vs_off": tension.map(|t| -t.value),
+        "log_evidence_without": one.log_evidence_without.map(|v| v.value),
+        "log_evidence_without_se": one.log_evidence_without.map(|v| v.se),
+        "penalty_prior": penalty(&one.prior),
+        "penalty_prior_se": penalty_se(&one.prior),
+        "penalty_posterior": penalty(&one.posterior),
+        "penalty_posterior_se": penalty_se(&one.posterior),
+        "residual_prior": residual(&one.prior),
+        "residual_posterior": residual(&one.posterior),
+        "pit_p": one.pit_p,
+        "pit_p_se": one.pit_se,
+        "shift_p": one.shift_p,
+        "verdict": one.verdict(),
+    })
+}
+
+/// One comparison has numbers, several have lists of them, none has nothing.
+fn residuals(behaviour: &Behaviour) -> Value {
+    match behaviour.residuals.as_slice() {
+        [] => Value::Null,
+        [one] => json!({ "mean": one.mean, "sd": one.sd, "se": one.se }),
+        several => {
+            let list = |of: fn(&Spread) -> f64| several.iter().map(of).collect::<Vec<f64>>();
+            json!({ "mean": list(|s| s.mean), "sd": list(|s| s.sd), "se": list(|s| s.se) })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bars_are_equally_wide() {
+        for tension in [-20.0, -8.4, -1.7, 0.0, 0.4, 3.2, 8.0, 30.0] {
+            assert_eq!(bar(tension).chars().count(), 2 * REACH + 3, "{tension}");
+            assert_eq!(bar(tension).chars().nth(REACH + 1), Some('│'), "{tension}");
+        }
+    }
+}
