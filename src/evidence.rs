@@ -401,7 +401,7 @@ impl Model {
         }
     }
 
-    fn smc(
+    pub(crate) fn smc(
         &self,
         settings: &EvidenceSettings,
         round: usize,

@@ -26,6 +26,7 @@ pub mod point;
 pub mod posterior;
 pub mod sampling;
 pub mod simulation;
+pub mod tempering;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
@@ -41,7 +42,7 @@ pub use likelier_compiler::{
 pub use likelier_runtime::methods::bridge::Proposal;
 pub use likelier_runtime::parts::resampling::Resampling;
 pub use posterior::{Chain, DrawStatistics, Extreme, Health, Posterior, SummaryRow};
-pub use sampling::{ChainProgress, Control, Schedule, Settings};
+pub use sampling::{ChainProgress, Control, Method, Schedule, Settings};
 pub use simulation::Simulator;
 
 use likelier_compiler::source::{Diagnostic, FileId, Loader, Sources, render::render};

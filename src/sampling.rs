@@ -20,6 +20,8 @@ use crate::posterior::{
 /// How to sample.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Settings {
+    /// How posterior draws are made.
+    pub method: Method,
     /// The seed of all random numbers.
     pub seed: u64,
     /// Number of chains.
@@ -42,6 +44,16 @@ pub struct Settings {
     pub threads: Option<usize>,
 }
 
+/// How posterior draws are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Method {
+    /// Markov chains of the no-U-turn sampler.
+    Nuts,
+    /// Particles tempered from the prior to the posterior.
+    Smc,
+}
+
 /// How warm-up finds the metric.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
@@ -55,6 +67,7 @@ pub enum Schedule {
 impl Default for Settings {
     fn default() -> Self {
         Self {
+            method: Method::Nuts,
             seed: 1,
             chains: 4,
             draws: 1000,
@@ -293,7 +306,7 @@ fn named(number: usize, chain: run::Chain) -> Chain {
     }
 }
 
-fn summarise(compiled: &Compiled, chains: &[Chain]) -> Vec<SummaryRow> {
+pub(crate) fn summarise(compiled: &Compiled, chains: &[Chain]) -> Vec<SummaryRow> {
     let width = compiled.columns.len();
     let row = |(index, column): (usize, &likelier_compiler::Column)| {
         let summary = diagnose::summarise(&column_of(chains, width, index));
@@ -314,7 +327,7 @@ fn summarise(compiled: &Compiled, chains: &[Chain]) -> Vec<SummaryRow> {
     compiled.columns.iter().enumerate().map(row).collect()
 }
 
-fn judge(chains: &[Chain], summary: &[SummaryRow], settings: &Settings) -> Health {
+pub(crate) fn judge(chains: &[Chain], summary: &[SummaryRow], settings: &Settings) -> Health {
     let energies: Vec<Vec<f64>> = chains
         .iter()
         .map(|chain| chain.statistics.iter().map(|s| s.energy).collect())

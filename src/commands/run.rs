@@ -6,13 +6,13 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use likelier::evidence::BridgeEvidence;
-use likelier::output::evidence::{by_product, paragraph};
+use likelier::output::evidence::{ByProduct, paragraph};
 use likelier::output::{RunInfo, digits, probabilities, roles, stan_csv, summary, table};
 use likelier::simulation::Rows;
+use likelier::tempering::tempering_settings;
 use likelier::{
-    Control, Coordinates, Error, Health, Model, Posterior, Prediction, Schedule, Settings,
-    Simulator,
+    Control, Coordinates, Error, EvidenceControl, Health, Method, Model, Posterior, Prediction,
+    Schedule, Settings, Simulator,
 };
 
 use super::ModelAndData;
@@ -24,6 +24,9 @@ use crate::{files, interrupt, progress};
 pub struct Options {
     #[command(flatten)]
     input: ModelAndData,
+    /// How draws are made
+    #[arg(long, value_enum, default_value_t = DrawMethod::Nuts)]
+    method: DrawMethod,
     /// Seed of all random numbers; the same seed gives the same draws
     #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
     seed: u64,
@@ -91,6 +94,14 @@ pub struct Options {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum DrawMethod {
+    /// Markov chains of the no-U-turn sampler
+    Nuts,
+    /// Particles tempered from the prior to the posterior, which also gives the evidence; a chain is a run
+    Smc,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum WarmupSchedule {
     /// From draws and gradients, refreshed at every draw
     Fisher,
@@ -134,8 +145,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let info = options.input.info(&model);
     printer.print(&header(&info, &settings, &model))?;
     let simulators = simulators(options, &model)?;
-    let posterior = sample(options, &model, &settings)?;
-    let evidence = model.bridge_by_product(&posterior);
+    let (posterior, evidence) = sample(options, &model, &settings)?;
     let written = write_files(options, &info, &posterior, evidence.as_ref(), &simulators)?;
     printer.print(&report(
         options,
@@ -185,6 +195,10 @@ fn simulators(options: &Options, model: &Model) -> Result<Vec<Simulator>, Error>
 impl Options {
     fn settings(&self) -> Settings {
         Settings {
+            method: match self.method {
+                DrawMethod::Nuts => Method::Nuts,
+                DrawMethod::Smc => Method::Smc,
+            },
             seed: self.seed,
             chains: self.chains,
             draws: self.draws,
@@ -209,20 +223,51 @@ impl Options {
     }
 }
 
-/// Samples with progress bars, until done or Ctrl-C.
-fn sample(options: &Options, model: &Model, settings: &Settings) -> Result<Posterior, Error> {
+/// Samples with progress bars, until done or Ctrl-C; with the evidence that comes with it.
+fn sample(
+    options: &Options,
+    model: &Model,
+    settings: &Settings,
+) -> Result<(Posterior, Option<ByProduct>), Error> {
+    let show_progress = !options.quiet && !options.no_progress;
+    // Without unknowns there is nothing to temper.
+    if settings.method == Method::Smc && !model.compiled.inferred.is_empty() {
+        let smc_settings = tempering_settings(settings);
+        let control = Arc::new(EvidenceControl::new(&smc_settings));
+        stop_on_interrupt(
+            &control,
+            EvidenceControl::is_stopping,
+            EvidenceControl::stop,
+        );
+        let lines = || progress::evidence_lines(&smc_settings, &control);
+        let (posterior, found) = progress::with_lines(show_progress, &lines, || {
+            model.sample_tempered(settings, &control)
+        })?;
+        let is_defined = model.check_evidence().is_ok();
+        return Ok((posterior, is_defined.then(|| ByProduct::smc(&found))));
+    }
     let control = Arc::new(Control::new(settings.chains));
-    let handler = Arc::clone(&control);
+    stop_on_interrupt(&control, Control::is_stopping, Control::stop);
+    let posterior = progress::with_progress(settings, &control, show_progress, || {
+        model.sample_watched(settings, &control)
+    })?;
+    let evidence = model.bridge_by_product(&posterior);
+    Ok((posterior, evidence.as_ref().map(ByProduct::bridge)))
+}
+
+/// The first Ctrl-C asks the work to stop, the second ends the program.
+fn stop_on_interrupt<T: Send + Sync + 'static>(
+    control: &Arc<T>,
+    is_stopping: fn(&T) -> bool,
+    stop: fn(&T),
+) {
+    let control = Arc::clone(control);
     interrupt::on_interrupt(move || {
-        if handler.is_stopping() {
+        if is_stopping(&control) {
             std::process::exit(130);
         }
-        handler.stop();
+        stop(&control);
     });
-    let show_progress = !options.quiet && !options.no_progress;
-    progress::with_progress(settings, &control, show_progress, || {
-        model.sample_watched(settings, &control)
-    })
 }
 
 fn header(info: &RunInfo, settings: &Settings, model: &Model) -> String {
@@ -233,13 +278,17 @@ fn header(info: &RunInfo, settings: &Settings, model: &Model) -> String {
         warmup,
         ..
     } = settings;
+    let work = match settings.method {
+        Method::Nuts => format!("{warmup} warm-up + {draws} draws"),
+        Method::Smc => format!("{draws} draws by SMC"),
+    };
     let chains = if *chains == 1 {
         "1 chain".to_owned()
     } else {
         format!("{chains} chains")
     };
     format!(
-        "Model      {}\nData       {}\nSettings   seed {seed}, {chains} of {warmup} warm-up + {draws} draws, cpu {}{}\n\n{}\n",
+        "Model      {}\nData       {}\nSettings   seed {seed}, {chains} of {work}, cpu {}{}\n\n{}\n",
         info.model,
         info.data_text(),
         info.cpu,
@@ -259,7 +308,7 @@ fn report(
     options: &Options,
     info: &RunInfo,
     posterior: &Posterior,
-    evidence: Option<&BridgeEvidence>,
+    evidence: Option<&ByProduct>,
     written: &[String],
 ) -> String {
     let mut text = String::new();
@@ -278,7 +327,7 @@ fn report(
         text.push_str(&paragraph("Note", note));
     }
     if let Some(evidence) = evidence {
-        text.push_str(&by_product(evidence));
+        text.push_str(&evidence.text());
     }
     let (warmup, sampling) = posterior.times();
     text.push_str(&format!(
@@ -325,7 +374,7 @@ fn write_files(
     options: &Options,
     info: &RunInfo,
     posterior: &Posterior,
-    evidence: Option<&BridgeEvidence>,
+    evidence: Option<&ByProduct>,
     simulators: &[Simulator],
 ) -> Result<Vec<String>, Error> {
     let mut written = Vec::new();
@@ -364,7 +413,7 @@ fn write_summary(
     path: &Path,
     info: &RunInfo,
     posterior: &Posterior,
-    evidence: Option<&BridgeEvidence>,
+    evidence: Option<&ByProduct>,
 ) -> Result<(), Error> {
     files::write_whole(path, |out| {
         out.write_all(summary::summary_json(info, posterior, evidence).as_bytes())

@@ -213,19 +213,64 @@ fn stages(smc: &SmcEvidence) -> String {
     text
 }
 
-/// The one-line answer of `run`, whose draws give a bridge estimate for nothing.
-pub fn by_product(bridge: &BridgeEvidence) -> String {
-    let sound = bridge.doubts.is_empty();
-    let text = if sound {
-        format!(
-            "log p(y) = {} nats, {} bits; a single estimate (bridge), `likelier evidence` checks it by another",
-            with_error(bridge.evidence),
-            with_error(bits(bridge.evidence))
-        )
-    } else {
-        "the draws give no reliable estimate; `likelier evidence` tries harder".to_owned()
-    };
-    paragraph("Evidence", &text)
+/// The evidence that the draws of a run give for nothing: one estimate, of one method.
+pub struct ByProduct {
+    method: &'static str,
+    value: LogValue,
+    is_sound: bool,
+    estimator: Value,
+}
+
+impl ByProduct {
+    /// From draws of chains.
+    pub fn bridge(bridge: &BridgeEvidence) -> Self {
+        Self {
+            method: "bridge",
+            value: bridge.evidence,
+            is_sound: bridge.doubts.is_empty(),
+            estimator: bridge_value(bridge),
+        }
+    }
+
+    /// From tempering.
+    pub fn smc(smc: &SmcEvidence) -> Self {
+        Self {
+            method: "smc",
+            value: LogValue {
+                value: smc.evidence.log,
+                se: smc.evidence.error,
+            },
+            is_sound: smc.doubts.is_empty(),
+            estimator: smc_value(smc),
+        }
+    }
+
+    /// The paragraph of the screen.
+    pub fn text(&self) -> String {
+        let text = if self.is_sound {
+            format!(
+                "log p(y) = {} nats, {} bits; a single estimate ({}), `likelier evidence` checks it by another",
+                with_error(self.value),
+                with_error(bits(self.value)),
+                self.method
+            )
+        } else {
+            "the draws give no reliable estimate; `likelier evidence` tries harder".to_owned()
+        };
+        paragraph("Evidence", &text)
+    }
+
+    /// Its entry of the summary; `log_evidence` is null where something speaks against it.
+    pub fn value(&self) -> Value {
+        let mut estimators = Map::new();
+        estimators.insert(self.method.to_owned(), self.estimator.clone());
+        json!({
+            "verdict": if self.is_sound { "single" } else { "unreliable" },
+            "log_evidence": self.is_sound.then_some(self.value.value),
+            "se": self.is_sound.then_some(self.value.se),
+            "estimators": estimators,
+        })
+    }
 }
 
 /// The document of `--json`, with a final line break.
@@ -316,7 +361,7 @@ fn smc_value(smc: &SmcEvidence) -> Value {
     })
 }
 
-pub(crate) fn bridge_value(bridge: &BridgeEvidence) -> Value {
+fn bridge_value(bridge: &BridgeEvidence) -> Value {
     json!({
         "log_evidence": bridge.evidence.value,
         "se": bridge.evidence.se,

@@ -8,7 +8,7 @@ use likelier_compiler::Column;
 
 use super::{RunInfo, VERSION};
 use crate::posterior::{Chain, Posterior};
-use crate::sampling::Schedule;
+use crate::sampling::{Method, Schedule};
 use crate::simulation::Rows;
 
 /// How every file begins, by which a file of ours is known.
@@ -91,16 +91,20 @@ fn write_settings(
     writeln!(out, "#     num_warmup = {}", settings.warmup)?;
     writeln!(out, "#     save_warmup = false")?;
     writeln!(out, "#     thin = 1")?;
-    writeln!(out, "#     adapt")?;
-    writeln!(out, "#       engaged = true")?;
-    writeln!(out, "#       delta = {}", settings.target_accept)?;
-    writeln!(out, "#       schedule = {schedule}")?;
-    writeln!(out, "#     algorithm = hmc")?;
-    writeln!(out, "#       hmc")?;
-    writeln!(out, "#         engine = nuts")?;
-    writeln!(out, "#           nuts")?;
-    writeln!(out, "#             max_depth = {}", settings.max_depth)?;
-    writeln!(out, "#         metric = diag_e")?;
+    if settings.method == Method::Nuts {
+        writeln!(out, "#     adapt")?;
+        writeln!(out, "#       engaged = true")?;
+        writeln!(out, "#       delta = {}", settings.target_accept)?;
+        writeln!(out, "#       schedule = {schedule}")?;
+        writeln!(out, "#     algorithm = hmc")?;
+        writeln!(out, "#       hmc")?;
+        writeln!(out, "#         engine = nuts")?;
+        writeln!(out, "#           nuts")?;
+        writeln!(out, "#             max_depth = {}", settings.max_depth)?;
+        writeln!(out, "#         metric = diag_e")?;
+    } else {
+        writeln!(out, "#     algorithm = smc")?;
+    }
     writeln!(out, "#     num_chains = {}", posterior.chains.len())?;
     writeln!(out, "# id = {}", chain.number)?;
     writeln!(out, "# data")?;

@@ -5,9 +5,8 @@ use likelier_compiler::ColumnKind;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::evidence::bridge_value;
+use super::evidence::ByProduct;
 use super::{RunInfo, VERSION, rows};
-use crate::evidence::BridgeEvidence;
 use crate::posterior::{Chain, DiscardedRun, Health, Posterior};
 use crate::sampling::Settings;
 
@@ -38,11 +37,7 @@ struct Timings {
 }
 
 /// The text of a summary file, with a final line break.
-pub fn summary_json(
-    info: &RunInfo,
-    posterior: &Posterior,
-    evidence: Option<&BridgeEvidence>,
-) -> String {
+pub fn summary_json(info: &RunInfo, posterior: &Posterior, evidence: Option<&ByProduct>) -> String {
     let (warmup, sampling) = posterior.times();
     let document = Document {
         format: "likelier-summary",
@@ -61,7 +56,7 @@ pub fn summary_json(
             total_seconds: info.compile_seconds + posterior.sampling_time.as_secs_f64(),
         },
         health: &posterior.health,
-        evidence: evidence.map_or(Value::Null, by_product),
+        evidence: evidence.map_or(Value::Null, ByProduct::value),
         chains: posterior.chains.iter().map(chain).collect(),
         parameters: rows(posterior)
             .enumerate()
@@ -82,17 +77,6 @@ pub fn summary_json(
         serde_json::to_string_pretty(&document).expect("numbers and texts are always JSON");
     text.push('\n');
     text
-}
-
-/// The bridge estimate that the draws gave; `log_evidence` is null where something speaks against it.
-fn by_product(bridge: &BridgeEvidence) -> Value {
-    let is_sound = bridge.doubts.is_empty();
-    json!({
-        "verdict": if is_sound { "single" } else { "unreliable" },
-        "log_evidence": is_sound.then_some(bridge.evidence.value),
-        "se": is_sound.then_some(bridge.evidence.se),
-        "estimators": { "bridge": bridge_value(bridge) },
-    })
 }
 
 fn settings(info: &RunInfo, settings: &Settings) -> Value {
