@@ -628,7 +628,7 @@ impl Model {
     }
 }
 
-fn failure(failure: Failure) -> Error {
+pub(crate) fn failure(failure: Failure) -> Error {
     match failure {
         Failure::Stopped => {
             Error::NoDraws("the particles had not reached the posterior".to_owned())

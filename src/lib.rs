@@ -17,6 +17,7 @@
 //! # Ok::<(), likelier::Error>(())
 //! ```
 
+pub mod calibration;
 pub mod comparison;
 pub mod constraints;
 pub mod error;
@@ -27,6 +28,7 @@ pub mod posterior;
 pub mod sampling;
 pub mod simulation;
 pub mod tempering;
+pub mod uniformity;
 
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};

@@ -1,5 +1,5 @@
 //! The command line: arguments in, one command run, an exit code out. 0 is success, 1 a mistake in model, data or
-//! files, 2 a mistake in the arguments, 3 a result that `--strict` refuses.
+//! files, 2 a mistake in the arguments, 3 a result that `--strict` or `calibrate` refuses.
 
 mod commands;
 mod files;
@@ -25,6 +25,7 @@ enum Command {
     Run(commands::run::Options),
     Evidence(commands::evidence::Options),
     Compare(commands::compare::Options),
+    Calibrate(commands::calibrate::Options),
     Simulate(commands::simulate::Options),
     Predict(commands::predict::Options),
     Density(commands::density::Options),
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
         Command::Run(options) => commands::run::execute(&options),
         Command::Evidence(options) => commands::evidence::execute(&options),
         Command::Compare(options) => commands::compare::execute(&options),
+        Command::Calibrate(options) => commands::calibrate::execute(&options),
         Command::Simulate(options) => commands::simulate::execute(&options),
         Command::Predict(options) => commands::predict::execute(&options),
         Command::Density(options) => commands::density::execute(&options),

@@ -33,6 +33,8 @@ pub enum Purpose {
     Bridge = 11,
     /// Errors of evidences carried on to what is made of them.
     Comparison = 12,
+    /// Ranks of equal values.
+    Calibration = 13,
 }
 
 /// A stream of random numbers.

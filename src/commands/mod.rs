@@ -1,5 +1,6 @@
 //! One subcommand a file, its options on top.
 
+pub mod calibrate;
 pub mod check;
 pub mod compare;
 pub mod density;

@@ -2,6 +2,7 @@
 //! here return strings or write to what they are given; the formats of files are described in `docs/formats.md`, and
 //! that page is a promise.
 
+pub mod calibration;
 pub mod comparison;
 pub mod constraints;
 pub mod density;

@@ -56,6 +56,35 @@ pub fn draws_json(rows: &Rows) -> String {
 
 /// The first draw of the named variables together with the data that went in: a data file.
 pub fn data_json(rows: &Rows, data: &Dataset, names: &[String]) -> String {
+    text(&Value::Object(document(rows, data, names)))
+}
+
+/// As [`data_json`], but what is missing in the data stays missing.
+pub fn masked_data_json(rows: &Rows, data: &Dataset, names: &[String]) -> String {
+    let mut document = document(rows, data, names);
+    for entry in data.entries().iter().filter(|e| e.missing_count() > 0) {
+        if let Some(value) = document.get_mut(&entry.key) {
+            mask(
+                value,
+                &mut (0..entry.values.len()).map(|k| entry.is_missing(k)),
+            );
+        }
+    }
+    text(&Value::Object(document))
+}
+
+fn mask(value: &mut Value, is_missing: &mut dyn Iterator<Item = bool>) {
+    match value {
+        Value::Array(values) => values.iter_mut().for_each(|value| mask(value, is_missing)),
+        value => {
+            if is_missing.next() == Some(true) {
+                *value = Value::Null;
+            }
+        }
+    }
+}
+
+fn document(rows: &Rows, data: &Dataset, names: &[String]) -> Map<String, Value> {
     let mut document = Map::new();
     for entry in data.entries() {
         let value = |flat: usize| match (&entry.labels, entry.values[flat]) {
@@ -76,7 +105,7 @@ pub fn data_json(rows: &Rows, data: &Dataset, names: &[String]) -> String {
             }
         }
     }
-    text(&Value::Object(document))
+    document
 }
 
 /// A value with what is missing in it taken from the data, where no statement draws those elements.
