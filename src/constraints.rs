@@ -47,6 +47,8 @@ pub struct ConstraintReport {
     pub is_off: bool,
     /// Under the prior with all constraints.
     pub prior: Option<Behaviour>,
+    /// The penalty before any data, where it is so large that the prior or the other constraints contradict this one.
+    pub contradicted: Option<f64>,
     /// Under the posterior.
     pub posterior: Option<Behaviour>,
     /// T: positive where the data prefer the program without it.
@@ -76,6 +78,11 @@ pub struct ConstraintsReport {
 pub const TENSION: f64 = 3.0;
 /// From here on it is strong: P(T ≥ 6.9) ≤ 0.001.
 pub const STRONG: f64 = 6.9;
+/// Less than this says nothing.
+const NEGLIGIBLE: f64 = 0.1;
+/// A mean penalty under the prior with all constraints above this for each comparison that is made; where nothing stands
+/// against an equality it is at most a half.
+const CONTRADICTION: f64 = 5.0;
 
 /// Estimates the evidence of a model.
 pub type Estimate<'a> = &'a mut dyn FnMut(&Model, &EvidenceSettings) -> Result<Evidence, Error>;
@@ -132,6 +139,7 @@ impl ConstraintsReport {
                         model,
                         numbers: &numbers,
                         evidence,
+                        posterior: &posterior,
                         constraint,
                         columns,
                     };
@@ -237,6 +245,10 @@ impl Sample {
         })
     }
 
+    fn count(&self) -> usize {
+        self.runs.iter().map(Rows::count).sum()
+    }
+
     /// One number, chain by chain.
     fn chains(&self, number: impl Fn(&[f64]) -> f64) -> Vec<Vec<f64>> {
         let of_run = |rows: &Rows| -> Vec<f64> { rows.rows().map(&number).collect() };
@@ -313,11 +325,15 @@ impl ConstraintReport {
                 let above = share_above(&after, &before.sorted(columns.penalty));
                 (2.0 * (1.0 - above)).min(1.0)
             });
+        let before = behaviour(prior);
+        let comparisons = constraint.elements.unwrap_or(1).max(1) * constraint.comparisons.max(1);
+        let penalty = before.as_ref().map(|before| before.penalty.mean);
         Self {
             name: constraint.name.clone(),
             text: constraint.text.clone(),
             is_off,
-            prior: behaviour(prior),
+            contradicted: penalty.filter(|&mean| mean > CONTRADICTION * comparisons as f64),
+            prior: before,
             posterior: behaviour(posterior),
             tension: None,
             log_evidence_without: None,
@@ -348,10 +364,16 @@ impl ConstraintReport {
                 "{strength}: the data push against `{name}` ({bits:.1} bits); without it the evidence grows {factor}"
             )
         };
-        let mut verdict = if least > STRONG {
+        let mut verdict = if let Some(penalty) = self.contradicted {
+            format!(
+                "contradicted: the prior and the other constraints leave `{name}` a mean penalty of {penalty:.0} nats, before any data"
+            )
+        } else if least > STRONG {
             against("strong tension")
         } else if least > TENSION {
             against("tension")
+        } else if tension.value.abs() < NEGLIGIBLE {
+            format!("neutral: the data are as likely with `{name}` as without it")
         } else if least > 0.0 {
             format!(
                 "no tension: the data would rather be without `{name}` ({bits:.1} bits), but so much is often chance"
@@ -364,6 +386,7 @@ impl ConstraintReport {
             format!("neutral: the data do not tell whether to keep `{name}`")
         };
         if least <= TENSION
+            && self.contradicted.is_none()
             && let Some(p) = self.pit_p.filter(|&p| p < 0.001)
         {
             verdict.push_str(&format!(
@@ -390,6 +413,7 @@ struct LeftOut<'a> {
     model: &'a Model,
     numbers: &'a Simulator,
     evidence: &'a Evidence,
+    posterior: &'a Option<Sample>,
     constraint: &'a Constraint,
     columns: Columns,
 }
@@ -432,27 +456,42 @@ impl LeftOut<'_> {
         }
     }
 
-    /// p = 2 min(F, 1 − F), F = E Φ(−r/s), and its standard error. A weight w makes the scale s/√w: r/s is then
-    /// ±√(2 penalty).
+    /// p = 2 min(F, 1 − F), F = E Φ(−r/s) over p(θ | y, C₋ₖ), and its standard error.
+    ///
+    /// Where the target lies in the tail, hardly any particle of the run without k is near it, while those of the run with
+    /// k are. Both are used as draws of their mixture (deterministic mixture weights; Veach & Guibas 1995): with
+    /// R = p(y, C) / p(y, C₋ₖ), the two densities differ by the factor φ / R.
     fn pit(&self, model: &Model, without: &Evidence) -> Option<(f64, f64)> {
         if !self.constraint.is_gaussian_equality || self.constraint.elements != Some(1) {
             return None;
         }
-        let sample = Sample::of(model, self.numbers, without, |r| &r.posterior)?;
-        let below = sample.spread(|row| {
-            let scaled = match self.constraint.is_normalised {
-                true => row[self.columns.residual(0) + 1],
-                false => {
-                    let penalty = row[self.columns.penalty];
-                    (2.0 * penalty)
-                        .sqrt()
-                        .copysign(row[self.columns.residual(0)])
-                }
+        let here = self.posterior.as_ref()?;
+        let there = Sample::of(model, self.numbers, without, |r| &r.posterior)?;
+        let ratio = difference(self.evidence.log_z_joint?, without.log_z_joint?);
+        let (here_count, there_count) = (here.count() as f64, there.count() as f64);
+        let share = here_count / (here_count + there_count);
+        let tail = |side: f64| {
+            let term = |row: &[f64]| {
+                let relative = (-row[self.columns.penalty] - ratio.value).exp();
+                normal_cdf(side * self.scaled(row)) / (1.0 - share + share * relative)
             };
-            normal_cdf(-scaled)
-        });
-        let p = 2.0 * below.mean.min(1.0 - below.mean);
-        p.is_finite().then_some((p, 2.0 * below.se))
+            let (a, b) = (here.spread(term), there.spread(term));
+            let mean = share * a.mean + (1.0 - share) * b.mean;
+            let se = (share * a.se).hypot((1.0 - share) * b.se);
+            (2.0 * mean, 2.0 * se.hypot(mean * ratio.se))
+        };
+        let (below, above) = (tail(-1.0), tail(1.0));
+        let p = if below.0 < above.0 { below } else { above };
+        p.0.is_finite().then_some((p.0.min(1.0), p.1))
+    }
+
+    /// The residual in standard deviations; a weight w makes them s/√w, so that r/s is ±√(2 penalty).
+    fn scaled(&self, row: &[f64]) -> f64 {
+        if self.constraint.is_normalised {
+            return row[self.columns.residual(0) + 1];
+        }
+        let size = (2.0 * row[self.columns.penalty]).sqrt();
+        size.copysign(row[self.columns.residual(0)])
     }
 }
 
