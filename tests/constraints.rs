@@ -312,3 +312,50 @@ fn the_bayes_factor_is_a_ratio_of_mean_potentials() {
     // 3.15 ± 0.03 nats is the least that is called tension, and within two errors of not being it.
     assert!(report.each[0].verdict().contains("tension"));
 }
+
+/// What scripts read.
+#[test]
+fn the_report_is_in_the_document() {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("constraints");
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let problem = problem("soft_equality");
+    std::fs::write(folder.join("model.ppl"), read("soft_equality.ppl")).expect("a model");
+    std::fs::write(folder.join("data.json"), problem["data"].to_string()).expect("data");
+    let evidence = |more: &[&str]| -> Value {
+        let output = std::process::Command::new(env!("CARGO_BIN_EXE_likelier"))
+            .args(["evidence", "model.ppl", "data.json", "--json"])
+            .args(more)
+            .current_dir(&folder)
+            .output()
+            .expect("the program runs");
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    let document = evidence(&[]);
+    let of = &document["constraints"]["close"];
+    let verdict = of["verdict"].as_str().expect("a sentence");
+    assert!(verdict.starts_with("supported"), "{verdict}");
+    for key in [
+        "tension_nats",
+        "tension_se",
+        "log_bf_on_vs_off",
+        "penalty_prior",
+        "penalty_posterior",
+        "pit_p",
+        "shift_p",
+    ] {
+        assert!(of[key].is_number(), "{key}: {of}");
+    }
+    for residual in ["residual_prior", "residual_posterior"] {
+        assert!(of[residual]["mean"].is_number() && of[residual]["sd"].is_number());
+    }
+    let factor = &document["constraints_together"]["log_bf_on_vs_off"];
+    assert!(
+        (factor.as_f64().expect("a number") - 2.364).abs() < 0.2,
+        "{factor}"
+    );
+    let short = evidence(&["--no-tension"]);
+    let of = &short["constraints"]["sum"];
+    assert!(of["tension_nats"].is_null() && of["penalty_prior"].is_number());
+    let without = evidence(&["--without", "sum", "--without", "close"]);
+    assert!(without.get("constraints").is_none());
+}
