@@ -17,8 +17,10 @@ use crate::{Dataset, Error, EvidenceSettings, Model, Options, Posterior, Setting
 const CHAINS: usize = 2;
 /// Effective draws there should be for each draw that is kept, which leaves a correlation of 0.02 between neighbours.
 const INDEPENDENCE: f64 = 2.0;
-/// How often a run is made twice as long for that.
-const PATIENCE: usize = 4;
+/// How often a run is made longer for that.
+const PATIENCE: usize = 3;
+/// And how much, at most.
+const LARGEST_FACTOR: f64 = 8.0;
 /// Values that differ by less than this share of themselves are the same: constants, and discrete values.
 const TIE: f64 = 1e-10;
 
@@ -127,10 +129,13 @@ impl Context<'_> {
             least.fold(f64::INFINITY, f64::min)
         };
         for _ in 0..PATIENCE {
-            if effective(&posterior) >= needed {
+            let share = effective(&posterior) / needed;
+            if share >= 1.0 {
                 break;
             }
-            run.draws *= 2;
+            // Somewhat more than would do, for the size is an estimate and each further run begins anew.
+            let factor = (1.25 / share).clamp(1.5, LARGEST_FACTOR);
+            run.draws = (run.draws as f64 * factor) as usize;
             posterior = model.sample(&run)?;
         }
         let width = posterior.columns.len();
