@@ -5,6 +5,7 @@
 
 use std::time::{Duration, Instant};
 
+use likelier_compiler::Compiled;
 use likelier_compiler::ConstraintKind;
 use likelier_runtime::methods::bridge::{self, Proposal};
 use likelier_runtime::methods::smc::{self, Combined, Failure, Replicate};
@@ -172,6 +173,8 @@ pub struct SmcEvidence {
     pub replicates: Vec<Replicate>,
     /// What speaks against it; empty when nothing does.
     pub doubts: Vec<String>,
+    /// What else is remarkable.
+    pub remarks: Vec<String>,
     /// Wall time.
     pub time: Duration,
 }
@@ -362,7 +365,11 @@ impl Model {
             evidence.notes.extend(reason.clone());
             let is_hopeless = evidence.is_split() && round > 1;
             let settled = evidence.verdict != Verdict::Unreliable;
-            if settled && !control.is_stopping() {
+            let is_long = evidence
+                .smc
+                .as_ref()
+                .is_some_and(|smc| !smc.remarks.is_empty());
+            if settled && !is_long && !control.is_stopping() {
                 self.scout(&mut evidence, round, control)?;
             }
             if settled || round >= settings.escalations || is_hopeless || control.is_stopping() {
@@ -454,18 +461,33 @@ impl Model {
     ) -> Result<Option<BridgeEvidence>, Error> {
         let start = Instant::now();
         control.chains.restart();
-        let posterior = sampling::sample(&self.compiled, &settings.nuts, &control.chains)?;
-        Ok(self.bridge_of(&posterior, settings, start))
+        let once = Settings {
+            retry: false,
+            ..settings.nuts.clone()
+        };
+        let natural = sampling::sample(&self.compiled, &once, &control.chains)?;
+        let divergences = natural.health.divergences;
+        if divergences > 0 && !control.is_stopping() {
+            // A funnel, most often, which other coordinates do not have; draws that avoid a narrow place bias the bridge.
+            control.chains.restart();
+            let compiled = self.tempered();
+            let standardised = sampling::sample(compiled, &settings.nuts, &control.chains)?;
+            if standardised.health.divergences < divergences {
+                return Ok(self.bridge_of(compiled, &standardised, settings, start));
+            }
+        }
+        Ok(self.bridge_of(&self.compiled, &natural, settings, start))
     }
 
     /// Bridge sampling from draws that are at hand; `None` when it cannot be made of them.
     fn bridge_of(
         &self,
+        compiled: &Compiled,
         posterior: &Posterior,
         settings: &EvidenceSettings,
         start: Instant,
     ) -> Option<BridgeEvidence> {
-        let target = &self.compiled.model;
+        let target = &compiled.model;
         let bridge_settings = bridge::Settings {
             seed: settings.nuts.seed,
             proposal: settings.proposal,
@@ -539,7 +561,11 @@ impl Model {
             threads: posterior.settings.threads,
             ..EvidenceSettings::default()
         };
-        self.bridge_of(posterior, &settings, Instant::now())
+        let mut found = self.bridge_of(&self.compiled, posterior, &settings, Instant::now())?;
+        if posterior.health.divergences > 0 && found.doubts.is_empty() {
+            found.doubts.push("some draws diverged".to_owned());
+        }
+        Some(found)
     }
 
     /// log ∫ prior × constraints, by bridging prior draws and draws of the prior with its constraints: their density ratio is φ.
@@ -689,10 +715,11 @@ impl SmcEvidence {
                 "the particles hardly move at some stage (squared jump {jump:.2} of what independent draws would make, {LEAST_JUMP} is wanted)"
             ));
         }
+        let mut remarks = Vec::new();
         let longest = replicates.iter().map(|r| r.stages.len()).max().unwrap_or(0);
         if longest > MOST_STAGES {
-            doubts.push(format!(
-                "the path from prior to posterior takes {longest} stages, more than {MOST_STAGES}: the prior is very far from the posterior"
+            remarks.push(format!(
+                "The path from prior to posterior took {longest} stages: the prior is very far from the posterior."
             ));
         }
         if stages().any(|s| s.effective < 0.1 * particles) {
@@ -738,6 +765,7 @@ impl SmcEvidence {
             },
             replicates,
             doubts,
+            remarks,
             time,
         }
     }
@@ -892,6 +920,9 @@ impl Evidence {
                 None => {}
             }
         }
+        evidence
+            .notes
+            .extend(smc.iter().flat_map(|smc| smc.remarks.clone()));
         evidence.smc = smc;
         evidence.bridge = bridge;
         evidence
