@@ -291,7 +291,7 @@ fn numbers_do_not_depend_on_threads() {
 #[test]
 #[ignore = "runs for minutes: a hundred runs of three problems"]
 fn errors_cover() {
-    for name in ["normal_mean", "eight_schools", "dirichlet_multinomial"] {
+    for name in ["normal_mean", "eight_schools", "gamma_poisson"] {
         let case = simple(name);
         let model = compile(&case);
         let (mut by_smc, mut by_bridge, mut by_both) = (0, 0, 0);
