@@ -80,7 +80,7 @@ pub fn evidence_text(evidence: &Evidence, show_stages: bool) -> String {
         text.push_str(&paragraph(
             "Given C",
             &format!(
-                "of the constraints C log P(C) = {}, log P(y, C) = {}; the evidence log p(y | C) is their difference",
+                "log P(C) = {}, log P(y, C) = {}, where C is that all constraints hold; the evidence log p(y | C) is their difference",
                 with_error(soft),
                 with_error(joint)
             ),
