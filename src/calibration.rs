@@ -13,19 +13,11 @@ use std::time::{Duration, Instant};
 use likelier_runtime::parallel;
 use serde::Serialize;
 
+pub use crate::sampling::Method;
+use crate::sampling::within;
 use crate::uniformity::p_value;
 use crate::{Dataset, Error, Options, Simulator};
 use fit::{Context, Outcome};
-
-/// What draws from the posteriors.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Method {
-    /// Chains.
-    Nuts,
-    /// Tempered particles.
-    Smc,
-}
 
 /// How to calibrate.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -64,12 +56,6 @@ impl CalibrationSettings {
     /// # Errors
     /// [`Error::Settings`] naming the first setting that does not.
     pub fn check(&self) -> Result<(), Error> {
-        let within = |what: &str, value: usize, low: usize, high: usize| match value {
-            value if (low..=high).contains(&value) => Ok(()),
-            value => Err(Error::Settings(format!(
-                "the number of {what} must lie between {low} and {high}, not {value}"
-            ))),
-        };
         within("simulations", self.simulations, 20, 100_000)?;
         within("draws to rank among", self.ranks, 9, 1999)?;
         match self.threads {

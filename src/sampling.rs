@@ -64,6 +64,19 @@ pub enum Schedule {
     Classical,
 }
 
+/// Whether a number among the settings of anything lies where it makes sense.
+///
+/// # Errors
+/// [`Error::Settings`] naming it.
+pub(crate) fn within(what: &str, value: usize, low: usize, high: usize) -> Result<(), Error> {
+    if (low..=high).contains(&value) {
+        return Ok(());
+    }
+    Err(Error::Settings(format!(
+        "the number of {what} must lie between {low} and {high}, not {value}"
+    )))
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {

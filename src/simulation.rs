@@ -290,18 +290,11 @@ impl Simulator {
     /// [`Error::Settings`] when a table lacks a column.
     pub fn along(&self, tables: &[DrawTable], seed: u64) -> Result<Rows, Error> {
         let mut runner = self.runner();
-        let mut given = vec![0.0; self.simulation.given.len()];
         for (chain, table) in tables.iter().enumerate() {
             let places = self.places(table)?;
             let mut stream = Stream::new(seed, Purpose::Prediction, chain as u32);
             let rows = table.values.chunks(table.names.len().max(1));
-            for (draw, row) in rows.enumerate() {
-                for (value, &place) in given.iter_mut().zip(&places) {
-                    *value = row[place];
-                }
-                stream.at(draw as u64);
-                runner.run(&given, &mut stream);
-            }
+            runner.follow(rows, &places, &mut stream);
         }
         Ok(runner.finish())
     }
@@ -314,15 +307,8 @@ impl Simulator {
         let mut runner = self.runner();
         let number = chain.number as u32 - 1;
         let mut stream = Stream::new(posterior.settings.seed, Purpose::Prediction, number);
-        let mut given = vec![0.0; places.len()];
         let rows = chain.values.chunks(posterior.columns.len().max(1));
-        for (draw, row) in rows.enumerate() {
-            for (value, &place) in given.iter_mut().zip(&places) {
-                *value = row[place];
-            }
-            stream.at(draw as u64);
-            runner.run(&given, &mut stream);
-        }
+        runner.follow(rows, &places, &mut stream);
         runner.finish()
     }
 
@@ -411,6 +397,23 @@ struct Runner<'a> {
 }
 
 impl Runner<'_> {
+    /// Runs along rows whose values at `places` are the given ones.
+    fn follow<'r>(
+        &mut self,
+        rows: impl Iterator<Item = &'r [f64]>,
+        places: &[usize],
+        stream: &mut Stream,
+    ) {
+        let mut given = vec![0.0; places.len()];
+        for (draw, row) in rows.enumerate() {
+            for (value, &place) in given.iter_mut().zip(places) {
+                *value = row[place];
+            }
+            stream.at(draw as u64);
+            self.run(&given, stream);
+        }
+    }
+
     fn run(&mut self, given: &[f64], stream: &mut Stream) {
         self.evaluate(given, stream);
         self.keep();

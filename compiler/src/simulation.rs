@@ -73,6 +73,20 @@ pub fn simulate(
     finish(&hir, sources, dataset, &program, warnings, options, true)
 }
 
+/// Constrained values of draws do not depend on coordinates; programs that take them are bound in the natural ones.
+fn bind_natural(
+    hir: &Hir,
+    sources: &Sources,
+    dataset: &Dataset,
+) -> Result<BoundProgram, Vec<Diagnostic>> {
+    bind_program(
+        hir,
+        sources,
+        dataset,
+        Purpose::Posterior(Coordinates::Natural),
+    )
+}
+
 /// A program that takes a draw of the posterior given `dataset` to replicates of what was observed.
 ///
 /// # Errors
@@ -85,12 +99,7 @@ pub fn predict(
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
-    let fit = bind_program(
-        &hir,
-        sources,
-        dataset,
-        Purpose::Posterior(Coordinates::Natural),
-    )?;
+    let fit = bind_natural(&hir, sources, dataset)?;
     let layout = density::layout(&fit.loops);
     let mut unknown = inferred(&fit.loops, &layout);
     unknown.extend(summed_out(&fit.loops));
@@ -136,12 +145,7 @@ pub fn pointwise(
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let (hir, _) = crate::front(sources, file, &options.adjustments)?;
-    let program = bind_program(
-        &hir,
-        sources,
-        dataset,
-        Purpose::Posterior(Coordinates::Natural),
-    )?;
+    let program = bind_natural(&hir, sources, dataset)?;
     let loops = &program.loops;
     let layout = density::layout(loops);
     let coupled: HashSet<(usize, usize)> = loops
@@ -218,12 +222,7 @@ pub fn constraint_report(
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
-    let program = bind_program(
-        &hir,
-        sources,
-        dataset,
-        Purpose::Posterior(Coordinates::Natural),
-    )?;
+    let program = bind_natural(&hir, sources, dataset)?;
     let loops = &program.loops;
     let layout = density::layout(loops);
     let graph =

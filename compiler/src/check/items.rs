@@ -143,7 +143,10 @@ impl Checker<'_> {
                     || self.imports.iter().any(|import| import == file.module)
                     || self.in_library() =>
             {
-                self.library.items(self.sources, file, name)
+                let Self {
+                    library, sources, ..
+                } = self;
+                library.items(sources, file, name)
             }
             _ => Vec::new(),
         }

@@ -2,7 +2,7 @@
 //! error; the rest is checked round by round, when the data are bound or when the program runs.
 
 use super::expand::{Expander, Outcome};
-use super::loops::{Binder, Condition, Node, Scalar};
+use super::loops::{Condition, Node, Scalar};
 use super::pull::{Pull, Value};
 use crate::check::hir::{self, Declared, Element, Reducer};
 use crate::math::primitive::Operation;
@@ -167,16 +167,7 @@ impl<'a> Expander<'a> {
         conditions: &mut Vec<Condition>,
     ) -> Outcome<()> {
         self.check_elements(pull, &lower, &upper, what, span)?;
-        let binders: Vec<Binder> = pull
-            .shape
-            .iter()
-            .map(|&length| self.count_binder(length))
-            .collect();
-        let at: Vec<Scalar> = binders
-            .iter()
-            .map(|binder| Scalar::index(binder.index))
-            .collect();
-        let element = pull.at(&self.loops.arrays, &at, span);
+        let (_, element) = self.each_element(pull, span);
         let range = self.range(&element);
         let is_low = lower.as_ref().is_some_and(|(bound, strict)| {
             bound.as_number().is_none_or(|b| {

@@ -322,16 +322,7 @@ impl<'a> Expander<'a> {
 
     /// An array as elements over placeholders, whatever it was.
     pub fn lambda(&mut self, pull: &super::pull::Pull, span: Span) -> super::pull::Pull {
-        let binders: Vec<Binder> = pull
-            .shape
-            .iter()
-            .map(|&length| self.count_binder(length))
-            .collect();
-        let at: Vec<Scalar> = binders
-            .iter()
-            .map(|binder| Scalar::index(binder.index))
-            .collect();
-        let body = pull.at(&self.loops.arrays, &at, span);
+        let (binders, body) = self.each_element(pull, span);
         let placeholders = binders.iter().map(|binder| binder.index).collect();
         super::pull::Pull {
             body: Body::Lambda(placeholders, body),

@@ -134,8 +134,8 @@ impl<'a> Expander<'a> {
         self.reduce_pull(reducer, &argument, span)
     }
 
-    /// One number of all elements of an array.
-    pub fn reduce_pull(&mut self, reducer: Reducer, pull: &Pull, span: Span) -> Outcome<Value> {
+    /// Binders over the elements of an array, and the element they point to.
+    pub fn each_element(&mut self, pull: &Pull, span: Span) -> (Vec<Binder>, Scalar) {
         let binders: Vec<Binder> = pull
             .shape
             .iter()
@@ -145,7 +145,13 @@ impl<'a> Expander<'a> {
             .iter()
             .map(|binder| Scalar::index(binder.index))
             .collect();
-        let body = pull.at(&self.loops.arrays, &at, span);
+        let element = pull.at(&self.loops.arrays, &at, span);
+        (binders, element)
+    }
+
+    /// One number of all elements of an array.
+    pub fn reduce_pull(&mut self, reducer: Reducer, pull: &Pull, span: Span) -> Outcome<Value> {
+        let (binders, body) = self.each_element(pull, span);
         self.reduce(reducer, binders, body, pull.element, span)
     }
 
