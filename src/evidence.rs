@@ -95,7 +95,7 @@ impl EvidenceSettings {
         self.nuts.check()?;
         within("replicates", self.replicates, 1, 1000)?;
         within("ancestors", self.ancestors, 4, 100_000)?;
-        within("states", self.states, 2, 100_000)?;
+        within("states", self.states, 1, 100_000)?;
         within("escalations", self.escalations, 0, 8)
     }
 

@@ -62,7 +62,7 @@ pub struct Estimation {
     /// Ancestors of each stage of SMC
     #[arg(long, default_value_t = 64)]
     ancestors: usize,
-    /// States of the chain that each ancestor begins; ancestors times states are the particles
+    /// Moves of the chain that each ancestor begins; ancestors times states are the particles
     #[arg(long, default_value_t = 32)]
     states: usize,
     /// How SMC chooses ancestors

@@ -195,7 +195,7 @@ impl Model {
             evidence.notes.insert(0, format!(
                 "A run with many more ancestors has {:.0} % of its particles where the estimates saw nothing: a mode was \
                  missed. Take more ancestors and, since chains cannot cross between modes, SMC alone: --method smc \
-                 --ancestors 4096 --states 8.",
+                 --ancestors 32768 --states 1 --replicates 8.",
                 100.0 * new
             ));
         }

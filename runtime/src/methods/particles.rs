@@ -1,6 +1,8 @@
 //! Particles: positions with the parts of the log density there, how they begin as prior draws, and how they move.
-//! Moves are waste-free (Dau & Chopin 2022): each of M ancestors begins a Markov chain of P states, and all M·P states
-//! are the next particles, so no gradient is spent on a state that is thrown away.
+//! Moves are waste-free (Dau & Chopin 2022): each of M ancestors begins a Markov chain of P moves, and all M·P states it comes to
+//! are the next particles, so no gradient is spent on a state that is thrown away. The ancestor itself is left out, other
+//! than in their paper: a particle of great weight is chosen many times, and copies of it that never moved would be chosen again at the next stage,
+//! so that with short chains a single lucky one comes to hold a good part of all weight, unnoticed by estimates of error.
 
 use crate::methods::nuts::Nuts;
 use crate::parallel;
@@ -308,7 +310,7 @@ impl Kernel<'_> {
             jump: 0.0,
             evaluations: 0,
         };
-        let moves = (ancestors.len() * (length - 1)).max(1) as f64;
+        let moves = (ancestors.len() * length).max(1) as f64;
         for chain in chains {
             moved
                 .population
@@ -340,35 +342,24 @@ impl Kernel<'_> {
         let before = mover.density.evaluations;
         let mut last = vec![0.0; dimension];
         mover.place(self.whitening, start);
-        for (state, position) in states
-            .population
-            .positions
-            .chunks_mut(dimension)
-            .enumerate()
-        {
-            if state == 0 {
-                // As it was, not as it comes back from its whitened coordinates.
-                position.copy_from_slice(start);
-            } else {
-                last.copy_from_slice(&mover.nuts.current.position);
-                stream.at(self.at(state));
-                let mut accepted = 0;
-                for _ in 0..self.moves.prior {
-                    accepted += usize::from(mover.propose_prior(&mut stream));
-                }
-                states.acceptance += if self.moves.gradient {
-                    let info = mover.nuts.transition(&mut mover.density, &mut stream);
-                    info.acceptance_rate
-                } else {
-                    accepted as f64 / self.moves.prior as f64
-                };
-                states.jump += squared_distance(&last, &mover.nuts.current.position);
-                self.whitening.color(&mover.nuts.current.position, position);
+        let positions = states.population.positions.chunks_mut(dimension);
+        for (state, position) in positions.enumerate() {
+            last.copy_from_slice(&mover.nuts.current.position);
+            stream.at(self.at(state + 1));
+            let mut accepted = 0;
+            for _ in 0..self.moves.prior {
+                accepted += usize::from(mover.propose_prior(&mut stream));
             }
-            states
-                .population
-                .parts
-                .push(mover.nuts.current.parts.clone());
+            states.acceptance += if self.moves.gradient {
+                let info = mover.nuts.transition(&mut mover.density, &mut stream);
+                info.acceptance_rate
+            } else {
+                accepted as f64 / self.moves.prior as f64
+            };
+            states.jump += squared_distance(&last, &mover.nuts.current.position);
+            self.whitening.color(&mover.nuts.current.position, position);
+            let parts = &mover.nuts.current.parts;
+            states.population.parts.push(parts.clone());
         }
         states.evaluations = mover.density.evaluations - before;
         states

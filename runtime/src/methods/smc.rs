@@ -33,7 +33,7 @@ pub struct Settings {
     pub first_replicate: usize,
     /// Ancestors M of each stage.
     pub chains: usize,
-    /// States P of the chain that each begins: M·P particles.
+    /// Moves P of the chain that each begins: M·P particles.
     pub length: usize,
     /// Share of the particles that reweighting leaves effective.
     pub effective_share: f64,
@@ -280,9 +280,9 @@ pub fn run(
 }
 
 /// Ancestors of a scout.
-const SCOUTS: usize = 2048;
+const SCOUTS: usize = 4096;
 /// Runs of a scout.
-const SCOUT_RUNS: usize = 3;
+const SCOUT_RUNS: usize = 2;
 
 /// The largest share of a scout's posterior particles that lie where the other runs have none: outside the range of some coordinate by more
 /// than half its standard deviation. Above a few percent, the others have missed a mode.
@@ -300,7 +300,7 @@ pub fn scout(
         // Numbers of replicates are 12 bits wide; these are out of the way of all others.
         first_replicate: 0xff0_usize.saturating_sub(SCOUT_RUNS * settings.first_replicate),
         chains: SCOUTS.max(settings.chains),
-        length: 2,
+        length: 1,
         ..settings.clone()
     };
     let found = run(target, &wide, watch, None)?;
