@@ -1,15 +1,23 @@
 //! Several models of the same observations: log evidences, Bayes factors and posterior probabilities with their errors,
-//! leave-one-out prediction beside them, and what it means when the two disagree. Models whose evidences the errors do
-//! not separate are not ranked.
+//! leave-one-out prediction and the later half of the data given the earlier one beside them, and what it means when
+//! they disagree. Models whose evidences the errors do not separate are not ranked.
+//!
+//! `loo.rs` predicts each observation from the others, `averaging.rs` mixes what the models predict.
+
+mod averaging;
+mod loo;
 
 use likelier_compiler::Role;
-use likelier_runtime::methods::loo::{LeftOut, largest_shape, leave_out, stacking};
+use likelier_runtime::methods::loo::stacking;
 use likelier_runtime::random::{Purpose, Stream};
 
 use crate::evidence::{Evidence, LogValue, Verdict};
-use crate::posterior::Posterior;
-use crate::simulation::Simulator;
+use crate::prequential::{Prequential, Reordered};
 use crate::{Error, Model};
+
+pub use averaging::{Averaged, Predicted};
+use loo::sum_of;
+pub use loo::{Loo, loo};
 
 /// What is observed: names of variables or expressions, with the number of their elements.
 pub type Observed = Vec<(String, usize)>;
@@ -23,21 +31,10 @@ pub struct Candidate {
     /// Its predictions of each observation from the others; `None` when they depend on each other through discrete
     /// unknowns.
     pub loo: Option<Loo>,
-}
-
-/// Leave-one-out prediction.
-#[derive(Debug, Clone)]
-pub struct Loo {
-    /// Each observation.
-    pub observations: Vec<LeftOut>,
-    /// What each is called: `log_lik[3]`.
-    pub names: Vec<String>,
-    /// Their sum.
-    pub elpd: LogValue,
-    /// Effective number of parameters: by how much the observations are predicted better when they are not left out.
-    pub p_loo: f64,
-    /// Observations whose k̂ is too large to trust their term.
-    pub untrusted: usize,
+    /// Its evidence row by row; `None` where rows do not come apart, or it was not asked for.
+    pub by_rows: Option<Prequential>,
+    /// The same in random orders; those of all candidates are the same orders.
+    pub orders: Vec<Reordered>,
 }
 
 /// A model beside the others.
@@ -53,6 +50,10 @@ pub struct Standing {
     pub elpd_behind: Option<LogValue>,
     /// Its weight in the mixture that predicts best.
     pub stacking: Option<f64>,
+    /// log p of the later half of the rows given the earlier one.
+    pub conditional: Option<LogValue>,
+    /// By how much that is behind the best one's.
+    pub conditional_behind: Option<LogValue>,
 }
 
 /// Models compared.
@@ -113,50 +114,6 @@ pub fn check_same(models: &[(String, Observed)]) -> Result<(), Error> {
     Ok(())
 }
 
-/// Leave-one-out prediction of a model from draws of its posterior. `None` without observations that have a likelihood of
-/// their own.
-pub fn loo(simulator: &Simulator, posterior: &Posterior) -> Option<Loo> {
-    let columns = &simulator.simulation.columns;
-    if columns.is_empty() || !simulator.simulation.warnings.is_empty() {
-        return None;
-    }
-    let rows: Vec<_> = posterior
-        .chains
-        .iter()
-        .map(|chain| simulator.along_chain(posterior, chain))
-        .collect();
-    let observations: Vec<LeftOut> = (0..columns.len())
-        .map(|place| {
-            let chains: Vec<Vec<f64>> = rows
-                .iter()
-                .map(|rows| rows.rows().map(|row| row[place]).collect())
-                .collect();
-            leave_out(&chains)
-        })
-        .collect();
-    let draws = posterior.chains.len() * posterior.draw_count();
-    let limit = largest_shape(draws);
-    let elpds: Vec<f64> = observations.iter().map(|o| o.elpd).collect();
-    Some(Loo {
-        elpd: sum_of(&elpds),
-        p_loo: observations.iter().map(|o| o.lpd - o.elpd).sum(),
-        untrusted: observations.iter().filter(|o| o.shape > limit).count(),
-        names: columns.iter().map(|column| column.name.clone()).collect(),
-        observations,
-    })
-}
-
-/// A sum of terms that are taken as a sample: its standard error is √(n Var).
-fn sum_of(terms: &[f64]) -> LogValue {
-    let count = terms.len() as f64;
-    let mean = terms.iter().sum::<f64>() / count;
-    let squares: f64 = terms.iter().map(|t| (t - mean) * (t - mean)).sum();
-    LogValue {
-        value: mean * count,
-        se: (count * squares / (count - 1.0).max(1.0)).sqrt(),
-    }
-}
-
 /// Draws of evidences by which their errors reach probabilities.
 const DRAWS: usize = 4000;
 
@@ -188,6 +145,8 @@ impl Comparison {
                 .max_by(|a, b| a.1.total_cmp(&b.1))
                 .map(|(k, _)| k)
         });
+        let conditionals = conditionals(&candidates);
+        let best_conditional = conditionals.as_ref().map(|all| largest(all));
         let standings: Vec<Standing> = order
             .iter()
             .map(|&model| Standing {
@@ -206,6 +165,19 @@ impl Comparison {
                     sum_of(&differences.collect::<Vec<f64>>())
                 }),
                 stacking: weights.as_ref().map(|weights| weights[model]),
+                conditional: conditionals.as_ref().map(|all| all[model]),
+                conditional_behind: conditionals.as_ref().zip(best_conditional).map(
+                    |(all, best)| match best == model {
+                        true => LogValue {
+                            value: 0.0,
+                            se: 0.0,
+                        },
+                        false => LogValue {
+                            value: all[best].value - all[model].value,
+                            se: all[best].se.hypot(all[model].se),
+                        },
+                    },
+                ),
             })
             .collect();
         let second = standings.get(1).and_then(|standing| standing.behind);
@@ -216,7 +188,7 @@ impl Comparison {
             is_separated,
             notes: Vec::new(),
         };
-        comparison.notes = comparison.remarks(best_loo);
+        comparison.notes = comparison.remarks(best_loo, best_conditional);
         comparison
     }
 
@@ -224,7 +196,7 @@ impl Comparison {
         &self.candidates[model].name
     }
 
-    fn remarks(&self, best_loo: Option<usize>) -> Vec<String> {
+    fn remarks(&self, best_loo: Option<usize>, best_conditional: Option<usize>) -> Vec<String> {
         let mut notes = Vec::new();
         let is_lost = |c: &&Candidate| c.evidence.verdict == Verdict::Unreliable;
         for candidate in self.candidates.iter().filter(is_lost) {
@@ -256,15 +228,44 @@ impl Comparison {
         for candidate in &self.candidates {
             if let Some(loo) = candidate.loo.as_ref().filter(|loo| loo.untrusted > 0) {
                 notes.push(format!(
-                    "Leave-one-out of {}: for {} of {} observations importance sampling is not to be trusted (Pareto k-hat too large).",
+                    "Leave-one-out of {}: for {} of {} observations importance sampling is not to be trusted (Pareto k-hat too \
+                     large), and they were not refitted (--refits).",
                     candidate.name,
                     loo.untrusted,
                     loo.observations.len()
                 ));
             }
         }
+        for candidate in &self.candidates {
+            for doubt in candidate.by_rows.iter().flat_map(|found| &found.doubts) {
+                notes.push(format!("Row by row, {}: {doubt}.", candidate.name));
+            }
+        }
         notes.extend(self.disagreement(best_loo));
+        notes.extend(self.later_disagreement(best_conditional));
         notes
+    }
+
+    /// Where evidence and the later half of the data prefer different models, and both do so clearly.
+    fn later_disagreement(&self, best: Option<usize>) -> Option<String> {
+        let (first, best) = (self.standings.first()?, best?);
+        let behind = first.conditional_behind?;
+        if first.model == best || !self.is_separated || behind.value <= 2.0 * behind.se {
+            return None;
+        }
+        Some(format!(
+            "Evidence prefers {}, but once the earlier half of the rows is known, {} predicts the later half better. So the \
+             evidence was decided early, by what the priors said before there were data; with more rows like these the \
+             preference would turn. Trust {} for predicting, and look at its prior before calling it less likely.",
+            self.name(first.model),
+            self.name(best),
+            self.name(best)
+        ))
+    }
+
+    /// The candidates whose rows are the same, which all of them must be for curves along the rows to be set side by side.
+    pub fn curves(&self) -> Option<Vec<&Prequential>> {
+        curves(&self.candidates)
     }
 
     /// Where evidence and leave-one-out prefer different models, and both do so clearly.
@@ -285,6 +286,30 @@ impl Comparison {
             )
         })
     }
+}
+
+/// The evidences row by row, if all models have the same rows in the same order.
+fn curves(candidates: &[Candidate]) -> Option<Vec<&Prequential>> {
+    let all: Option<Vec<&Prequential>> = candidates.iter().map(|c| c.by_rows.as_ref()).collect();
+    let names = |found: &Prequential| -> Vec<String> {
+        found.rows.iter().map(|row| row.name.clone()).collect()
+    };
+    all.filter(|all| all.iter().all(|one| names(one) == names(all[0])))
+}
+
+/// The later half of the rows given the earlier one, by each model.
+fn conditionals(candidates: &[Candidate]) -> Option<Vec<LogValue>> {
+    let curves = curves(candidates)?;
+    let half = curves.first()?.half();
+    (half > 0).then(|| curves.iter().map(|curve| curve.conditional(half)).collect())
+}
+
+fn largest(values: &[LogValue]) -> usize {
+    let better = |best: usize, k: usize| match values[k].value > values[best].value {
+        true => k,
+        false => best,
+    };
+    (0..values.len()).fold(0, better)
 }
 
 /// Posterior probabilities with equal prior ones: mean, 5 % and 95 % over draws of the evidences.

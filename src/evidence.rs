@@ -10,12 +10,14 @@ mod verdict;
 
 use std::time::Duration;
 
+use likelier_compiler::Coordinates;
 use likelier_runtime::methods::bridge::{self, Proposal};
 use likelier_runtime::methods::smc::{self, Combined, Replicate};
 use likelier_runtime::parts::resampling::Resampling;
 use serde::Serialize;
 
 use crate::Error;
+use crate::posterior::Posterior;
 use crate::sampling::{Control, Settings, within};
 
 pub(crate) use estimate::failure;
@@ -115,7 +117,7 @@ impl EvidenceSettings {
         }
     }
 
-    fn smc(&self, round: usize) -> smc::Settings {
+    pub(crate) fn smc(&self, round: usize) -> smc::Settings {
         smc::Settings {
             seed: self.seed,
             replicates: self.replicates,
@@ -202,6 +204,8 @@ pub struct BridgeEvidence {
     pub joint: bridge::Estimate,
     /// Mean log likelihood over the posterior.
     pub log_likelihood: LogValue,
+    /// The draws that it was made of, and the coordinates of their positions, where they were made for it.
+    pub draws: Option<(Posterior, Coordinates)>,
     /// What speaks against it; empty when nothing does.
     pub doubts: Vec<String>,
     /// Log densities with gradient that were computed, the chains' among them.
@@ -240,6 +244,13 @@ pub struct Evidence {
     pub settings: EvidenceSettings,
     /// Wall time of everything.
     pub time: Duration,
+}
+
+impl Evidence {
+    /// The draws of the bridge, and the coordinates of their positions; they are gone afterwards.
+    pub fn take_draws(&mut self) -> Option<(Posterior, Coordinates)> {
+        self.bridge.as_mut()?.draws.take()
+    }
 }
 
 /// Lets another thread watch an estimate and stop it.

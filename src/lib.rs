@@ -25,6 +25,7 @@ pub mod evidence;
 pub mod output;
 pub mod point;
 pub mod posterior;
+pub mod prequential;
 pub mod sampling;
 pub mod simulation;
 pub mod tempering;
@@ -39,11 +40,12 @@ pub use evidence::{Estimators, Evidence, EvidenceControl, EvidenceSettings, Verd
 pub use likelier_compiler::data::dataset::{DataError, Dataset};
 pub use likelier_compiler::{
     Adjustment, Column, ColumnKind, Compiled, Constraint, ConstraintKind, Coordinates, CpuLevel,
-    InferredVariable, Options, PointDensity, Prediction, Role, RoleLine, Stage,
+    InferredVariable, Options, PointDensity, Prediction, Role, RoleLine, Row, Stage,
 };
 pub use likelier_runtime::methods::bridge::Proposal;
 pub use likelier_runtime::parts::resampling::Resampling;
 pub use posterior::{Chain, DrawStatistics, Extreme, Health, Posterior, SummaryRow};
+pub use prequential::{Prequential, Reordered};
 pub use sampling::{ChainProgress, Control, Method, Schedule, Settings};
 pub use simulation::Simulator;
 
@@ -58,6 +60,7 @@ pub struct Model {
     sources: Sources,
     recipe: Recipe,
     tempered: OnceLock<Option<Box<Compiled>>>,
+    by_rows: [OnceLock<Box<Compiled>>; 2],
 }
 
 /// What a model was compiled of, for compiling it once more in another way.
@@ -69,10 +72,15 @@ struct Recipe {
 }
 
 impl Recipe {
-    fn compile(&self, options: &Options) -> Option<Box<Compiled>> {
+    fn compile(&self, options: &Options) -> Result<Box<Compiled>, Error> {
         let (mut sources, file) = sources(&self.name, &self.text, self.options.loader);
-        let compiled = likelier_compiler::compile(&mut sources, file, &self.data, options);
-        compiled.ok().map(Box::new)
+        match likelier_compiler::compile(&mut sources, file, &self.data, options) {
+            Ok(compiled) => Ok(Box::new(compiled)),
+            Err(diagnostics) => Err(Error::Model(error::ModelErrors {
+                sources,
+                diagnostics,
+            })),
+        }
     }
 }
 
@@ -102,6 +110,7 @@ impl Model {
                     options: options.clone(),
                 },
                 tempered: OnceLock::new(),
+                by_rows: [OnceLock::new(), OnceLock::new()],
             }),
             Err(diagnostics) => Err(Error::Model(error::ModelErrors {
                 sources,
@@ -118,9 +127,35 @@ impl Model {
                 coordinates: Coordinates::Standardised,
                 ..self.recipe.options.clone()
             };
-            self.recipe.compile(&options)
+            self.recipe.compile(&options).ok()
         });
         standardised.as_deref().unwrap_or(&self.compiled)
+    }
+
+    /// The same model with a weight for each observed row, in the given coordinates.
+    ///
+    /// # Errors
+    /// [`Error::Model`] where rows depend on each other through discrete unknowns that are summed out.
+    pub fn by_rows(&self, coordinates: Coordinates) -> Result<&Compiled, Error> {
+        let known = &self.by_rows[usize::from(coordinates == Coordinates::Standardised)];
+        if let Some(compiled) = known.get() {
+            return Ok(compiled);
+        }
+        let options = Options {
+            coordinates,
+            by_rows: true,
+            ..self.recipe.options.clone()
+        };
+        let compiled = self.recipe.compile(&options)?;
+        Ok(known.get_or_init(|| compiled))
+    }
+
+    /// As [`Model::tempered`], with a weight for each observed row.
+    ///
+    /// # Errors
+    /// As [`Model::by_rows`].
+    pub fn tempered_by_rows(&self) -> Result<&Compiled, Error> {
+        self.by_rows(self.tempered().coordinates)
     }
 
     /// Draws from the posterior by NUTS.

@@ -112,13 +112,32 @@ pub fn evidence_lines(settings: &EvidenceSettings, control: &EvidenceControl) ->
         };
         lines.push(format!("SMC {} {place}", run + 1));
     }
-    for chain in 0..settings.nuts.chains {
-        let at = control.chains.progress(chain);
-        if at.iteration > 0 {
-            lines.push(format!("chain {} iteration {}", chain + 1, at.iteration));
-        }
-    }
+    lines.extend(chain_lines(settings.nuts.chains, control));
     lines
+}
+
+/// A line for each chain that has begun.
+pub fn chain_lines(chains: usize, control: &EvidenceControl) -> Vec<String> {
+    let at = |chain: usize| (chain, control.chains.progress(chain).iteration);
+    (0..chains)
+        .map(at)
+        .filter(|(_, iteration)| *iteration > 0)
+        .map(|(chain, iteration)| format!("chain {} iteration {iteration}", chain + 1))
+        .collect()
+}
+
+/// Where an estimate row by row is: a line for each run.
+pub fn row_lines(runs: usize, control: &EvidenceControl) -> Vec<String> {
+    let line = |run: usize| {
+        let at = control.watch.progress(run);
+        let share = 100.0 * at.likelihood;
+        format!(
+            "run {} {share:.0} % of the rows, log Z {:.2}",
+            run + 1,
+            at.log_evidence
+        )
+    };
+    (0..runs).map(line).collect()
 }
 
 /// Tells the display to end, at once.

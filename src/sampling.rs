@@ -291,6 +291,8 @@ pub(crate) fn runtime_settings(settings: &Settings) -> run::Settings {
             Schedule::Classical => run::Schedule::Classical,
         },
         likelihood_weight: 1.0,
+        rows: Vec::new(),
+        starts: Vec::new(),
         threads: settings.threads,
     }
 }

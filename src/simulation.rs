@@ -312,6 +312,18 @@ impl Simulator {
         runner.finish()
     }
 
+    /// What this program makes of the draws of all chains, chain after chain.
+    pub fn along_chains(&self, posterior: &Posterior) -> Rows {
+        let mut all = Rows::default();
+        for chain in &posterior.chains {
+            let rows = self.along_chain(posterior, chain);
+            all.columns = rows.columns;
+            all.values.extend(rows.values);
+            all.tried += rows.tried;
+        }
+        all
+    }
+
     /// What this program makes of unconstrained positions of a model; `None` if that lacks a value that is needed.
     /// `run` names the stream of what has to be drawn.
     pub fn along_positions<'p>(

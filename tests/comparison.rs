@@ -1,7 +1,9 @@
 //! Models compared on data whose evidences and leave-one-out predictions are known (`tests/evidence`).
 
 use likelier::comparison::{Candidate, Comparison, check_same, loo, observed};
-use likelier::{Dataset, Error, EvidenceSettings, Model, Options, Settings, Simulator};
+use likelier::{
+    Dataset, Error, EvidenceControl, EvidenceSettings, Model, Options, Settings, Simulator,
+};
 use serde_json::Value;
 
 const PRIORS: &str = "sigma2 ~ inv_gamma(shape=2, scale=0.2)\n";
@@ -18,10 +20,26 @@ fn candidate(name: &str, text: &str, data: &Dataset, settings: &EvidenceSettings
     let options = Options::default();
     let model = Model::compile(name, text, data, &options).expect("a model");
     let pointwise = Simulator::pointwise(name, text, data, &options).expect("a model");
+    let mut evidence = model.evidence(settings).expect("an estimate");
+    let (posterior, coordinates) = match evidence.take_draws() {
+        Some(draws) => draws,
+        None => {
+            let posterior = model.sample(&settings.nuts).expect("draws");
+            (posterior, model.compiled.coordinates)
+        }
+    };
+    let mut left_out = loo(&pointwise, &posterior).expect("leave-one-out");
+    let control = EvidenceControl::new(settings);
+    left_out
+        .refit(&model, &posterior, coordinates, 20, &control.chains)
+        .expect("refits");
+    let by_rows = model.evidence_by_rows(settings, &control).expect("rows");
     Candidate {
         name: name.to_owned(),
-        evidence: model.evidence(settings).expect("an estimate"),
-        loo: loo(&pointwise, &model.sample(&settings.nuts).expect("draws")),
+        evidence,
+        loo: Some(left_out),
+        by_rows: Some(by_rows),
+        orders: Vec::new(),
     }
 }
 
@@ -37,15 +55,17 @@ fn polynomials_are_ranked_as_they_should() {
             n = degree + 1
         )
     };
-    let truth = |degree: usize| {
+    let number = |degree: usize, key: &str| {
         let variants = problem["truth"]["variants"].as_array().expect("variants");
         let name = format!("hard_{degree}");
         let found = variants
             .iter()
             .find(|v| v["name"] == name.as_str())
             .expect("a variant");
-        found["log_evidence"].as_f64().expect("a number")
+        found[key].as_f64().expect("a number")
     };
+    let truth = |degree: usize| number(degree, "log_evidence");
+    let later = |degree: usize| number(degree, "clml_first_half");
     let settings = EvidenceSettings::default();
     let candidates = [1, 3, 4]
         .map(|degree| candidate(&format!("degree {degree}"), &text(degree), &data, &settings))
@@ -69,15 +89,76 @@ fn polynomials_are_ranked_as_they_should() {
     );
     let weights: f64 = comparison.standings.iter().filter_map(|s| s.stacking).sum();
     assert!((weights - 1.0).abs() < 1e-6);
-    // The stated sum of leave-one-out densities of the degrees.
-    if let Some(exact) = problem["truth"]["elpd_loo"]["hard_3"].as_f64() {
-        let found = comparison.candidates[1]
-            .loo
-            .as_ref()
-            .expect("leave-one-out")
-            .elpd
-            .value;
-        assert!((found - exact).abs() < 0.3, "{found} {exact}");
+    // What is known of leave-one-out and of the later half.
+    let found = comparison.candidates[1]
+        .loo
+        .as_ref()
+        .expect("leave-one-out");
+    let exact = problem["truth"]["elpd_loo"]["hard_3"]
+        .as_f64()
+        .expect("a number");
+    assert_eq!(found.untrusted, 0, "{:?}", comparison.notes);
+    assert!(
+        (found.elpd.value - exact).abs() < 0.15,
+        "{:?} {exact}",
+        found.elpd
+    );
+    for standing in &comparison.standings {
+        let exact = later([1, 3, 4][standing.model]);
+        let found = standing.conditional.expect("the later half");
+        let error = (found.value - exact).abs();
+        assert!(error < (4.5 * found.se).max(0.02), "{found:?} {exact}");
+    }
+    assert_eq!(
+        comparison.standings[0]
+            .conditional_behind
+            .expect("a gap")
+            .value,
+        0.0
+    );
+}
+
+/// One row is so precise that it decides alone where the posterior is: weights cannot take it out again, chains can.
+#[test]
+fn a_row_that_decides_alone_is_refitted() {
+    let (y, sd) = ([2.0, 0.3, -0.5, 0.1, 0.6], [0.05, 1.0, 1.0, 1.0, 1.0]);
+    let data = serde_json::json!({ "y": y, "sd": sd });
+    let data = Dataset::from_json("data.json", &data.to_string()).expect("data");
+    let text = "given sd: positive[N]\nmu ~ normal(0, 2)\ny[i in 1..N] ~ normal(mu, sd[i])";
+    let settings = EvidenceSettings::default();
+    let model = Model::compile("m", text, &data, &Options::default()).expect("a model");
+    let pointwise = Simulator::pointwise("m", text, &data, &Options::default()).expect("a model");
+    let posterior = model.sample(&settings.nuts).expect("draws");
+    let mut found = loo(&pointwise, &posterior).expect("leave-one-out");
+    assert_eq!(found.untrusted, 1, "{:?}", found.observations);
+    let control = EvidenceControl::new(&settings);
+    let coordinates = model.compiled.coordinates;
+    let mut none = found.clone();
+    none.refit(&model, &posterior, coordinates, 0, &control.chains)
+        .expect("nothing to do");
+    assert_eq!((none.untrusted, none.refitted.len()), (1, 0));
+    found
+        .refit(&model, &posterior, coordinates, 20, &control.chains)
+        .expect("refits");
+    assert_eq!((found.untrusted, found.refitted.as_slice()), (0, &[0][..]));
+    for (place, one) in found.observations.iter().enumerate() {
+        let others = (0..y.len()).filter(|other| *other != place);
+        let (mut precision, mut weighted) = (0.25, 0.0);
+        for other in others {
+            precision += 1.0 / (sd[other] * sd[other]);
+            weighted += y[other] / (sd[other] * sd[other]);
+        }
+        let (mean, variance) = (
+            weighted / precision,
+            sd[place] * sd[place] + 1.0 / precision,
+        );
+        let z: f64 = y[place] - mean;
+        let exact = -0.5 * (2.0 * std::f64::consts::PI * variance).ln() - z * z / (2.0 * variance);
+        assert!(
+            (one.elpd - exact).abs() < 0.15,
+            "{place}: {} {exact}",
+            one.elpd
+        );
     }
 }
 

@@ -11,12 +11,15 @@ use crate::check::hir::{Hir, StatementKind, VariableId, VariableKind};
 use crate::check::walk::all_statements;
 use crate::data::coordinates::{Coordinate, Coordinates, coordinates};
 use crate::data::dataset::Dataset;
+use crate::data::interval::Ranges;
 use crate::data::loops::{self, ArrayKind, ConstraintKind, Loops, Statement};
 use crate::data::{BoundProgram, Split};
 use crate::forward::{self, OutputColumn, OutputKind};
 use crate::jit::{CompiledModel, Programs};
+use crate::math::graph::Graph;
 use crate::math::structure::Structure;
 use crate::normalisation::Normalisation;
+use crate::rows::{self, Row};
 use crate::source::{Diagnostic, Sources, Span};
 use crate::{density, gradient};
 
@@ -40,6 +43,11 @@ pub struct Compiled {
     pub warnings: Vec<Diagnostic>,
     /// What its density lacks to be one that can be integrated.
     pub normalisation: Normalisation,
+    /// The observed rows, if they have weights of their own.
+    pub rows: Vec<Row>,
+    /// Whether the law of one row may depend on the value of another, so that they have an order; known if they have
+    /// weights of their own.
+    pub is_sequential: bool,
 }
 
 /// A constraint of a model: one soft part of the target.
@@ -195,6 +203,9 @@ pub(crate) fn internal(error: String) -> Diagnostic {
         .help("this is a mistake of the compiler; please report it with the model")
 }
 
+/// How the log density is written.
+type Lower = fn(&Loops, &Ranges, &density::Layout) -> Result<Graph, Diagnostic>;
+
 /// From a bound program to native code.
 pub(crate) fn finish(
     hir: &Hir,
@@ -210,7 +221,18 @@ pub(crate) fn finish(
     let BoundProgram { loops, ranges, .. } = &program;
     let layout = density::layout(loops);
     let one = |diagnostic: Diagnostic| vec![diagnostic];
-    let graph = density::log_density(loops, ranges, &layout).map_err(one)?;
+    let (lower, rows): (Lower, _) = match options.by_rows {
+        false => (density::log_density, None),
+        true => {
+            let inseparable = rows::inseparable(loops);
+            if !inseparable.is_empty() {
+                return Err(inseparable);
+            }
+            let rows = forward::rows(loops, ranges, &layout).map_err(one)?;
+            (density::log_density_by_rows, Some(rows))
+        }
+    };
+    let graph = lower(loops, ranges, &layout).map_err(one)?;
     let (outputs, output_columns) = forward::outputs(loops, ranges, &layout).map_err(one)?;
     let programs = Programs {
         gradient: gradient::differentiate(&graph),
@@ -218,6 +240,7 @@ pub(crate) fn finish(
         start: forward::start(loops, ranges, &layout).map_err(one)?,
         outputs,
         unconstrain: Some(forward::unconstrain(loops, ranges, &layout).map_err(one)?),
+        rows,
     };
     let model = CompiledModel::compile(programs, options.cpu)
         .map_err(|error| vec![internal(error.to_string())])?;
@@ -236,6 +259,11 @@ pub(crate) fn finish(
         unused_keys: program.bound.unused.clone(),
         warnings,
         normalisation: Normalisation::of(hir, sources, &program.loops),
+        rows: match options.by_rows {
+            true => rows::rows(hir, &program, dataset),
+            false => Vec::new(),
+        },
+        is_sequential: options.by_rows && rows::are_sequential(hir, &program),
     })
 }
 

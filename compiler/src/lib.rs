@@ -32,6 +32,7 @@ pub mod normalisation;
 mod compiled;
 pub mod docs;
 pub mod explain;
+mod rows;
 mod simulation;
 mod words;
 
@@ -43,6 +44,7 @@ pub use data::loops::ConstraintKind;
 pub use docs::doc;
 pub use explain::explain;
 pub use jit::CpuLevel;
+pub use rows::Row;
 pub use simulation::{Prediction, Simulation, constraint_report, pointwise, predict, simulate};
 
 use check::hir::Hir;
@@ -60,6 +62,9 @@ pub struct Options {
     pub needs_condition: bool,
     /// What a position holds.
     pub coordinates: Coordinates,
+    /// Whether each observed row has a weight of its own ([`likelier_runtime::target::Weights::rows`]), which makes
+    /// every evaluation slower.
+    pub by_rows: bool,
     /// How imported files are read; none are without it.
     pub loader: Option<source::Loader>,
     /// Constraints that are changed.
@@ -72,6 +77,7 @@ impl Default for Options {
             cpu: CpuLevel::Native,
             needs_condition: true,
             coordinates: Coordinates::Natural,
+            by_rows: false,
             loader: None,
             adjustments: Vec::new(),
         }

@@ -20,7 +20,7 @@ use crate::data::{BoundProgram, bind_program};
 use crate::jit::ForwardModel;
 use crate::math::graph::Part;
 use crate::source::{Diagnostic, FileId, Sources, Span};
-use crate::{Coordinates, Options, density, forward};
+use crate::{Coordinates, Options, density, forward, rows};
 
 /// A compiled forward program.
 pub struct Simulation {
@@ -148,57 +148,16 @@ pub fn pointwise(
     let program = bind_natural(&hir, sources, dataset)?;
     let loops = &program.loops;
     let layout = density::layout(loops);
-    let coupled: HashSet<(usize, usize)> = loops
-        .coupled_observations
-        .iter()
-        .map(|one| (one.observation as usize, one.unit))
-        .collect();
     let graph = forward::pointwise(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
-    let mut named = Vec::new();
-    let mut places = Vec::new();
-    let mut first = 0;
-    for (number, observation) in loops.observations.iter().enumerate() {
-        let name = match (&observation.name, loops.observations.len()) {
-            (_, 1) => "log_lik".to_string(),
-            (Some(name), _) => format!("log_lik_{name}"),
-            (None, _) => format!("log_lik_observe{}", number + 1),
-        };
-        let split = observation.name.as_ref().and_then(|name| {
-            let mut splits = program.splits.iter();
-            splits.find(|(id, _)| hir.variables[id.0 as usize].name == *name)
-        });
-        let length: usize = observation.shape.iter().product();
-        let units = (0..length).filter(|&unit| split.is_none_or(|s| s.1.roles[unit].is_none()));
-        let units: Vec<usize> = units.collect();
-        // The observed ones among others are counted through.
-        let shape = match split {
-            Some(_) => vec![units.len()],
-            None => observation.shape.clone(),
-        };
-        for (rank, unit) in units.into_iter().enumerate() {
-            if coupled.contains(&(number, unit)) {
-                continue;
-            }
-            let flat = if split.is_some() { rank } else { unit };
-            named.push(element_column(
-                &name,
-                &shape,
-                flat,
-                ColumnKind::Simulated,
-                &[],
-            ));
-            places.push(first + unit);
-        }
-        first += length;
-    }
+    let rows = rows::rows(&hir, &program, dataset);
     let given = given_columns(&inferred(loops, &layout));
     let program_code = ForwardModel::compile("pointwise", &graph, options.cpu)
         .map_err(|error| vec![internal(error.to_string())])?;
     Ok(Simulation {
         program: program_code,
         given,
-        columns: named,
-        places,
+        places: rows.iter().map(|row| row.place).collect(),
+        columns: rows.into_iter().map(|row| row.column).collect(),
         roles: roles(&hir, sources, dataset, &program),
         unused_keys: program.bound.unused.clone(),
         unheeded: Vec::new(),
@@ -265,24 +224,15 @@ pub fn constraint_report(
 
 /// Warns of observed values whose log likelihoods are not there: once for each statement.
 fn without_log_likelihood(loops: &Loops) -> Vec<Diagnostic> {
-    let mut warnings: Vec<(Span, Diagnostic)> = Vec::new();
-    for one in &loops.coupled_observations {
-        if warnings.iter().any(|(span, _)| *span == one.span) {
-            continue;
-        }
-        let what = match &loops.observations[one.observation as usize].name {
-            Some(name) => format!("the values of `{name}`"),
-            None => "these values".to_string(),
-        };
-        let warning = Diagnostic::warning(
+    let warning = |(span, what): (Span, String)| {
+        Diagnostic::warning(
             "W0003",
             format!("{what} have no log likelihoods of their own, and get no columns"),
         )
-        .at(one.span, "they depend on each other through discrete unknowns that are summed out")
-        .help("leave-one-out validation needs a term for each value: validate such a model by predicting values that were left out of the data");
-        warnings.push((one.span, warning));
-    }
-    warnings.into_iter().map(|(_, warning)| warning).collect()
+        .at(span, rows::COUPLED)
+        .help("leave-one-out validation needs a term for each value: validate such a model by predicting values that were left out of the data")
+    };
+    rows::coupled(loops).into_iter().map(warning).collect()
 }
 
 /// Compiles a program that is bound to run forwards.

@@ -36,8 +36,21 @@ pub struct Settings {
     pub schedule: Schedule,
     /// Weight of the likelihood: 1 for the posterior, 0 for the prior with its constraints.
     pub likelihood_weight: f64,
+    /// Weights of observed rows, of a target that keeps them apart; empty stands for ones.
+    pub rows: Vec<f64>,
+    /// Where each chain begins; chains beyond these look for a start among prior draws.
+    pub starts: Vec<Start>,
     /// Threads; `None` for as many as the machine has.
     pub threads: Option<usize>,
+}
+
+/// Where a chain begins that is known to be near the posterior.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Start {
+    /// The position.
+    pub position: Vec<f64>,
+    /// Diagonal of the inverse metric to begin with; empty for the one that the gradient gives.
+    pub inverse_metric: Vec<f64>,
 }
 
 impl Default for Settings {
@@ -51,6 +64,8 @@ impl Default for Settings {
             max_depth: 10,
             schedule: Schedule::Fisher,
             likelihood_weight: 1.0,
+            rows: Vec::new(),
+            starts: Vec::new(),
             threads: None,
         }
     }
@@ -191,9 +206,16 @@ fn run_chain(
     number: usize,
 ) -> Result<Chain, StartFailure> {
     let begin = Instant::now();
-    let weights = Weights::tempered(target.soft_count(), 1.0, settings.likelihood_weight);
+    let weights = Weights {
+        rows: settings.rows.clone(),
+        ..Weights::tempered(target.soft_count(), 1.0, settings.likelihood_weight)
+    };
     let mut density = Density::new(target.evaluator(), weights, target.dimension());
-    let start = find_start(target, &mut density, settings, number)?;
+    let known = settings.starts.get(number);
+    let start = match known.and_then(|known| known_start(target, &mut density, known)) {
+        Some(start) => start,
+        None => find_start(target, &mut density, settings, number)?,
+    };
     let mut nuts = Nuts::new(&start, settings.max_depth);
     let mut stream = Stream::new(settings.seed, Purpose::Sampler, number as u32);
     let mut chain = Chain {
@@ -274,6 +296,12 @@ fn warm_up(
         nuts.current.position.len(),
     );
     warmup.first_metric(&nuts.current.gradient, &mut nuts.inverse_metric);
+    if let Some(start) = settings.starts.get(number) {
+        // A metric of another length is that of another model, or of none.
+        if start.inverse_metric.len() == nuts.inverse_metric.len() {
+            nuts.inverse_metric.copy_from_slice(&start.inverse_metric);
+        }
+    }
     let target = settings.target_accept;
     let search = |nuts: &mut Nuts, density: &mut Density, stream: &mut Stream, from: f64| {
         nuts.refresh_momentum(stream);
@@ -316,6 +344,18 @@ fn warm_up(
 
 /// A start is the likeliest of so many prior draws: chains still begin apart, but none in a region the data rule out.
 const START_CANDIDATES: usize = 10;
+
+/// A start that is given, if the density is finite there.
+fn known_start(target: &dyn Target, density: &mut Density, known: &Start) -> Option<PhasePoint> {
+    let mut point = PhasePoint::new(target.dimension(), target.soft_count());
+    if known.position.len() != point.position.len() {
+        return None;
+    }
+    point.position.copy_from_slice(&known.position);
+    density.evaluate(&mut point);
+    let is_finite = point.log_density.is_finite() && point.gradient.iter().all(|g| g.is_finite());
+    is_finite.then_some(point)
+}
 
 /// Prior draws first, then uniform(−2, 2); the statement that most often stands in the way is the reason given.
 fn find_start(

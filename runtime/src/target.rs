@@ -11,6 +11,9 @@ pub struct Weights {
     pub soft: Vec<f64>,
     /// The weight of the likelihood, the inverse temperature β.
     pub likelihood: f64,
+    /// The weight of each observed row within the likelihood, of a target whose rows have weights
+    /// ([`Target::row_count`]); empty stands for ones.
+    pub rows: Vec<f64>,
 }
 
 impl Weights {
@@ -19,6 +22,7 @@ impl Weights {
         Self {
             soft: vec![soft; soft_count],
             likelihood,
+            rows: Vec::new(),
         }
     }
 
@@ -37,6 +41,15 @@ impl Weights {
         Self {
             soft: vec![1.0; soft_count],
             likelihood: 1.0,
+            rows: Vec::new(),
+        }
+    }
+
+    /// The posterior of some rows: each at its weight, everything else at full weight.
+    pub fn of_rows(soft_count: usize, rows: Vec<f64>) -> Self {
+        Self {
+            rows,
+            ..Self::posterior(soft_count)
         }
     }
 }
@@ -50,7 +63,7 @@ pub struct Parts {
     pub jacobian: f64,
     /// Log potential of each soft constraint.
     pub soft: Vec<f64>,
-    /// Log density of what was observed, and all `factor`s.
+    /// Log density of what was observed, rows at their weights, and all `factor`s.
     pub likelihood: f64,
 }
 
@@ -82,6 +95,10 @@ pub trait Target: Sync {
     fn dimension(&self) -> usize;
     /// Number of soft constraints, the length of [`Weights::soft`] and [`Parts::soft`].
     fn soft_count(&self) -> usize;
+    /// Number of observed rows that have weights of their own; zero for a target that does not keep them apart.
+    fn row_count(&self) -> usize {
+        0
+    }
     /// Number of values that [`Evaluator::outputs`] writes for each draw.
     fn output_count(&self) -> usize;
     /// Scratch space for one thread.
@@ -103,6 +120,12 @@ pub trait Evaluator {
     fn prior_draw(&mut self, stream: &mut Stream, position: &mut [f64]);
     /// Writes what is stored for a draw at `position`: constrained values, reports and simulated values.
     fn outputs(&mut self, position: &[f64], stream: &mut Stream, values: &mut [f64]);
+    /// Writes the log density of each observed row at `position` (length: [`Target::row_count`]): −inf where it is no
+    /// number. Rows that stand for missing values are left as they were.
+    fn rows(&mut self, position: &[f64], values: &mut [f64]) {
+        let _ = position;
+        debug_assert!(values.is_empty(), "this target does not keep rows apart");
+    }
     /// A sentence on why the log density at `position` is not finite (which statement, which line), if it is not.
     fn explain(&mut self, position: &[f64]) -> Option<String>;
 }

@@ -4,15 +4,21 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
-use likelier::comparison::{Candidate, Comparison, Observed, check_same, loo, observed};
+use likelier::comparison::{
+    Averaged, Candidate, Comparison, Loo, Observed, check_same, loo, observed,
+};
 use likelier::output::RunInfo;
-use likelier::output::comparison::{comparison_json, comparison_text};
-use likelier::{Error, Model, Simulator};
+use likelier::output::comparison::{averaged_csv, averaged_text, comparison_json, comparison_text};
+use likelier::simulation::Rows;
+use likelier::{
+    Coordinates, Dataset, Error, Evidence, EvidenceControl, EvidenceSettings, Model, Posterior,
+    Prediction, Simulator,
+};
 
-use super::evidence::{Estimation, estimate};
+use super::evidence::{Estimation, check_orders, estimate, row_by_row, watched};
 use super::{Cpu, ModelAndData};
-use crate::files;
 use crate::terminal::{self, Printer};
+use crate::{files, progress};
 
 /// Compare models of the same data: evidences, probabilities, leave-one-out prediction
 #[derive(Args)]
@@ -31,6 +37,26 @@ pub struct Options {
     cpu: Cpu,
     #[command(flatten)]
     estimation: Estimation,
+    /// Leave out what goes row by row: where one model got ahead, and the later half of the data given the earlier one
+    #[arg(long)]
+    no_rows: bool,
+    /// Take the rows in this many random orders too
+    #[arg(
+        long,
+        value_name = "K",
+        default_value_t = 0,
+        conflicts_with = "no_rows"
+    )]
+    orders: usize,
+    /// Where leave-one-out cannot be had from the draws, refit without the row: for at most this many rows of a model
+    #[arg(long, value_name = "N", default_value_t = 20)]
+    refits: usize,
+    /// Write what the models together predict of what was observed: .csv
+    #[arg(long, value_name = "FILE")]
+    predict: Option<PathBuf>,
+    /// Data that replace those of the fit in these predictions: covariates, groups, sizes
+    #[arg(long = "new", value_name = "DATA2", num_args = 1.., requires = "predict")]
+    new: Vec<PathBuf>,
     /// Print the result as JSON
     #[arg(long)]
     json: bool,
@@ -66,12 +92,24 @@ impl Options {
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let settings = options.estimation.settings();
     settings.check()?;
+    check_orders(options.orders)?;
     let inputs: Vec<ModelAndData> = options.models.iter().map(|m| options.input(m)).collect();
-    if let Some(path) = &options.output {
-        files::check_writable(path)?;
-        let read: Vec<&Path> = inputs.iter().flat_map(ModelAndData::files).collect();
-        files::check_distinct(&read, std::slice::from_ref(path))?;
-    }
+    let written: Vec<PathBuf> = options
+        .output
+        .iter()
+        .chain(&options.predict)
+        .cloned()
+        .collect();
+    written
+        .iter()
+        .try_for_each(|path| files::check_writable(path))?;
+    let mut read: Vec<&Path> = inputs.iter().flat_map(ModelAndData::files).collect();
+    read.extend(options.new.iter().map(PathBuf::as_path));
+    files::check_distinct(&read, &written)?;
+    let new_data = match options.new.is_empty() {
+        true => None,
+        false => Some(files::read_data(&options.new, &[])?),
+    };
     let mut printer = Printer::new(options.quiet || options.json);
     let models: Vec<Model> = inputs
         .iter()
@@ -112,21 +150,19 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         settings.seed,
         infos[0].cpu,
     ))?;
-    let show_progress = !options.quiet && !options.no_progress;
-    let mut candidates = Vec::new();
+    let work = Work {
+        settings: &settings,
+        refits: options.refits,
+        with_rows: !options.no_rows,
+        orders: options.orders,
+        new_data: options.predict.as_ref().map(|_| new_data),
+        show_progress: !options.quiet && !options.no_progress,
+    };
+    let (mut candidates, mut predictions) = (Vec::new(), Vec::new());
     for ((name, model), input) in names.iter().zip(&models).zip(&inputs) {
-        let evidence = estimate(model, &settings, show_progress)?;
-        let text = files::read_model(&input.model)?;
-        let pointwise = Simulator::pointwise(name, &text, &input.read_data()?, &input.options())?;
-        let loo = match pointwise.simulation.columns.is_empty() {
-            true => None,
-            false => loo(&pointwise, &model.sample(&settings.nuts)?),
-        };
-        candidates.push(Candidate {
-            name: name.clone(),
-            evidence,
-            loo,
-        });
+        let (candidate, predicted) = work.candidate(name, model, input)?;
+        candidates.push(candidate);
+        predictions.extend(predicted);
     }
     let comparison = Comparison::of(candidates, settings.seed);
     let json = comparison_json(&infos, &comparison);
@@ -134,7 +170,13 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         files::write_whole(path, |out| out.write_all(json.as_bytes()))?;
     }
     printer.print(&comparison_text(&comparison))?;
-    if let Some(path) = &options.output {
+    if let Some(path) = &options.predict {
+        let averaged = averaged(&comparison, &predictions)?;
+        let csv = averaged_csv(&averaged);
+        files::write_whole(path, |out| out.write_all(csv.as_bytes()))?;
+        printer.print(&averaged_text(&averaged))?;
+    }
+    for path in &written {
         printer.print(&format!("Written    {}\n", path.display()))?;
     }
     if options.json {
@@ -146,4 +188,143 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// What is done with each model.
+struct Work<'a> {
+    settings: &'a EvidenceSettings,
+    refits: usize,
+    with_rows: bool,
+    orders: usize,
+    /// The new data of predictions; `None` without predictions.
+    new_data: Option<Option<Dataset>>,
+    show_progress: bool,
+}
+
+impl Work<'_> {
+    /// What is found of a model, and what it predicts.
+    fn candidate(
+        &self,
+        name: &str,
+        model: &Model,
+        input: &ModelAndData,
+    ) -> Result<(Candidate, Option<Rows>), Error> {
+        let mut evidence = estimate(model, self.settings, self.show_progress)?;
+        let text = files::read_model(&input.model)?;
+        let data = input.read_data()?;
+        let compiling = input.options();
+        let pointwise = Simulator::pointwise(name, &text, &data, &compiling)?;
+        let is_separable =
+            !pointwise.simulation.columns.is_empty() && pointwise.simulation.warnings.is_empty();
+        let mut found = None;
+        let mut predicted = None;
+        if is_separable || self.new_data.is_some() {
+            let (posterior, coordinates) = self.draws(model, &mut evidence)?;
+            found = self.left_out(model, &pointwise, &posterior, coordinates)?;
+            if let Some(new_data) = &self.new_data {
+                let prediction = Prediction {
+                    new_data: new_data.clone(),
+                    ..Prediction::default()
+                };
+                let mut simulator =
+                    Simulator::prediction(name, &text, &data, &prediction, &compiling)?;
+                simulator.keep_replicates(&model.compiled.roles);
+                predicted = Some(simulator.along_chains(&posterior));
+            }
+        }
+        let is_drawable = model.compiled.normalisation.undrawable.is_empty();
+        let (by_rows, orders) = match self.with_rows && is_separable && is_drawable {
+            true => {
+                let (found, orders) =
+                    row_by_row(model, self.settings, self.orders, self.show_progress)?;
+                (Some(found), orders)
+            }
+            false => (None, Vec::new()),
+        };
+        let candidate = Candidate {
+            name: name.to_owned(),
+            evidence,
+            loo: found,
+            by_rows,
+            orders,
+        };
+        Ok((candidate, predicted))
+    }
+
+    /// Draws of the posterior: those of the evidence, if its chains made any.
+    fn draws(
+        &self,
+        model: &Model,
+        evidence: &mut Evidence,
+    ) -> Result<(Posterior, Coordinates), Error> {
+        if let Some(draws) = evidence.take_draws() {
+            return Ok(draws);
+        }
+        let nuts = &self.settings.nuts;
+        let sample = |control: &EvidenceControl| model.sample_watched(nuts, &control.chains);
+        let posterior = watched(
+            self.settings,
+            self.show_progress,
+            &|control| self.lines(control),
+            sample,
+        )?;
+        Ok((posterior, model.compiled.coordinates))
+    }
+
+    fn left_out(
+        &self,
+        model: &Model,
+        pointwise: &Simulator,
+        posterior: &Posterior,
+        coordinates: Coordinates,
+    ) -> Result<Option<Loo>, Error> {
+        let Some(mut found) = loo(pointwise, posterior) else {
+            return Ok(None);
+        };
+        let refit = |control: &EvidenceControl| {
+            found.refit(model, posterior, coordinates, self.refits, &control.chains)
+        };
+        watched(
+            self.settings,
+            self.show_progress,
+            &|control| self.lines(control),
+            refit,
+        )?;
+        Ok(Some(found))
+    }
+
+    fn lines(&self, control: &EvidenceControl) -> Vec<String> {
+        progress::chain_lines(self.settings.nuts.chains, control)
+    }
+}
+
+/// The predictions of all models together.
+fn averaged(comparison: &Comparison, predictions: &[Rows]) -> Result<Averaged, Error> {
+    let names: Vec<String> = comparison
+        .candidates
+        .iter()
+        .map(|c| c.name.clone())
+        .collect();
+    let of_models = |share: fn(&likelier::comparison::Standing) -> Option<f64>| {
+        let mut shares = vec![0.0; names.len()];
+        for standing in &comparison.standings {
+            shares[standing.model] = share(standing)?;
+        }
+        Some(shares)
+    };
+    let probabilities = of_models(|standing| standing.probability.map(|p| p[0]));
+    let stacking = of_models(|standing| standing.stacking);
+    let averaged = Averaged::of(
+        &names,
+        predictions,
+        probabilities.as_deref(),
+        stacking.as_deref(),
+    );
+    match averaged.names.is_empty() {
+        true => Err(Error::Settings(
+            "there is nothing that all models predict: they observe expressions, not variables\n  help: leave out --predict"
+                .to_owned(),
+        )),
+        false => Ok(averaged),
+    }
 }

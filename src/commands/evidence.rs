@@ -8,9 +8,10 @@ use clap::{Args, ValueEnum};
 use likelier::output::constraints::constraints_text;
 use likelier::output::evidence::{evidence_json, evidence_text};
 use likelier::output::roles;
+use likelier::output::rows::rows_text;
 use likelier::{
-    ConstraintsReport, Error, Estimators, EvidenceControl, EvidenceSettings, Model, Proposal,
-    Resampling, Settings, Verdict,
+    ConstraintsReport, Error, Estimators, EvidenceControl, EvidenceSettings, Model, Prequential,
+    Proposal, Reordered, Resampling, Settings, Verdict,
 };
 
 use super::ModelAndData;
@@ -36,6 +37,12 @@ pub struct Options {
     /// Do not estimate the evidence without each soft constraint, which takes a run for each
     #[arg(long)]
     no_tension: bool,
+    /// Estimate it row by row too: what the rows before each predict of it
+    #[arg(long)]
+    by_rows: bool,
+    /// With --by-rows, take the rows in this many random orders as well
+    #[arg(long, value_name = "K", default_value_t = 0, requires = "by_rows")]
+    orders: usize,
     /// Exit with code 3 when no number can be vouched for
     #[arg(long)]
     strict: bool,
@@ -162,6 +169,7 @@ impl Estimation {
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let settings = options.estimation.settings();
     settings.check()?;
+    check_orders(options.orders)?;
     if let Some(path) = &options.output {
         files::check_writable(path)?;
         files::check_distinct(&options.input.files(), std::slice::from_ref(path))?;
@@ -173,6 +181,9 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         terminal::error(&warnings);
     }
     model.check_evidence()?;
+    if options.by_rows {
+        model.tempered_by_rows()?;
+    }
     let info = options.input.info(&model);
     printer.print(&format!(
         "Model      {}\nData       {}\nSettings   seed {}, cpu {}\n\n{}\n",
@@ -192,12 +203,27 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         |model: &Model, settings: &EvidenceSettings| estimate(model, settings, show_progress);
     let runs = !options.no_tension;
     let report = ConstraintsReport::new(&model, &evidence, runs, &mut left_out)?;
-    let json = evidence_json(&info, &evidence, &report);
+    let by_rows = match options.by_rows {
+        true => Some(row_by_row(
+            &model,
+            &settings,
+            options.orders,
+            show_progress,
+        )?),
+        false => None,
+    };
+    let found = by_rows
+        .as_ref()
+        .map(|(rows, orders)| (rows, orders.as_slice()));
+    let json = evidence_json(&info, &evidence, &report, found);
     if let Some(path) = &options.output {
         files::write_whole(path, |out| out.write_all(json.as_bytes()))?;
     }
     printer.print(&evidence_text(&evidence, options.stages))?;
     printer.print(&constraints_text(&report, &evidence))?;
+    if let Some((rows, orders)) = found {
+        printer.print(&rows_text(rows, &evidence, orders))?;
+    }
     if let Some(path) = &options.output {
         printer.print(&format!("Written    {}\n", path.display()))?;
     }
@@ -218,6 +244,49 @@ pub fn estimate(
     settings: &EvidenceSettings,
     show_progress: bool,
 ) -> Result<likelier::Evidence, Error> {
+    let lines = |control: &EvidenceControl| progress::evidence_lines(settings, control);
+    watched(settings, show_progress, &lines, |control| {
+        model.evidence_watched(settings, control)
+    })
+}
+
+/// Estimates row by row, and in so many random orders.
+pub fn row_by_row(
+    model: &Model,
+    settings: &EvidenceSettings,
+    orders: usize,
+    show_progress: bool,
+) -> Result<(Prequential, Vec<Reordered>), Error> {
+    let lines = |control: &EvidenceControl| progress::row_lines(settings.replicates, control);
+    let found = watched(settings, show_progress, &lines, |control| {
+        model.evidence_by_rows(settings, control)
+    })?;
+    if orders == 0 {
+        return Ok((found, Vec::new()));
+    }
+    let reordered = watched(settings, show_progress, &lines, |control| {
+        model.evidence_in_random_orders(settings, orders, control)
+    })?;
+    Ok((found, reordered))
+}
+
+/// Whether so many random orders make sense.
+pub fn check_orders(orders: usize) -> Result<(), Error> {
+    match orders {
+        0..=1000 => Ok(()),
+        _ => Err(Error::Settings(format!(
+            "the number of random orders must lie between 0 and 1000, not {orders}"
+        ))),
+    }
+}
+
+/// Runs `work` with a progress display beside it, until done or Ctrl-C.
+pub fn watched<T>(
+    settings: &EvidenceSettings,
+    show_progress: bool,
+    lines: &(dyn Fn(&EvidenceControl) -> Vec<String> + Sync),
+    work: impl FnOnce(&EvidenceControl) -> Result<T, Error>,
+) -> Result<T, Error> {
     let control = Arc::new(EvidenceControl::new(settings));
     let handler = Arc::clone(&control);
     interrupt::on_interrupt(move || {
@@ -226,8 +295,5 @@ pub fn estimate(
         }
         handler.stop();
     });
-    let lines = || progress::evidence_lines(settings, &control);
-    progress::with_lines(show_progress, &lines, || {
-        model.evidence_watched(settings, &control)
-    })
+    progress::with_lines(show_progress, &|| lines(&control), || work(&control))
 }

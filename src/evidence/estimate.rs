@@ -221,10 +221,25 @@ impl Model {
             let compiled = self.tempered();
             let standardised = sampling::sample(compiled, &settings.nuts, &control.chains)?;
             if standardised.health.divergences < divergences {
-                return Ok(self.bridge_of(compiled, &standardised, settings, start));
+                return Ok(self.bridge_with(compiled, standardised, settings, start));
             }
         }
-        Ok(self.bridge_of(&self.compiled, &natural, settings, start))
+        Ok(self.bridge_with(&self.compiled, natural, settings, start))
+    }
+
+    /// Bridge sampling that keeps its draws.
+    fn bridge_with(
+        &self,
+        compiled: &Compiled,
+        posterior: Posterior,
+        settings: &EvidenceSettings,
+        start: Instant,
+    ) -> Option<BridgeEvidence> {
+        let found = self.bridge_of(compiled, &posterior, settings, start)?;
+        Some(BridgeEvidence {
+            draws: Some((posterior, compiled.coordinates)),
+            ..found
+        })
     }
 
     /// Bridge sampling from draws that are at hand; `None` when it cannot be made of them.
@@ -281,6 +296,7 @@ impl Model {
                 value: summary.mean,
                 se: summary.mcse_mean,
             },
+            draws: None,
             doubts,
             evaluations: joint.evaluations + posterior.chains.iter().map(steps).sum::<usize>(),
             joint,
@@ -404,6 +420,9 @@ pub(crate) fn failure(failure: Failure) -> Error {
         Failure::Impossible { tried, reason } => Error::NoStart(format!(
             "of {tried} prior draws hardly any has a positive density. {}",
             reason.unwrap_or_default()
+        )),
+        Failure::Row { place } => Error::NoStart(format!(
+            "none of the particles gives the observed row at place {place} a positive density"
         )),
         Failure::Stalled { soft, likelihood } => Error::NoStart(format!(
             "tempering came no further than constraints at weight {soft:.3e} and likelihood at {likelihood:.3e}: the density jumps there"

@@ -5,9 +5,11 @@ use serde_json::{Map, Value, json};
 
 use super::constraints::{constraints_value, together_value};
 use super::digits::{Style, seconds};
+use super::rows::rows_value;
 use super::{RunInfo, VERSION};
 use crate::constraints::ConstraintsReport;
 use crate::evidence::{BridgeEvidence, Evidence, LogValue, SmcEvidence, Verdict};
+use crate::prequential::{Prequential, Reordered};
 
 /// Breaks a sentence at spaces into lines of at most `width` characters.
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
@@ -274,8 +276,16 @@ impl ByProduct {
 }
 
 /// The document of `--json`, with a final line break.
-pub fn evidence_json(info: &RunInfo, evidence: &Evidence, report: &ConstraintsReport) -> String {
+pub fn evidence_json(
+    info: &RunInfo,
+    evidence: &Evidence,
+    report: &ConstraintsReport,
+    by_rows: Option<(&Prequential, &[Reordered])>,
+) -> String {
     let mut value = evidence_value(info, evidence);
+    if let Some((found, orders)) = by_rows {
+        value["by_rows"] = rows_value(found, orders);
+    }
     if !report.each.is_empty() {
         value["constraints"] = constraints_value(report);
         value["constraints_together"] = together_value(report, evidence);

@@ -10,6 +10,7 @@ pub mod digits;
 pub mod evidence;
 pub mod probabilities;
 pub mod roles;
+pub mod rows;
 pub mod simulation;
 pub mod stan_csv;
 pub mod summary;

@@ -5,7 +5,9 @@ use std::collections::HashSet;
 
 use super::expand::{Binding, BlockKind, Expander, Failure, Outcome};
 use super::expression::sizes;
-use super::loops::{ArrayKind, Binder, Condition, Observation, Report, Scalar, Statement, Term};
+use super::loops::{
+    ArrayKind, Binder, Condition, IndexId, Observation, Report, Scalar, Statement, Term,
+};
 use super::pull::{Body, Pull, Value};
 use super::size_errors::missing_covariate;
 use crate::check::hir::{self, Element, ExpressionKind, Law, StatementKind, VariableId};
@@ -342,7 +344,10 @@ impl<'a> Expander<'a> {
         } else {
             observed.shape().to_vec()
         };
-        let observation = self.observation(None, &shape);
+        // In a `for`, every round observes once more.
+        let (mut all, rounds) = self.rounds_around();
+        all.extend(&shape);
+        let observation = self.observation(None, &all);
         self.plate(&shape, |expander, at| {
             let here = expander.arguments_at(law, &arguments, at, &shape, span)?;
             expander.element = (at.to_vec(), shape.clone());
@@ -355,12 +360,28 @@ impl<'a> Expander<'a> {
             let term = expander.law_term(&entered, law, x, "the observed value", true, span);
             expander.leave(&entered);
             let term = Term {
-                observation: Some((observation, at.to_vec())),
+                observation: Some((observation, [&rounds, at].concat())),
                 ..term?
             };
             expander.emit(Statement::Term(Box::new(term)));
             Ok(())
         })
+    }
+
+    /// The loops that are open: how many rounds each has at most, and the number of the present one, from 1.
+    fn rounds_around(&self) -> (Vec<usize>, Vec<Scalar>) {
+        let open = self.blocks.iter().filter_map(|block| match &block.kind {
+            BlockKind::Over(indices) => Some(indices),
+            BlockKind::Straight | BlockKind::Closed => None,
+        });
+        let one = |&index: &IndexId| {
+            let range = self.ranges.of_index(&self.loops.arrays, index);
+            let shift = Scalar::int(1 - range.low as i64);
+            let number = Scalar::operation(Operation::IntAdd, vec![Scalar::index(index), shift]);
+            let most = (range.high - range.low + 1.0).max(0.0) as usize;
+            range.high.is_finite().then_some((most, number))
+        };
+        open.flatten().filter_map(one).unzip()
     }
 
     /// The number of an observation.

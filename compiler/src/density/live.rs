@@ -24,7 +24,7 @@ pub(super) fn wanted(loops: &Loops, random: &Random, mode: Mode) -> Option<Wante
         ArrayKind::Random(Role::Inferred)
     );
     match mode {
-        Mode::Density | Mode::Pointwise if random.observed => Some(Wanted {
+        Mode::Density | Mode::Pointwise | Mode::Rows if random.observed => Some(Wanted {
             density: true,
             sample: false,
             support: false,
@@ -39,7 +39,7 @@ pub(super) fn wanted(loops: &Loops, random: &Random, mode: Mode) -> Option<Wante
             sample: true,
             support: true,
         }),
-        Mode::Outputs if inferred => Some(Wanted {
+        Mode::Outputs | Mode::Rows if inferred => Some(Wanted {
             density: false,
             sample: false,
             support: true,
@@ -121,7 +121,7 @@ pub(super) fn is_live(
         Statement::Random(random) => wanted(loops, random, mode).is_some(),
         Statement::Term(term) => match mode {
             Mode::Density => true,
-            Mode::Pointwise => term.observation.is_some(),
+            Mode::Pointwise | Mode::Rows => term.observation.is_some(),
             Mode::Simulate | Mode::Constraints => matches!(term.part, Part::Soft(_)),
             _ => false,
         },

@@ -33,6 +33,8 @@ pub(crate) enum Mode {
     Simulate,
     /// Constrained values → the log density of each observed value.
     Pointwise,
+    /// Position → the log density of each observed value.
+    Rows,
     /// Constrained values → how far each constraint is from holding.
     Constraints,
 }
@@ -41,6 +43,16 @@ impl Mode {
     /// Whether the unknowns are given by their constrained values.
     pub(crate) fn has_given(self) -> bool {
         self.runs_forward() || self == Mode::Unconstrain
+    }
+
+    /// Whether it begins at a position.
+    pub(super) fn has_position(self) -> bool {
+        matches!(self, Mode::Density | Mode::Outputs | Mode::Rows)
+    }
+
+    /// Whether the log density of each observed value is written by itself.
+    pub(super) fn is_pointwise(self) -> bool {
+        matches!(self, Mode::Pointwise | Mode::Rows)
     }
 
     /// Whether constrained values are all that it needs.
@@ -85,8 +97,10 @@ pub(crate) struct Lowerer<'a> {
     described: HashMap<u32, u32>,
     /// What is known of the constraints so far, where that is what the graph is for.
     pub(super) sums: Option<BufferId>,
-    /// Where the draws of each observation begin in the output.
+    /// Where the draws of each observation begin among all of them.
     pub(super) observation_offsets: Vec<usize>,
+    /// The weights of observed values, where these have weights of their own.
+    pub(super) row_weights: Option<BufferId>,
     /// The numbers in the graph of the equations lowered so far.
     pub(super) equations: HashMap<u32, u32>,
 }
@@ -115,8 +129,8 @@ impl<'a> Lowerer<'a> {
             false => (layout.dimension, loops.constraints.len()),
         };
         builder.set_sizes(dimension, constraints);
-        let needs_position = matches!(mode, Mode::Density | Mode::Outputs);
-        let position = needs_position
+        let position = mode
+            .has_position()
             .then(|| builder.buffer("position", layout.dimension, BufferKind::Position));
         let given = mode
             .has_given()
@@ -142,6 +156,7 @@ impl<'a> Lowerer<'a> {
             described: HashMap::new(),
             sums: None,
             observation_offsets: Vec::new(),
+            row_weights: None,
             equations: HashMap::new(),
         }
     }
@@ -168,12 +183,24 @@ impl<'a> Lowerer<'a> {
 
     /// Declares an output with a place for each draw that is observed.
     pub(crate) fn declare_pointwise(&mut self) {
+        let length = self.count_observations();
+        self.declare_output(length);
+    }
+
+    /// Declares a weight for each draw that is observed.
+    pub(super) fn declare_row_weights(&mut self) {
+        let length = self.count_observations();
+        let kind = BufferKind::Given;
+        self.row_weights = Some(self.builder.buffer("row weights", length, kind));
+    }
+
+    fn count_observations(&mut self) -> usize {
         let mut length = 0;
         for observation in &self.loops.observations {
             self.observation_offsets.push(length);
             length += observation.shape.iter().product::<usize>();
         }
-        self.declare_output(length);
+        length
     }
 
     /// Declares the output of a given length.
@@ -326,7 +353,7 @@ impl<'a> Lowerer<'a> {
             } => self.dense(*operation, inputs, output),
             Statement::Random(random) => self.random(random),
             Statement::Term(term) => match self.mode {
-                Mode::Pointwise => self.pointwise(term),
+                mode if mode.is_pointwise() => self.pointwise(term),
                 Mode::Simulate | Mode::Constraints => self.constraint(term),
                 _ => self.term(term, term.part),
             },
@@ -629,11 +656,26 @@ impl<'a> Lowerer<'a> {
     pub(super) fn term(&mut self, term: &Term, part: Part) -> Lowered<()> {
         match part {
             Part::Prior | Part::Jacobian => self.plain_term(term, part),
-            _ => self.weighted(part, |lowerer| lowerer.plain_term(term, part)),
+            _ => self.weighted(part, |lowerer| {
+                match (lowerer.row_weights, &term.observation) {
+                    (Some(_), Some(_)) => lowerer.weighted_row(term, part),
+                    _ => lowerer.plain_term(term, part),
+                }
+            }),
         }
     }
 
     fn plain_term(&mut self, term: &Term, part: Part) -> Lowered<()> {
+        self.scaled_term(term, part, None)
+    }
+
+    /// As a plain term, but multiplied by a positive number.
+    pub(super) fn scaled_term(
+        &mut self,
+        term: &Term,
+        part: Part,
+        factor: Option<Value>,
+    ) -> Lowered<()> {
         self.all_statements(&term.statements)?;
         let statement = self.described(term.description);
         let mut condition = self.builder.bool(true);
@@ -642,13 +684,13 @@ impl<'a> Lowerer<'a> {
             condition = self.builder.scalar(Operation::And, &[condition, holds]);
         }
         if self.builder.as_bool(condition) == Some(true) {
-            let value = self.real(&term.value)?;
+            let value = self.scaled(&term.value, factor)?;
             self.builder.add_part(part, value, statement);
             return Ok(());
         }
         self.builder.begin_if(condition);
         self.scoped(|lowerer| {
-            let value = lowerer.real(&term.value)?;
+            let value = lowerer.scaled(&term.value, factor)?;
             lowerer.builder.add_part(part, value, statement);
             Ok(())
         })?;
@@ -657,6 +699,14 @@ impl<'a> Lowerer<'a> {
         self.builder.add_part(part, impossible, statement);
         self.builder.end();
         Ok(())
+    }
+
+    fn scaled(&mut self, value: &Scalar, factor: Option<Value>) -> Lowered<Value> {
+        let value = self.real(value)?;
+        Ok(match factor {
+            Some(factor) => self.builder.scalar(Operation::Multiply, &[factor, value]),
+            None => value,
+        })
     }
 
     /// The statement number of a description.

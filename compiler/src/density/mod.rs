@@ -118,3 +118,18 @@ fn collect(statements: &[Statement], loops: &Loops, layout: &mut Layout) {
 pub fn log_density(loops: &Loops, ranges: &Ranges, layout: &Layout) -> Result<Graph, Diagnostic> {
     Lowerer::new(loops, ranges, layout, Mode::Density).run("density")
 }
+
+/// The same with a weight for each observed value, given by its place among [`Loops::observations`]; a term that is no
+/// observed value, a `factor`, has none.
+///
+/// # Errors
+/// As [`log_density`].
+pub fn log_density_by_rows(
+    loops: &Loops,
+    ranges: &Ranges,
+    layout: &Layout,
+) -> Result<Graph, Diagnostic> {
+    let mut lowerer = Lowerer::new(loops, ranges, layout, Mode::Density);
+    lowerer.declare_row_weights();
+    lowerer.run("density by rows")
+}

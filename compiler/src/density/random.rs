@@ -17,7 +17,7 @@ impl Lowerer<'_> {
         let array = self.loops.array(id);
         if let Some(inferred) = self.layout.of(id) {
             match self.mode {
-                Mode::Density | Mode::Outputs if inferred.is_identity => {
+                mode if mode.has_position() && inferred.is_identity => {
                     return (
                         self.position.expect("these graphs have a position"),
                         inferred.unconstrained.start,
@@ -46,7 +46,7 @@ impl Lowerer<'_> {
     /// Whether a variable is read where it lies in the input of the graph.
     pub(super) fn is_aliased(&self, id: ArrayId) -> bool {
         self.layout.of(id).is_some_and(|inferred| match self.mode {
-            Mode::Density | Mode::Outputs => inferred.is_identity,
+            Mode::Density | Mode::Outputs | Mode::Rows => inferred.is_identity,
             Mode::Unconstrain
             | Mode::Predict
             | Mode::Simulate
@@ -72,7 +72,7 @@ impl Lowerer<'_> {
         };
         if random.observed {
             return match self.mode {
-                Mode::Pointwise => self.pointwise(&random.density),
+                mode if mode.is_pointwise() => self.pointwise(&random.density),
                 _ => self.term(&random.density, Part::Likelihood),
             };
         }
@@ -92,7 +92,7 @@ impl Lowerer<'_> {
             };
         }
         match self.mode {
-            Mode::Density | Mode::Outputs => self.transform(random)?,
+            Mode::Density | Mode::Outputs | Mode::Rows => self.transform(random)?,
             Mode::Start => self.draw(random)?,
             Mode::Unconstrain => self.invert(random)?,
             Mode::Predict | Mode::Simulate | Mode::Pointwise | Mode::Constraints => {}

@@ -187,6 +187,7 @@ fn eight_schools_runs_natively() {
         start: model.start(),
         outputs: model.outputs().0,
         unconstrain: Some(model.unconstrain()),
+        rows: None,
     };
     let compiled = CompiledModel::compile(programs, CpuLevel::Native).expect("native code");
     assert_eq!(compiled.output_count(), 27);

@@ -96,7 +96,24 @@ pub fn predict(
 /// # Errors
 /// As [`crate::density::log_density`].
 pub fn pointwise(loops: &Loops, ranges: &Ranges, layout: &Layout) -> Result<Graph, Diagnostic> {
-    let mut lowerer = Lowerer::new(loops, ranges, layout, Mode::Pointwise);
+    each_observation(loops, ranges, layout, Mode::Pointwise)
+}
+
+/// Position → the log density of each draw of each of [`Loops::observations`].
+///
+/// # Errors
+/// As [`crate::density::log_density`].
+pub fn rows(loops: &Loops, ranges: &Ranges, layout: &Layout) -> Result<Graph, Diagnostic> {
+    each_observation(loops, ranges, layout, Mode::Rows)
+}
+
+fn each_observation(
+    loops: &Loops,
+    ranges: &Ranges,
+    layout: &Layout,
+    mode: Mode,
+) -> Result<Graph, Diagnostic> {
+    let mut lowerer = Lowerer::new(loops, ranges, layout, mode);
     lowerer.declare_pointwise();
     lowerer.program()?;
     Ok(lowerer.finish("pointwise"))

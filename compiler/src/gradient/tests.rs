@@ -69,6 +69,7 @@ fn random_programs_agree_with_differences() {
             let weights = Weights {
                 soft: vec![1.3],
                 likelihood,
+                rows: Vec::new(),
             };
             let (before, after) = (
                 run(&graph, &position, &weights),
@@ -166,6 +167,7 @@ fn a_loop_over_observations_runs_once_and_keeps_nothing() {
     let weights = Weights {
         soft: vec![],
         likelihood: 0.5,
+        rows: Vec::new(),
     };
     let outcome = run(&gradient, &[mu, log_scale], &weights);
     let residuals = (0..50).map(|i| (i as f64).sin() - mu);
@@ -216,6 +218,7 @@ fn a_part_of_weight_zero_is_skipped_both_ways() {
     let off = Weights {
         soft: vec![],
         likelihood: 0.0,
+        rows: Vec::new(),
     };
     let outcome = run(&gradient, &[0.0, 0.0], &off);
     assert_eq!(

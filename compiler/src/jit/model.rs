@@ -16,7 +16,7 @@ use super::native::{Arguments, JitError, Native, Scratch};
 pub struct Programs {
     /// The parts of the log density; interpreted when something is to be explained.
     pub density: Graph,
-    /// The parts and the gradient.
+    /// The parts and the gradient. If `rows` is there, both have a weight for each observed row in their given buffer.
     pub gradient: Graph,
     /// A prior draw: random numbers to a position, in its output buffer.
     pub start: Graph,
@@ -24,19 +24,21 @@ pub struct Programs {
     pub outputs: Graph,
     /// Given constrained values to a position, in its output buffer.
     pub unconstrain: Option<Graph>,
+    /// A position to the log density of each observed row, in its output buffer.
+    pub rows: Option<Graph>,
 }
 
 /// Native code for a model.
 pub struct CompiledModel {
     native: Native,
     density: Graph,
-    has_unconstrain: bool,
+    unconstrain: Option<usize>,
+    rows: Option<usize>,
 }
 
 const GRADIENT: usize = 0;
 const START: usize = 1;
 const OUTPUTS: usize = 2;
-const UNCONSTRAIN: usize = 3;
 
 impl CompiledModel {
     /// Compiles a model's programs.
@@ -46,18 +48,18 @@ impl CompiledModel {
             ("start", &programs.start),
             ("outputs", &programs.outputs),
         ];
-        graphs.extend(
-            programs
-                .unconstrain
-                .as_ref()
-                .map(|graph| ("unconstrain", graph)),
-        );
-        let native = Native::compile(&graphs, cpu)?;
-        let has_unconstrain = programs.unconstrain.is_some();
+        let mut add = |name, graph| {
+            graphs.push((name, graph));
+            graphs.len() - 1
+        };
+        let unconstrain = programs.unconstrain.as_ref();
+        let unconstrain = unconstrain.map(|graph| add("unconstrain", graph));
+        let rows = programs.rows.as_ref().map(|graph| add("rows", graph));
         Ok(CompiledModel {
-            native,
+            native: Native::compile(&graphs, cpu)?,
             density: programs.density,
-            has_unconstrain,
+            unconstrain,
+            rows,
         })
     }
 
@@ -68,13 +70,11 @@ impl CompiledModel {
 
     /// The position of given constrained values (in the model's order); `None` if the model has no such program.
     pub fn unconstrain(&self, given: &[f64]) -> Option<Vec<f64>> {
-        if !self.has_unconstrain {
-            return None;
-        }
+        let program = self.unconstrain?;
         let mut position = vec![0.0; self.dimension()];
         let mut evaluator = NativeEvaluator::new(self);
         let start = vec![0.0; self.dimension()];
-        evaluator.forward(UNCONSTRAIN, &start, given, None, &mut position);
+        evaluator.forward(program, &start, given, None, &mut position);
         Some(position)
     }
 }
@@ -86,6 +86,10 @@ impl Target for CompiledModel {
 
     fn soft_count(&self) -> usize {
         self.density.soft_count
+    }
+
+    fn row_count(&self) -> usize {
+        self.rows.map_or(0, |rows| self.native.output_count(rows))
     }
 
     fn output_count(&self) -> usize {
@@ -103,6 +107,8 @@ struct NativeEvaluator<'a> {
     weights: Vec<f64>,
     parts: Vec<f64>,
     origin: Vec<f64>,
+    /// A weight of one for each row.
+    ones: Vec<f64>,
 }
 
 impl<'a> NativeEvaluator<'a> {
@@ -114,6 +120,7 @@ impl<'a> NativeEvaluator<'a> {
             weights: vec![1.0; soft + 1],
             parts: vec![0.0; soft + FIXED_PARTS],
             origin: vec![0.0; model.dimension()],
+            ones: vec![1.0; model.row_count()],
         }
     }
 
@@ -154,7 +161,10 @@ impl Evaluator for NativeEvaluator<'_> {
         let arguments = Arguments {
             position,
             weights: &self.weights,
-            given: &[],
+            given: match weights.rows.is_empty() {
+                true => &self.ones,
+                false => &weights.rows,
+            },
             gradient,
             output: &mut [],
             parts: &mut self.parts,
@@ -194,13 +204,21 @@ impl Evaluator for NativeEvaluator<'_> {
         self.forward(OUTPUTS, position, &[], Some(stream), values);
     }
 
+    fn rows(&mut self, position: &[f64], values: &mut [f64]) {
+        let Some(program) = self.model.rows else {
+            return;
+        };
+        self.forward(program, position, &[], None, values);
+        values.iter_mut().for_each(|value| *value = not_nan(*value));
+    }
+
     fn explain(&mut self, position: &[f64]) -> Option<String> {
         let density = &self.model.density;
         let weights = Weights::posterior(density.soft_count);
         let inputs = Inputs {
             position,
             weights: &weights,
-            given: &[],
+            given: &self.ones,
             stream: None,
         };
         let outcome = interpret(density, inputs);

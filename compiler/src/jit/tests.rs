@@ -100,6 +100,7 @@ fn random_programs() {
         let weights = Weights {
             soft: vec![0.6],
             likelihood,
+            rows: Vec::new(),
         };
         agrees_with_the_interpreter(&gradient, &position, &weights, &format!("program {seed}"));
     }
@@ -115,6 +116,7 @@ fn random_programs_with_long_loops() {
         let weights = Weights {
             soft: vec![0.6],
             likelihood: 1.1,
+            rows: Vec::new(),
         };
         let name = format!("long program {seed}");
         agrees_with_the_interpreter(&gradient, &position, &weights, &name);
@@ -414,6 +416,7 @@ fn model(cpu: CpuLevel) -> CompiledModel {
         start: forward(BufferKind::Position, true),
         outputs: forward(BufferKind::Position, true),
         unconstrain: Some(forward(BufferKind::Given, false)),
+        rows: None,
     };
     CompiledModel::compile(programs, cpu).expect("it compiles")
 }
@@ -431,6 +434,7 @@ fn a_model_evaluates_explains_and_draws() {
     let weights = Weights {
         soft: vec![0.25],
         likelihood: 2.0,
+        rows: Vec::new(),
     };
     let x = 1.7_f64;
     let value = evaluator.log_density_gradient(&[x], &weights, &mut gradient, &mut parts);
@@ -454,6 +458,7 @@ fn a_model_evaluates_explains_and_draws() {
     let off = Weights {
         soft: vec![0.0],
         likelihood: 0.0,
+        rows: Vec::new(),
     };
     let value = evaluator.log_density_gradient(&[-1.0], &off, &mut gradient, &mut parts);
     assert_eq!(

@@ -80,16 +80,17 @@ const ROUNDS: usize = 300;
 /// Prior draws evaluated by one piece of work.
 const BLOCK: usize = 64;
 
-/// Draws from the prior until `count` are possible (with `likely`, also of positive likelihood), or the patience ends.
+/// Draws from the prior until `count` are possible under the weights given (with `likely`, also of positive likelihood), or
+/// the patience ends.
 pub fn prior_draws(
     target: &dyn Target,
+    weights: &Weights,
     key: Key,
     count: usize,
     likely: bool,
     threads: usize,
 ) -> PriorDraws {
     let dimension = target.dimension();
-    let posterior = Weights::posterior(target.soft_count());
     let mut draws = PriorDraws {
         population: Population {
             dimension,
@@ -101,7 +102,7 @@ pub fn prior_draws(
         reason: None,
     };
     let mut reasons = Vec::new();
-    let state = || Density::new(target.evaluator(), posterior.clone(), dimension);
+    let state = || Density::new(target.evaluator(), weights.clone(), dimension);
     let blocks = count.div_ceil(BLOCK);
     for round in 0..ROUNDS {
         let block = |density: &mut Density, block: usize| -> Vec<PhasePoint> {

@@ -12,7 +12,10 @@
 //! particle in a thousand has found is lost when 64 ancestors are chosen of two thousand. So [`scout`] looks at the same path with many ancestors and
 //! short chains, whose estimate would be rough, and asks only whether it ends where the others were.
 
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+pub mod rows;
+mod watch;
+
+pub use watch::{Progress, Watch};
 
 use crate::methods::particles::{Kernel, Key, Moves, Population, PriorDraws, prior_draws};
 use crate::parallel;
@@ -162,90 +165,17 @@ pub enum Failure {
         /// Weight β of the likelihood.
         likelihood: f64,
     },
+    /// No particle gives an observed row a positive density.
+    Row {
+        /// The place of the row.
+        place: usize,
+    },
 }
 
 /// Moves that find a step size.
 const PILOTS: usize = 32;
 /// Stages after which a run is given up.
 const LONGEST: usize = 2000;
-
-/// Where a replicate is.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub struct Progress {
-    /// Stages done.
-    pub stage: usize,
-    /// Weight of the constraints.
-    pub soft: f64,
-    /// Weight of the likelihood.
-    pub likelihood: f64,
-    /// Effective particles of the latest reweighting.
-    pub effective: f64,
-    /// log evidence of the stages done.
-    pub log_evidence: f64,
-}
-
-#[derive(Default)]
-struct Counters {
-    stage: AtomicUsize,
-    numbers: [AtomicU64; 4],
-}
-
-/// Lets another thread watch the replicates and stop them.
-pub struct Watch {
-    stopping: AtomicBool,
-    replicates: Vec<Counters>,
-}
-
-impl Watch {
-    /// For a run of this many replicates.
-    pub fn new(replicates: usize) -> Self {
-        Self {
-            stopping: AtomicBool::new(false),
-            replicates: (0..replicates).map(|_| Counters::default()).collect(),
-        }
-    }
-
-    /// Asks all replicates to stop.
-    pub fn stop(&self) {
-        self.stopping.store(true, Ordering::Relaxed);
-    }
-
-    /// Whether a stop was asked for.
-    pub fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
-
-    /// Where a replicate is; zeros for one that does not exist.
-    pub fn progress(&self, replicate: usize) -> Progress {
-        let Some(counters) = self.replicates.get(replicate) else {
-            return Progress::default();
-        };
-        let [soft, likelihood, effective, log_evidence] =
-            [0, 1, 2, 3].map(|k| f64::from_bits(counters.numbers[k].load(Ordering::Relaxed)));
-        Progress {
-            stage: counters.stage.load(Ordering::Relaxed),
-            soft,
-            likelihood,
-            effective,
-            log_evidence,
-        }
-    }
-
-    fn report(&self, replicate: usize, progress: Progress) {
-        if let Some(counters) = self.replicates.get(replicate) {
-            counters.stage.store(progress.stage, Ordering::Relaxed);
-            let numbers = [
-                progress.soft,
-                progress.likelihood,
-                progress.effective,
-                progress.log_evidence,
-            ];
-            for (place, number) in counters.numbers.iter().zip(numbers) {
-                place.store(number.to_bits(), Ordering::Relaxed);
-            }
-        }
-    }
-}
 
 /// Runs all replicates; with `paths`, each walks the path given for it instead of finding its own.
 ///
@@ -257,10 +187,22 @@ pub fn run(
     watch: &Watch,
     paths: Option<&[Vec<Step>]>,
 ) -> Result<Vec<Replicate>, Failure> {
+    replicates(target, settings, watch, paths, &[], |run| run.start())
+}
+
+/// All replicates, spread over threads; `rows` are the weights of rows that each begins with.
+fn replicates<T: Send>(
+    target: &dyn Target,
+    settings: &Settings,
+    watch: &Watch,
+    paths: Option<&[Vec<Step>]>,
+    rows: &[f64],
+    work: impl Fn(Run) -> Result<T, Failure> + Sync,
+) -> Result<Vec<T>, Failure> {
     let threads = parallel::thread_count(settings.threads);
     let outer = threads.min(settings.replicates.max(1));
     let replicate = |_: &mut (), number: usize| {
-        let run = Run {
+        work(Run {
             target,
             settings,
             watch,
@@ -270,9 +212,9 @@ pub fn run(
                 replicate: settings.first_replicate + number,
             },
             path: paths.and_then(|paths| paths.get(number)).map(Vec::as_slice),
+            rows: rows.to_vec(),
             threads: threads / outer,
-        };
-        run.start()
+        })
     };
     parallel::map(outer, settings.replicates, || (), replicate)
         .into_iter()
@@ -339,6 +281,8 @@ struct Run<'a> {
     number: usize,
     key: Key,
     path: Option<&'a [Step]>,
+    /// The weights of observed rows; empty where they have none.
+    rows: Vec<f64>,
     threads: usize,
 }
 
@@ -352,7 +296,9 @@ enum Leg {
 impl Run<'_> {
     fn start(&self) -> Result<Replicate, Failure> {
         let count = self.settings.chains * self.settings.length;
-        let draw = |likely| prior_draws(self.target, self.key, count, likely, self.threads);
+        let weights = self.weights(1.0, 1.0);
+        let draw =
+            |likely| prior_draws(self.target, &weights, self.key, count, likely, self.threads);
         let mut draws = draw(false);
         let is_constrained = draws
             .population
@@ -372,8 +318,19 @@ impl Run<'_> {
             self.evaluate_likelihood(&mut replicate);
         }
         replicate.constrained_prior = replicate.posterior.clone();
-        self.walk(&mut replicate, Leg::Likelihood)?;
+        let is_nothing = |parts: &Parts| parts.likelihood == 0.0;
+        // Without rows a likelihood is made of factors, and most models have none.
+        if self.rows.is_empty() || !replicate.posterior.parts.iter().all(is_nothing) {
+            self.walk(&mut replicate, Leg::Likelihood)?;
+        }
         Ok(replicate)
+    }
+
+    fn weights(&self, soft: f64, likelihood: f64) -> Weights {
+        Weights {
+            rows: self.rows.clone(),
+            ..Weights::tempered(self.target.soft_count(), soft, likelihood)
+        }
     }
 
     /// Equally weighted particles from prior draws, and what their selection says of the normalising constants: the
@@ -424,7 +381,7 @@ impl Run<'_> {
 
     /// The likelihood of particles that were moved without it.
     fn evaluate_likelihood(&self, replicate: &mut Replicate) {
-        let weights = Weights::posterior(self.target.soft_count());
+        let weights = self.weights(1.0, 1.0);
         let mut evaluator = self.target.evaluator();
         let mut gradient = vec![0.0; self.target.dimension()];
         let Population {
@@ -478,9 +435,8 @@ impl Run<'_> {
             Leg::Constraints => (end, 0.0),
             Leg::Likelihood => (1.0, end),
         };
-        let stalled = Failure::Stalled { soft, likelihood };
-        if number >= LONGEST || reweighting.effective == 0.0 || !reweighting.log_mean.is_finite() {
-            return Err(stalled);
+        if reweighting.effective == 0.0 || !reweighting.log_mean.is_finite() {
+            return Err(Failure::Stalled { soft, likelihood });
         }
         let relative_variance = relative_variance(&reweighting.weights, particles);
         match leg {
@@ -488,6 +444,38 @@ impl Run<'_> {
             Leg::Likelihood => &mut replicate.evidence,
         }
         .multiply(reweighting.log_mean, relative_variance);
+        self.resample_and_move(
+            replicate,
+            &reweighting,
+            relative_variance,
+            (soft, likelihood),
+        )?;
+        self.watch.report(
+            self.number,
+            Progress {
+                stage: replicate.stages.len(),
+                soft,
+                likelihood,
+                effective: reweighting.effective,
+                log_evidence: replicate.evidence.log,
+            },
+        );
+        Ok(power)
+    }
+
+    /// Resamples reweighted particles and moves them under the weights of constraints and likelihood given.
+    fn resample_and_move(
+        &self,
+        replicate: &mut Replicate,
+        reweighting: &Reweighting,
+        relative_variance: f64,
+        (soft, likelihood): (f64, f64),
+    ) -> Result<(), Failure> {
+        let number = replicate.stages.len();
+        if number >= LONGEST {
+            return Err(Failure::Stalled { soft, likelihood });
+        }
+        let recorded = self.path.and_then(|path| path.get(number));
         let settings = self.settings;
         let mut stream = self.key.stream(Purpose::Resampling, 0);
         stream.at(number as u64);
@@ -497,14 +485,7 @@ impl Run<'_> {
                 .ancestors(&reweighting.weights, settings.chains, &mut stream);
         let step = match recorded {
             Some(step) => step.clone(),
-            None => self.adapt(
-                replicate,
-                &reweighting,
-                &ancestors,
-                number,
-                soft,
-                likelihood,
-            ),
+            None => self.adapt(replicate, reweighting, &ancestors, number, soft, likelihood),
         };
         let kernel = self.kernel(&step, number);
         let moved = kernel.run(
@@ -532,23 +513,13 @@ impl Run<'_> {
         replicate.evaluations += moved.evaluations;
         replicate.path.push(step);
         replicate.posterior = moved.population;
-        self.watch.report(
-            self.number,
-            Progress {
-                stage: number + 1,
-                soft,
-                likelihood,
-                effective: reweighting.effective,
-                log_evidence: replicate.evidence.log,
-            },
-        );
-        Ok(power)
+        Ok(())
     }
 
     fn kernel<'a>(&'a self, step: &'a Step, stage: usize) -> Kernel<'a> {
         Kernel {
             target: self.target,
-            weights: Weights::tempered(self.target.soft_count(), step.soft, step.likelihood),
+            weights: self.weights(step.soft, step.likelihood),
             whitening: &step.whitening,
             step_size: step.step_size,
             moves: step.moves,
@@ -598,26 +569,32 @@ impl Run<'_> {
     }
 }
 
-/// Variance of the mean weight over its square: families of particles are taken to be independent of each other, and
-/// nothing is assumed within them.
+/// Variance of the mean weight over its square.
 fn relative_variance(weights: &[f64], particles: &Population) -> f64 {
-    let count = weights.len() as f64;
-    let mean = weights.iter().sum::<f64>() / count;
+    let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+    let excess: Vec<f64> = weights.iter().map(|w| w / mean - 1.0).collect();
+    scatter(&excess, particles)
+}
+
+/// Variance of the mean of values whose mean is zero: families of particles are taken to be independent of each other,
+/// and nothing is assumed within them.
+fn scatter(values: &[f64], particles: &Population) -> f64 {
+    let count = values.len() as f64;
     let length = particles.length.max(1);
     let mut squares = 0.0;
     let mut families = 0.0;
     let mut first = 0;
     for family in particles.ancestors.chunk_by(|a, b| a == b) {
-        let members = &weights[first..first + family.len() * length];
-        let excess = members.iter().map(|w| w - mean).sum::<f64>();
-        squares += excess * excess;
+        let members = &values[first..first + family.len() * length];
+        let sum = members.iter().sum::<f64>();
+        squares += sum * sum;
         families += 1.0;
         first += members.len();
     }
     if families < 2.0 {
         return f64::INFINITY;
     }
-    squares / (count * mean).powi(2) * families / (families - 1.0)
+    squares / (count * count) * families / (families - 1.0)
 }
 
 /// Replicates together.

@@ -200,6 +200,11 @@ impl Evaluator for Whitened<'_> {
         self.inner.outputs(&self.position, stream, values);
     }
 
+    fn rows(&mut self, position: &[f64], values: &mut [f64]) {
+        self.whitening.color(position, &mut self.position);
+        self.inner.rows(&self.position, values);
+    }
+
     fn explain(&mut self, position: &[f64]) -> Option<String> {
         self.whitening.color(position, &mut self.position);
         self.inner.explain(&self.position)

@@ -184,6 +184,7 @@ pub(super) fn run_at(
     let weights = Weights {
         soft: Vec::new(),
         likelihood,
+        rows: Vec::new(),
     };
     let inputs = Inputs {
         position,
