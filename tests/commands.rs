@@ -243,3 +243,84 @@ fn constraints_are_changed_and_shown_by_name() {
     let simulated = run("constraints", &files, &["simulate", "m.ppl", "-n", "50"]);
     assert!(text(&simulated.stdout).contains("draws from the prior were kept"));
 }
+
+/// Evidence row by row, and models compared along their rows, in small: the parts of the documents fit together.
+#[test]
+fn rows_are_in_the_documents() {
+    let files = [
+        (
+            "narrow.ppl",
+            "m ~ normal(0, 1)\ny[i in 1..N] ~ normal(m, 1)\n",
+        ),
+        (
+            "wide.ppl",
+            "m ~ normal(0, 9)\ny[i in 1..N] ~ normal(m, 1)\n",
+        ),
+        ("d.json", r#"{"y": [0.4, -0.3, 1.1, 0.2]}"#),
+        ("new.json", r#"{"N": 2}"#),
+    ];
+    let small = [
+        "--ancestors",
+        "32",
+        "--states",
+        "8",
+        "--draws",
+        "300",
+        "--no-progress",
+    ];
+    let evidence = [
+        "evidence",
+        "narrow.ppl",
+        "d.json",
+        "--by-rows",
+        "--orders",
+        "2",
+        "--json",
+    ];
+    let found = run("rows", &files, &[&evidence[..], &small].concat());
+    assert!(found.status.success(), "{}", text(&found.stderr));
+    let document: Value = serde_json::from_slice(&found.stdout).expect("JSON");
+    let by_rows = &document["by_rows"];
+    let number = |value: &Value| value.as_f64().expect("a number");
+    let rows = by_rows["rows"].as_array().expect("rows");
+    assert_eq!(rows.len(), 4);
+    assert_eq!(
+        (&rows[2]["name"], &rows[2]["value"]),
+        (&"y[3]".into(), &1.1.into())
+    );
+    let sum: f64 = rows.iter().map(|row| number(&row["log_density"])).sum();
+    assert!((sum - number(&by_rows["log_evidence"])).abs() < 1e-9);
+    assert!((sum - number(&document["log_evidence"])).abs() < 0.1);
+    let later = sum - number(&rows[1]["cumulative"]);
+    assert!((later - number(&by_rows["conditional"]["log_density"])).abs() < 1e-9);
+    assert_eq!(by_rows["orders"].as_array().map(Vec::len), Some(2));
+    let compare = ["compare", "narrow.ppl", "wide.ppl", "--data", "d.json"];
+    let predict = ["--predict", "p.csv", "--new", "new.json"];
+    let found = run("rows", &files, &[&compare[..], &predict, &small].concat());
+    let screen = text(&found.stdout);
+    assert!(found.status.success(), "{}", text(&found.stderr));
+    assert!(
+        screen.contains("Rows that decided most against wide.ppl"),
+        "{screen}"
+    );
+    assert!(
+        screen.contains("does not depend on their order"),
+        "{screen}"
+    );
+    assert!(
+        screen.lines().all(|line| line.chars().count() <= 100),
+        "{screen}"
+    );
+    let csv = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("rows/p.csv");
+    let csv = fs::read_to_string(csv).expect("predictions");
+    // Two quantities of new data by two models and two mixtures.
+    assert_eq!(csv.lines().count(), 1 + 2 * 4, "{csv}");
+    let hidden = "z[1..2] ~ bernoulli(0.5)\ny[i in 1..N] ~ normal(z[1] + z[2], 1)\n";
+    let files = [("hidden.ppl", hidden), ("d.json", files[2].1)];
+    let found = run(
+        "rows",
+        &files,
+        &["evidence", "hidden.ppl", "d.json", "--by-rows"],
+    );
+    assert!(!found.status.success() && text(&found.stderr).contains("E0512"));
+}

@@ -52,7 +52,7 @@ pub fn rows_text(found: &Prequential, evidence: &Evidence, orders: &[Reordered])
         text.push_str(&paragraph(
             "Later half",
             &format!(
-                "log p = {} nats for the last {} rows given the first {half}, which leave the prior little to say",
+                "log p = {} nats for the last {} rows given the first {half}",
                 with_error(found.conditional(half)),
                 count - half
             ),
