@@ -20,6 +20,7 @@
 pub mod calibration;
 pub mod comparison;
 pub mod constraints;
+pub mod contraction;
 pub mod error;
 pub mod evidence;
 pub mod output;
@@ -29,6 +30,7 @@ pub mod prequential;
 pub mod sampling;
 pub mod simulation;
 pub mod tempering;
+pub mod uncertainty;
 pub mod uniformity;
 
 use std::sync::OnceLock;

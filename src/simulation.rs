@@ -44,6 +44,13 @@ pub struct DrawTable {
     pub values: Vec<f64>,
 }
 
+impl DrawTable {
+    /// Number of rows.
+    pub fn count(&self) -> usize {
+        self.values.len().checked_div(self.names.len()).unwrap_or(0)
+    }
+}
+
 impl Rows {
     /// Number of rows.
     pub fn count(&self) -> usize {
@@ -297,6 +304,34 @@ impl Simulator {
             runner.follow(rows, &places, &mut stream);
         }
         Ok(runner.finish())
+    }
+
+    /// Runs several times for each draw of a table; `visit` gets the number of the repetition and its results.
+    pub(crate) fn repeat(
+        &self,
+        table: &DrawTable,
+        repetitions: usize,
+        mut stream: Stream,
+        visit: &mut dyn FnMut(usize, &[f64]),
+    ) -> Result<(), Error> {
+        let places = self.places(table)?;
+        let mut runner = self.runner();
+        let mut given = vec![0.0; places.len()];
+        let mut values = vec![0.0; self.simulation.places.len()];
+        for (draw, row) in table.values.chunks(table.names.len().max(1)).enumerate() {
+            for (value, &place) in given.iter_mut().zip(&places) {
+                *value = row[place];
+            }
+            for repetition in 0..repetitions {
+                stream.at((draw * repetitions + repetition) as u64);
+                runner.evaluate(&given, &mut stream);
+                for (value, &place) in values.iter_mut().zip(&self.simulation.places) {
+                    *value = runner.row[place];
+                }
+                visit(repetition, &values);
+            }
+        }
+        Ok(())
     }
 
     /// What this program makes of the draws of one chain.

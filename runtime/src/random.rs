@@ -35,6 +35,8 @@ pub enum Purpose {
     Comparison = 12,
     /// Ranks of equal values.
     Calibration = 13,
+    /// A draw predicted again, to tell what is unknown from what is random.
+    Repetition = 14,
 }
 
 /// A stream of random numbers.

@@ -37,6 +37,9 @@ pub struct Options {
     /// Write the predictions: .csv or .json
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Write the summary as JSON
+    #[arg(long, value_name = "FILE")]
+    summary_json: Option<PathBuf>,
     /// Show every row of the table, however long
     #[arg(long)]
     all: bool,
@@ -51,6 +54,10 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         .output
         .iter()
         .try_for_each(|path| check_output(path))?;
+    options
+        .summary_json
+        .iter()
+        .try_for_each(|path| files::check_writable(path))?;
     let mut read = options.input.files();
     read.extend(
         options
@@ -59,7 +66,13 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
             .chain(&options.new)
             .map(PathBuf::as_path),
     );
-    files::check_distinct(&read, options.output.as_slice())?;
+    let written: Vec<PathBuf> = options
+        .output
+        .iter()
+        .chain(&options.summary_json)
+        .cloned()
+        .collect();
+    files::check_distinct(&read, &written)?;
     let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
     let new_data = match options.new.is_empty() {
@@ -84,6 +97,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         })
         .collect::<Result<Vec<DrawTable>, Error>>()?;
     let rows = simulator.along(&tables, options.seed)?;
+    let parts = simulator.variance_parts(&tables, options.seed)?;
     let mut printer = Printer::new(options.quiet);
     let files: Vec<String> = options
         .draws
@@ -103,8 +117,12 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     if let Some(path) = &options.output {
         write_rows(path, &rows)?;
     }
-    printer.print(&report(&simulator, &rows, options.all))?;
-    if let Some(path) = &options.output {
+    if let Some(path) = &options.summary_json {
+        let text = simulation::prediction_json(&rows, &parts);
+        files::write_whole(path, |out| out.write_all(text.as_bytes()))?;
+    }
+    printer.print(&report(&simulator, &rows, Some(&parts), options.all))?;
+    for path in written {
         printer.print(&format!("Written    {}\n", path.display()))?;
     }
     Ok(ExitCode::SUCCESS)

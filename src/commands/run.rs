@@ -6,6 +6,8 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use likelier::contraction::Contraction;
+use likelier::output::contraction::contraction_text;
 use likelier::output::evidence::{ByProduct, paragraph};
 use likelier::output::{RunInfo, digits, probabilities, roles, stan_csv, summary, table};
 use likelier::simulation::Rows;
@@ -76,6 +78,9 @@ pub struct Options {
     /// Write the log likelihood of each observation with the draws, as `log_lik`
     #[arg(long, requires = "output")]
     log_likelihood: bool,
+    /// Say how many parameters the data determine, and how much they narrowed each
+    #[arg(long)]
+    contraction: bool,
     /// Write the summary as JSON
     #[arg(long, value_name = "FILE")]
     summary_json: Option<PathBuf>,
@@ -146,14 +151,19 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     printer.print(&header(&info, &settings, &model))?;
     let simulators = simulators(options, &model)?;
     let (posterior, evidence) = sample(options, &model, &settings)?;
-    let written = write_files(options, &info, &posterior, evidence.as_ref(), &simulators)?;
-    printer.print(&report(
-        options,
-        &info,
-        &posterior,
-        evidence.as_ref(),
-        &written,
-    ))?;
+    let contraction = match options.contraction && !model.compiled.inferred.is_empty() {
+        true => Some(model.contraction(&posterior)?),
+        false => None,
+    };
+    let results = Results {
+        info,
+        posterior,
+        evidence,
+        contraction,
+    };
+    let written = write_files(options, &results, &simulators)?;
+    printer.print(&report(options, &results, &written))?;
+    let posterior = &results.posterior;
     if options.quiet && !posterior.health.ok {
         terminal::error(&health_text(&posterior.health));
     }
@@ -162,6 +172,14 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     } else {
         ExitCode::SUCCESS
     })
+}
+
+/// What a run found.
+struct Results {
+    info: RunInfo,
+    posterior: Posterior,
+    evidence: Option<ByProduct>,
+    contraction: Option<Contraction>,
 }
 
 /// The programs that add columns to the draws.
@@ -304,13 +322,13 @@ fn header(info: &RunInfo, settings: &Settings, model: &Model) -> String {
     )
 }
 
-fn report(
-    options: &Options,
-    info: &RunInfo,
-    posterior: &Posterior,
-    evidence: Option<&ByProduct>,
-    written: &[String],
-) -> String {
+fn report(options: &Options, results: &Results, written: &[String]) -> String {
+    let Results {
+        info,
+        posterior,
+        evidence,
+        contraction,
+    } = results;
     let mut text = String::new();
     if posterior.interrupted {
         let (chains, draws) = (posterior.chains.len(), posterior.draw_count());
@@ -328,6 +346,9 @@ fn report(
     }
     if let Some(evidence) = evidence {
         text.push_str(&evidence.text());
+    }
+    if let Some(contraction) = contraction {
+        text.push_str(&contraction_text(contraction));
     }
     let (warmup, sampling) = posterior.times();
     text.push_str(&format!(
@@ -372,11 +393,12 @@ fn all_well(health: &Health) -> String {
 /// Writes the files asked for; their names, for people.
 fn write_files(
     options: &Options,
-    info: &RunInfo,
-    posterior: &Posterior,
-    evidence: Option<&ByProduct>,
+    results: &Results,
     simulators: &[Simulator],
 ) -> Result<Vec<String>, Error> {
+    let Results {
+        info, posterior, ..
+    } = results;
     let mut written = Vec::new();
     if let Some(path) = &options.output {
         let mut paths = Vec::new();
@@ -403,19 +425,19 @@ fn write_files(
         }
     }
     if let Some(path) = &options.summary_json {
-        write_summary(path, info, posterior, evidence)?;
+        write_summary(path, results)?;
         written.push(path.display().to_string());
     }
     Ok(written)
 }
 
-fn write_summary(
-    path: &Path,
-    info: &RunInfo,
-    posterior: &Posterior,
-    evidence: Option<&ByProduct>,
-) -> Result<(), Error> {
-    files::write_whole(path, |out| {
-        out.write_all(summary::summary_json(info, posterior, evidence).as_bytes())
-    })
+fn write_summary(path: &Path, results: &Results) -> Result<(), Error> {
+    let Results {
+        info,
+        posterior,
+        evidence,
+        contraction,
+    } = results;
+    let text = summary::summary_json(info, posterior, evidence.as_ref(), contraction.as_ref());
+    files::write_whole(path, |out| out.write_all(text.as_bytes()))
 }

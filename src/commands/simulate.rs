@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Args;
 use likelier::output::{roles, simulation, table};
 use likelier::simulation::Rows;
+use likelier::uncertainty::VarianceParts;
 use likelier::{Dataset, Error, Simulator};
 
 use super::ModelAndData;
@@ -75,7 +76,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         }
         None => String::new(),
     };
-    printer.print(&report(&simulator, &rows, options.all))?;
+    printer.print(&report(&simulator, &rows, None, options.all))?;
     printer.print(&written)?;
     Ok(ExitCode::SUCCESS)
 }
@@ -106,8 +107,13 @@ pub(super) fn show_warnings(simulator: &Simulator) {
 }
 
 /// The table, and what a reader must know beside it.
-pub(super) fn report(simulator: &Simulator, rows: &Rows, all: bool) -> String {
-    let mut text = table::simulation_table(&rows.columns, &rows.summary(), all);
+pub(super) fn report(
+    simulator: &Simulator,
+    rows: &Rows,
+    parts: Option<&[VarianceParts]>,
+    all: bool,
+) -> String {
+    let mut text = table::simulation_table(&rows.columns, &rows.summary(), parts, all);
     let mut notes = Vec::new();
     for condition in &simulator.simulation.unheeded {
         notes.push(format!("Not heeded, for it conditions: {condition}"));

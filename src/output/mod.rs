@@ -5,6 +5,7 @@
 pub mod calibration;
 pub mod comparison;
 pub mod constraints;
+pub mod contraction;
 pub mod density;
 pub mod digits;
 pub mod evidence;

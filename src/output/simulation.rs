@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::stan_csv::{stan_name, stan_order, write_number};
 use crate::simulation::{DrawTable, Rows};
+use crate::uncertainty::VarianceParts;
 use likelier_compiler::data::dataset::Dataset;
 
 /// A row for each draw under a header of names.
@@ -50,6 +51,25 @@ pub fn draws_json(rows: &Rows) -> String {
         "format_version": 1,
         "draws": rows.count(),
         "variables": variables,
+    });
+    text(&document)
+}
+
+/// Each predicted number with its mean, spread and quantiles, and the parts of its variance.
+pub fn prediction_json(rows: &Rows, parts: &[VarianceParts]) -> String {
+    let quantities = rows.summary().into_iter().zip(parts).map(|(row, parts)| {
+        let value = json!({
+            "mean": row.mean, "sd": row.sd, "q5": row.q5, "q50": row.q50, "q95": row.q95,
+            "epistemic_variance": parts.epistemic, "epistemic_variance_se": parts.epistemic_se,
+            "aleatoric_variance": parts.aleatoric, "aleatoric_variance_se": parts.aleatoric_se,
+        });
+        (row.name, value)
+    });
+    let document = json!({
+        "format": "likelier-prediction-summary",
+        "format_version": 1,
+        "draws": rows.count(),
+        "quantities": quantities.collect::<Map<String, Value>>(),
     });
     text(&document)
 }

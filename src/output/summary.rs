@@ -5,8 +5,10 @@ use likelier_compiler::ColumnKind;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
+use super::contraction::contraction_value;
 use super::evidence::ByProduct;
 use super::{RunInfo, VERSION, rows};
+use crate::contraction::Contraction;
 use crate::posterior::{Chain, DiscardedRun, Health, Posterior};
 use crate::sampling::Settings;
 
@@ -24,6 +26,7 @@ struct Document<'a> {
     timings: Timings,
     health: &'a Health,
     evidence: Value,
+    contraction: Value,
     chains: Vec<Value>,
     parameters: Map<String, Value>,
 }
@@ -37,7 +40,12 @@ struct Timings {
 }
 
 /// The text of a summary file, with a final line break.
-pub fn summary_json(info: &RunInfo, posterior: &Posterior, evidence: Option<&ByProduct>) -> String {
+pub fn summary_json(
+    info: &RunInfo,
+    posterior: &Posterior,
+    evidence: Option<&ByProduct>,
+    contraction: Option<&Contraction>,
+) -> String {
     let (warmup, sampling) = posterior.times();
     let document = Document {
         format: "likelier-summary",
@@ -57,6 +65,7 @@ pub fn summary_json(info: &RunInfo, posterior: &Posterior, evidence: Option<&ByP
         },
         health: &posterior.health,
         evidence: evidence.map_or(Value::Null, ByProduct::value),
+        contraction: contraction.map_or(Value::Null, contraction_value),
         chains: posterior.chains.iter().map(chain).collect(),
         parameters: rows(posterior)
             .enumerate()
@@ -121,7 +130,7 @@ mod tests {
             divergences: 3,
             interrupted: false,
         });
-        let value: Value = serde_json::from_str(&summary_json(&info(), &posterior, None)).unwrap();
+        let value: Value = serde_json::from_str(&summary_json(&info(), &posterior, None, None)).unwrap();
         let row = &value["parameters"]["theta[1]"];
         for key in [
             "mean",
@@ -152,7 +161,7 @@ mod tests {
         let mut posterior = posterior(&[("z", ColumnKind::SummedOut, 0)]);
         posterior.chains[0].values = vec![1.0, 2.0, 1.0];
         posterior.chains[1].values = vec![1.0, 1.0, 1.0];
-        let value: Value = serde_json::from_str(&summary_json(&info(), &posterior, None)).unwrap();
+        let value: Value = serde_json::from_str(&summary_json(&info(), &posterior, None, None)).unwrap();
         let expected = json!({ "1": 5.0 / 6.0, "2": 1.0 / 6.0 });
         assert_eq!(value["parameters"]["z"]["probabilities"], expected);
     }

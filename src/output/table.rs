@@ -2,12 +2,15 @@
 //! (see [`digits`](super::digits)). Long vectors are shortened to a few rows, but what is hidden is still vouched for
 //! by its worst R-hat and its lowest effective sample size, so that no bad row hides in the middle.
 
+use std::collections::HashMap;
+
 use likelier_compiler::{Column, ColumnKind};
 use likelier_runtime::diagnose::rhat_text;
 
 use super::digits::Style;
 use super::{kind_name, rows};
 use crate::posterior::{Posterior, SummaryRow};
+use crate::uncertainty::VarianceParts;
 
 /// Rows of a table that is not asked to show all.
 const ROW_LIMIT: usize = 30;
@@ -31,22 +34,35 @@ pub fn table(posterior: &Posterior, all: bool) -> String {
     }
     let limit = if all { usize::MAX } else { ROW_LIMIT };
     let (lines, shortened) = select(&rows, limit);
-    let mut text = draw(&lines, &POSTERIOR);
+    let mut text = draw(&lines, &POSTERIOR, &Extra::none());
     if shortened {
         text.push_str("\nShortened to the first and last elements; --all shows every row.\n");
     }
     text
 }
 
-/// The table of simulated rows: their means, spread and quantiles.
-pub fn simulation_table(columns: &[Column], summary: &[SummaryRow], all: bool) -> String {
+/// The table of simulated rows: their means, spread and quantiles, and with `parts` where the spread comes from, as
+/// standard deviations whose squares add up to that of `sd`.
+pub fn simulation_table(
+    columns: &[Column],
+    summary: &[SummaryRow],
+    parts: Option<&[VarianceParts]>,
+    all: bool,
+) -> String {
     let rows: Vec<(&Column, &SummaryRow)> = columns.iter().zip(summary).collect();
     if rows.is_empty() {
         return String::new();
     }
     let limit = if all { usize::MAX } else { ROW_LIMIT };
     let (lines, shortened) = select(&rows, limit);
-    let mut text = draw(&lines, &FORWARD);
+    let mut text = match parts {
+        None => draw(&lines, &FORWARD, &Extra::none()),
+        Some(parts) => {
+            let names = columns.iter().map(|column| column.name.as_str());
+            let parts: HashMap<&str, &VarianceParts> = names.zip(parts).collect();
+            draw(&lines, &FORWARD, &Extra::variance(&parts))
+        }
+    };
     if shortened {
         text.push_str("\nShortened to the first and last elements; --all shows every row.\n");
     }
@@ -135,16 +151,69 @@ fn verdict(hidden: &[(&Column, &SummaryRow)]) -> String {
     )
 }
 
-fn draw(lines: &[Line<'_>], shown: &[usize]) -> String {
-    let select = |name: String, figures: &[String]| -> Vec<String> {
-        let figures = shown.iter().map(|&figure| figures[figure].clone());
-        std::iter::once(name).chain(figures).collect()
+/// Columns that stand after the standard deviation.
+struct Extra<'a> {
+    headings: &'static [&'static str],
+    cells: Box<dyn Fn(&SummaryRow) -> Vec<String> + 'a>,
+}
+
+impl<'a> Extra<'a> {
+    fn none() -> Self {
+        Self {
+            headings: &[],
+            cells: Box::new(|_| Vec::new()),
+        }
+    }
+
+    fn variance(parts: &'a HashMap<&str, &VarianceParts>) -> Self {
+        Self {
+            headings: &["epistemic", "aleatoric"],
+            cells: Box::new(|row| match parts.get(row.name.as_str()) {
+                Some(parts) => vec![
+                    deviation(parts.epistemic, parts.epistemic_se),
+                    deviation(parts.aleatoric, parts.aleatoric_se),
+                ],
+                None => vec![String::new(); 2],
+            }),
+        }
+    }
+}
+
+/// The standard deviation of a variance with an error; a bound where that is not told from zero.
+fn deviation(variance: f64, se: f64) -> String {
+    if variance == 0.0 && se == 0.0 {
+        return "0".to_owned();
+    }
+    if !variance.is_finite() || !se.is_finite() {
+        return "–".to_owned();
+    }
+    let below = variance < 2.0 * se;
+    let sd = if below {
+        variance.max(0.0) + 2.0 * se
+    } else {
+        variance
+    }
+    .sqrt();
+    let text = Style::new(if below { sd } else { se / (2.0 * sd) }, sd).format(sd);
+    if below { format!("< {text}") } else { text }
+}
+
+fn draw(lines: &[Line<'_>], shown: &[usize], extra: &Extra<'_>) -> String {
+    let select = |name: String, figures: &[String], extra: Vec<String>| -> Vec<String> {
+        let mut row: Vec<String> = shown
+            .iter()
+            .map(|&figure| figures[figure].clone())
+            .collect();
+        row.splice(2..2, extra);
+        row.insert(0, name);
+        row
     };
     let headings = HEADINGS.map(str::to_owned);
-    let mut cells: Vec<Vec<String>> = vec![select(String::new(), &headings)];
+    let extra_headings = extra.headings.iter().map(ToString::to_string).collect();
+    let mut cells: Vec<Vec<String>> = vec![select(String::new(), &headings, extra_headings)];
     for line in lines {
         if let Line::Row(row) = line {
-            cells.push(select(row.name.clone(), &figures(row)));
+            cells.push(select(row.name.clone(), &figures(row), (extra.cells)(row)));
         }
     }
     let width = |column: usize| {
@@ -154,7 +223,9 @@ fn draw(lines: &[Line<'_>], shown: &[usize]) -> String {
             .max()
             .unwrap_or(0)
     };
-    let widths: Vec<usize> = (0..=shown.len()).map(width).collect();
+    let widths: Vec<usize> = (0..=shown.len() + extra.headings.len())
+        .map(width)
+        .collect();
     let mut drawn = cells.iter().map(|row| align(row, &widths));
     let mut text = drawn.next().unwrap_or_default();
     for line in lines {

@@ -1,5 +1,6 @@
 //! The parts a sampler is made of.
 
+pub mod curvature;
 pub mod impossible;
 pub mod leapfrog;
 pub mod pareto;
