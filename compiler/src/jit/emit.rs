@@ -15,6 +15,7 @@ use crate::math::graph::{
 };
 use crate::math::primitive::{Dense, Operation};
 
+use super::cpu::CpuLevel;
 use super::layout::{Layout, Place};
 use super::native::JitError;
 use super::{blocks, context, kernels, layout, ode, operations, symbols};
@@ -25,7 +26,7 @@ pub(super) fn emit(
     layout: &mut Layout,
     builder: FunctionBuilder,
     module: &mut dyn Module,
-    lowering: blocks::Lowering,
+    (cpu, lowering): (CpuLevel, blocks::Lowering),
     equations: &[ode::Functions],
 ) -> Result<(), JitError> {
     let mut emitter = Emitter {
@@ -33,6 +34,7 @@ pub(super) fn emit(
         layout,
         builder,
         module,
+        cpu,
         lowering,
         equations,
         context: ir::Value::from_u32(0),
@@ -54,6 +56,7 @@ pub(super) struct Emitter<'a> {
     pub layout: &'a mut Layout,
     pub builder: FunctionBuilder<'a>,
     module: &'a mut dyn Module,
+    cpu: CpuLevel,
     pub lowering: blocks::Lowering,
     /// The functions of the graph's equations.
     pub equations: &'a [ode::Functions],
@@ -519,7 +522,7 @@ impl Emitter<'_> {
         Ok(())
     }
 
-    /// Sizes, inputs, outputs, working memory.
+    /// Sizes, inputs, outputs, working memory and its length.
     fn dense(
         &mut self,
         operation: Dense,
@@ -529,21 +532,23 @@ impl Emitter<'_> {
         if let Dense::Ode(ode) | Dense::AddOdeAdjoint { ode, .. } = operation {
             return self.ode(operation, ode, inputs, outputs);
         }
-        let (name, sizes, work) = kernels::dense(operation);
+        let call = kernels::dense(operation, self.cpu);
         let mut arguments = Vec::with_capacity(8);
-        for size in sizes {
+        for size in call.sizes {
             arguments.push(self.builder.ins().iconst(types::I64, size as i64));
         }
         for region in inputs.iter().chain(outputs) {
             let address = self.address(region.buffer, region.offset);
             arguments.push(self.pointer(address));
         }
-        if work > 0 {
-            let offset = layout::reserve(&mut self.layout.scratch, work);
+        if call.work > 0 {
+            let offset = layout::reserve(&mut self.layout.scratch, call.work);
             let address = self.displaced(self.base(context::SCRATCH), offset as i64);
             arguments.push(self.pointer(address));
+            let length = self.builder.ins().iconst(types::I64, call.work as i64);
+            arguments.push(length);
         }
-        self.call(name, &arguments, None)?;
+        self.call(call.name, &arguments, None)?;
         Ok(())
     }
 }

@@ -103,7 +103,7 @@ impl Native {
         let mut compiled = Vec::with_capacity(graphs.len());
         for (name, graph) in graphs {
             let (mut code, function, scratch) =
-                build(&mut module, name, graph, &mut arena, lowering)?;
+                build(&mut module, name, graph, &mut arena, (cpu, lowering))?;
             module
                 .define_function(function, &mut code)
                 .map_err(failed)?;
@@ -233,13 +233,14 @@ impl Drop for Native {
 
 /// A program's code in Cranelift's intermediate form.
 pub fn clif(name: &str, graph: &Graph, cpu: CpuLevel) -> Result<String, JitError> {
-    let mut module = new_module(cpu.resolve()?, graph.size())?;
+    let cpu = cpu.resolve()?;
+    let mut module = new_module(cpu, graph.size())?;
     let (code, ..) = build(
         &mut module,
         name,
         graph,
         &mut Arena::default(),
-        Lowering::Blocks,
+        (cpu, Lowering::Blocks),
     )?;
     let text = code.func.display().to_string();
     // SAFETY: nothing in the module was ever made callable.
@@ -249,13 +250,14 @@ pub fn clif(name: &str, graph: &Graph, cpu: CpuLevel) -> Result<String, JitError
 
 /// A program's machine code as assembly text.
 pub fn assembly(name: &str, graph: &Graph, cpu: CpuLevel) -> Result<String, JitError> {
-    let mut module = new_module(cpu.resolve()?, graph.size())?;
+    let cpu = cpu.resolve()?;
+    let mut module = new_module(cpu, graph.size())?;
     let (mut code, ..) = build(
         &mut module,
         name,
         graph,
         &mut Arena::default(),
-        Lowering::Blocks,
+        (cpu, Lowering::Blocks),
     )?;
     code.set_disasm(true);
     let compiled = code
@@ -299,7 +301,7 @@ fn build(
     name: &str,
     graph: &Graph,
     arena: &mut Arena,
-    lowering: Lowering,
+    target: (CpuLevel, Lowering),
 ) -> Result<(CodeContext, FuncId, usize), JitError> {
     crate::math::verify::check(graph, name);
     let mut code = module.make_context();
@@ -314,12 +316,12 @@ fn build(
     let mut equations = Vec::new();
     for (number, equation) in graph.equations.iter().enumerate() {
         let name = format!("{name}, equation {number}");
-        equations.push(functions(module, &name, equation, arena, lowering)?);
+        equations.push(functions(module, &name, equation, arena, target)?);
     }
     let mut layout = Layout::new(graph, arena);
     let mut context = FunctionBuilderContext::new();
     let builder = FunctionBuilder::new(&mut code.func, &mut context);
-    emit::emit(graph, &mut layout, builder, module, lowering, &equations)?;
+    emit::emit(graph, &mut layout, builder, module, target, &equations)?;
     Ok((code, function, layout.scratch))
 }
 
@@ -329,11 +331,11 @@ fn functions(
     name: &str,
     equation: &Equation,
     arena: &mut Arena,
-    lowering: Lowering,
+    target: (CpuLevel, Lowering),
 ) -> Result<ode::Functions, JitError> {
     let mut define = |part: &str, graph: &Graph| -> Result<(FuncId, usize), JitError> {
         let name = format!("{name}, {part}");
-        let (mut code, function, scratch) = build(module, &name, graph, arena, lowering)?;
+        let (mut code, function, scratch) = build(module, &name, graph, arena, target)?;
         module
             .define_function(function, &mut code)
             .map_err(failed)?;

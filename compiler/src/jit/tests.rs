@@ -224,7 +224,37 @@ fn whole_division_rounds_down_and_never_traps() {
 /// Each dense operation on matrices large enough for vector code, against its definition.
 #[test]
 fn dense_algebra() {
-    let (n, m, k) = (19, 7, 11);
+    dense_operations(19, 7, 11);
+}
+
+/// Likewise, on matrices that are large enough for the library, except at the portable level.
+#[test]
+fn large_dense_algebra() {
+    let (n, m, k) = (141, 37, 53);
+    let names = |cpu| {
+        let large = [
+            Dense::Product {
+                rows: n,
+                inner: k,
+                columns: m,
+            },
+            Dense::Cholesky { size: n },
+            Dense::AddCholeskyAdjoint { size: n },
+            Dense::SolveLower {
+                size: n,
+                columns: m,
+            },
+            Dense::MultiNormal { size: n },
+        ];
+        large.map(|operation| super::kernels::dense(operation, cpu).name.contains("large"))
+    };
+    let is_only_level = !cfg!(target_arch = "x86_64");
+    assert_eq!(names(CpuLevel::Avx2), [true; 5]);
+    assert_eq!(names(CpuLevel::Portable), [is_only_level; 5]);
+    dense_operations(n, m, k);
+}
+
+fn dense_operations(n: usize, m: usize, k: usize) {
     for operation in [
         Dense::Product {
             rows: n,

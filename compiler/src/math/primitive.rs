@@ -2,7 +2,8 @@
 //! types, documentation and the function that computes them; derivatives are in `derivative.rs`, next to this table,
 //! because they are written with the graph builder.
 
-use likelier_runtime::math::special;
+use likelier_runtime::math::stack::StackReq;
+use likelier_runtime::math::{decompositions, special};
 
 use super::graph::Type;
 
@@ -358,6 +359,26 @@ pub struct Ode {
 }
 
 impl Dense {
+    /// The working memory of a decomposition.
+    pub fn decomposition_scratch(self) -> StackReq {
+        match self {
+            Dense::Solve { size, columns } => decompositions::solve_scratch(size, columns),
+            Dense::AddSolveAdjoint { size, columns } => {
+                decompositions::solve_adjoint_scratch(size, columns)
+            }
+            Dense::Determinant { size } => decompositions::determinant_scratch(size),
+            Dense::EigenSymmetric { size } => decompositions::eigen_symmetric_scratch(size),
+            Dense::AddEigenSymmetricAdjoint { size } => {
+                decompositions::eigen_symmetric_adjoint_scratch(size)
+            }
+            Dense::Qr { rows, columns } => decompositions::qr_scratch(rows, columns),
+            Dense::AddQrAdjoint { rows, columns } => {
+                decompositions::qr_adjoint_scratch(rows, columns)
+            }
+            _ => StackReq::EMPTY,
+        }
+    }
+
     /// The lengths of its inputs and outputs.
     pub fn lengths(self) -> (Vec<usize>, Vec<usize>) {
         match self {

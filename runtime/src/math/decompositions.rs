@@ -1,144 +1,106 @@
-//! Systems of equations, determinants, eigenvalues, orthogonal factors and sorting, each with its adjoint, on row-major
-//! slices of the caller and without allocation, in the manner of `linear`. What has no solution is filled with NaN, which
-//! makes a log density −∞. The methods are the plain ones (elimination with partial pivoting, cyclic Jacobi rotations,
-//! Gram–Schmidt done twice), chosen for accuracy and for giving the same result everywhere, at the sizes of models.
+//! Systems of equations, determinants, eigenvalues and orthogonal factors, by faer (one thread), and sorting, each with its
+//! adjoint, on row-major slices of the caller, with further storage from the caller's stack. What has no solution is filled
+//! with NaN, which makes a log density −∞. Signs that a decomposition leaves open are fixed, since a result that may flip
+//! its sign has no derivative.
 
-use super::linear::{add_scaled, dot};
-use super::special::log;
+use faer::diag::DiagMut;
+use faer::linalg::evd::{self, ComputeEigenvectors};
+use faer::linalg::householder;
+use faer::linalg::matmul::matmul;
+use faer::linalg::matmul::triangular::{self, BlockStructure};
+use faer::linalg::qr::no_pivoting::factor as householder_qr;
+use faer::linalg::triangular_solve::solve_upper_triangular_in_place;
+use faer::{Accum, Conj, MatMut, MatRef, Par};
 
-/// X in place of B: A⁻¹ B, B of size × columns. `work` holds size² numbers.
-#[inline(always)]
-pub fn solve<const FMA: bool>(
-    size: usize,
-    columns: usize,
-    a: &[f64],
-    x: &mut [f64],
-    work: &mut [f64],
-) {
-    work.copy_from_slice(a);
-    if eliminate::<FMA>(size, columns, work, x).is_none() {
+use super::large::{
+    add_product, add_product_transposed, add_transposed_product, mirror_lower, product,
+};
+use super::lu;
+use super::stack::{self, MemStack, StackReq};
+
+/// What [`solve`] takes from its stack.
+pub fn solve_scratch(size: usize, columns: usize) -> StackReq {
+    StackReq::all_of(&[
+        stack::numbers(size * size),
+        StackReq::new::<usize>(2 * size),
+        lu::scratch(size, columns),
+    ])
+}
+
+/// X in place of B: A⁻¹ B, B of size × columns.
+pub fn solve((size, columns): (usize, usize), a: &[f64], x: &mut [f64], stack: &mut MemStack) {
+    let (mut factors, stack) = stack.make_aligned_with(size * size, 64, |i| a[i]);
+    let (mut places, stack) = stack.make_with(2 * size, |_| 0);
+    if lu::factor(size, &mut factors, &mut places, stack).is_some() {
+        lu::solve((size, columns), &factors, &places, x, stack);
+    } else {
         x.fill(f64::NAN);
     }
 }
 
-/// Gauss elimination of the rows of `matrix` and of X, then back substitution: X becomes matrix⁻¹ X. Returns log |det| and
-/// the sign of the determinant; `None` if a pivot is zero or not a number.
-#[inline(always)]
-fn eliminate<const FMA: bool>(
-    size: usize,
-    columns: usize,
-    matrix: &mut [f64],
-    x: &mut [f64],
-) -> Option<(f64, f64)> {
-    let (mut log_determinant, mut sign) = (0.0, 1.0);
-    for k in 0..size {
-        let mut best = k;
-        for i in k + 1..size {
-            if matrix[i * size + k].abs() > matrix[best * size + k].abs() {
-                best = i;
-            }
-        }
-        let pivot = matrix[best * size + k];
-        if !(pivot.abs() > 0.0 && pivot.is_finite()) {
-            return None;
-        }
-        if best != k {
-            swap_rows(matrix, size, k, best);
-            swap_rows(x, columns, k, best);
-            sign = -sign;
-        }
-        if pivot < 0.0 {
-            sign = -sign;
-        }
-        log_determinant += log(pivot.abs());
-        let (above, below) = matrix.split_at_mut((k + 1) * size);
-        let row = &above[k * size..];
-        let (x_above, x_below) = x.split_at_mut((k + 1) * columns);
-        let x_row = &x_above[k * columns..];
-        for (i, other) in below.chunks_exact_mut(size).enumerate() {
-            let factor = -other[k] / pivot;
-            if factor != 0.0 {
-                add_scaled::<FMA>(factor, &row[k + 1..], &mut other[k + 1..]);
-                add_scaled::<FMA>(factor, x_row, &mut x_below[i * columns..(i + 1) * columns]);
-            }
-        }
-    }
-    for k in (0..size).rev() {
-        let (above, row) = x.split_at_mut(k * columns);
-        let row = &mut row[..columns];
-        let pivot = matrix[k * size + k];
-        row.iter_mut().for_each(|x| *x /= pivot);
-        for i in 0..k {
-            let factor = -matrix[i * size + k];
-            add_scaled::<FMA>(factor, row, &mut above[i * columns..(i + 1) * columns]);
-        }
-    }
-    Some((log_determinant, sign))
+/// What [`add_solve_adjoint`] takes from its stack.
+pub fn solve_adjoint_scratch(size: usize, columns: usize) -> StackReq {
+    stack::numbers(size * columns).and(solve_scratch(size, columns))
 }
 
-#[inline(always)]
-fn swap_rows(matrix: &mut [f64], columns: usize, first: usize, second: usize) {
-    let (above, below) = matrix.split_at_mut(second * columns);
-    above[first * columns..(first + 1) * columns].swap_with_slice(&mut below[..columns]);
-}
-
-/// Adds the adjoints of A and B when `x_adjoint` reaches X = A⁻¹ B: B̄ += G, Ā −= G Xᵀ with G = A⁻ᵀ X̄. `work` holds
-/// size² + size × columns numbers.
-#[inline(always)]
-pub fn add_solve_adjoint<const FMA: bool>(
+/// Adds the adjoints of A and B when `x_adjoint` reaches X = A⁻¹ B: B̄ += G, Ā −= G Xᵀ with G = A⁻ᵀ X̄.
+pub fn add_solve_adjoint(
     (size, columns): (usize, usize),
     (a, x, x_adjoint): (&[f64], &[f64], &[f64]),
     a_adjoint: &mut [f64],
     b_adjoint: &mut [f64],
-    work: &mut [f64],
+    stack: &mut MemStack,
 ) {
-    let (transposed, solved) = work.split_at_mut(size * size);
-    for i in 0..size {
-        for j in 0..size {
-            transposed[j * size + i] = a[i * size + j];
-        }
-    }
-    solved.copy_from_slice(x_adjoint);
-    if eliminate::<FMA>(size, columns, transposed, solved).is_none() {
+    let (mut solved, stack) = stack.make_aligned_with(size * columns, 64, |i| x_adjoint[i]);
+    let (mut factors, stack) = stack.make_aligned_with(size * size, 64, |i| a[i]);
+    let (mut places, stack) = stack.make_with(2 * size, |_| 0);
+    if lu::factor(size, &mut factors, &mut places, stack).is_some() {
+        lu::solve_transposed((size, columns), &factors, &places, &mut solved, stack);
+    } else {
         solved.fill(f64::NAN);
     }
-    add_scaled::<FMA>(1.0, solved, b_adjoint);
-    for i in 0..size {
-        for j in 0..size {
-            let product = dot::<FMA>(
-                &solved[i * columns..(i + 1) * columns],
-                &x[j * columns..(j + 1) * columns],
-            );
-            a_adjoint[i * size + j] -= product;
-        }
+    for (sum, share) in b_adjoint.iter_mut().zip(solved.iter()) {
+        *sum += share;
     }
+    matmul(
+        MatMut::from_row_major_slice_mut(a_adjoint, size, size),
+        Accum::Add,
+        MatRef::from_row_major_slice(&solved, size, columns),
+        MatRef::from_row_major_slice(x, size, columns).transpose(),
+        -1.0,
+        Par::Seq,
+    );
 }
 
-/// log |det A|, the sign of the determinant (0 if singular), and A⁻¹ for the adjoint. `work` holds size² numbers.
-#[inline(always)]
-pub fn determinant<const FMA: bool>(
+/// What [`determinant`] takes from its stack.
+pub fn determinant_scratch(size: usize) -> StackReq {
+    solve_scratch(size, size)
+}
+
+/// log |det A|, the sign of the determinant (0 if singular), and A⁻¹ for the adjoint.
+pub fn determinant(
     size: usize,
     a: &[f64],
     inverse: &mut [f64],
-    work: &mut [f64],
+    stack: &mut MemStack,
 ) -> (f64, f64) {
-    work.copy_from_slice(a);
-    inverse.fill(0.0);
-    for i in 0..size {
-        inverse[i * size + i] = 1.0;
-    }
-    eliminate::<FMA>(size, size, work, inverse).unwrap_or_else(|| {
+    let (mut factors, stack) = stack.make_aligned_with(size * size, 64, |i| a[i]);
+    let (mut places, stack) = stack.make_with(2 * size, |_| 0);
+    let Some(sign) = lu::factor(size, &mut factors, &mut places, stack) else {
         inverse.fill(f64::NAN);
-        if a.iter().all(|x| x.is_finite()) {
+        return if a.iter().all(|x| x.is_finite()) {
             (f64::NEG_INFINITY, 0.0)
         } else {
             (f64::NAN, f64::NAN)
-        }
-    })
+        };
+    };
+    inverse.fill(0.0);
+    inverse.iter_mut().step_by(size + 1).for_each(|x| *x = 1.0);
+    lu::solve((size, size), &factors, &places, inverse, stack);
+    lu::determinant(size, &factors, sign)
 }
 
 /// Adds the adjoint of A when `seed` reaches log |det A|: seed · A⁻ᵀ.
-#[inline(always)]
 pub fn add_determinant_adjoint(size: usize, seed: f64, inverse: &[f64], a_adjoint: &mut [f64]) {
     for i in 0..size {
         for j in 0..size {
@@ -147,127 +109,93 @@ pub fn add_determinant_adjoint(size: usize, seed: f64, inverse: &[f64], a_adjoin
     }
 }
 
+/// What [`eigen_symmetric`] takes from its stack.
+pub fn eigen_symmetric_scratch(size: usize) -> StackReq {
+    let vectors = ComputeEigenvectors::Yes;
+    StackReq::all_of(&[
+        stack::numbers(size * size),
+        stack::numbers(size * size),
+        evd::self_adjoint_evd_scratch::<f64>(size, vectors, Par::Seq, Default::default()),
+    ])
+}
+
 /// Eigenvalues in increasing order and eigenvectors (columns) of the symmetric matrix whose lower triangle is given. Of
-/// each vector the first entry with at least half the largest magnitude is positive. `work` holds 2 size² numbers.
-#[inline(always)]
-pub fn eigen_symmetric<const FMA: bool>(
+/// each vector the first entry with at least half the largest magnitude is positive.
+pub fn eigen_symmetric(
     size: usize,
     a: &[f64],
     values: &mut [f64],
     vectors: &mut [f64],
-    work: &mut [f64],
+    stack: &mut MemStack,
 ) {
-    let (matrix, rows) = work.split_at_mut(size * size);
-    rows.fill(0.0);
-    for i in 0..size {
-        rows[i * size + i] = 1.0;
-        for j in 0..=i {
-            matrix[i * size + j] = a[i * size + j];
-            matrix[j * size + i] = a[i * size + j];
-        }
-    }
-    if !diagonalise(size, matrix, rows) {
-        values.fill(f64::NAN);
-        vectors.fill(f64::NAN);
-        return;
-    }
-    for (i, value) in values.iter_mut().enumerate() {
-        *value = matrix[i * size + i];
-    }
-    for k in 0..size {
-        let least = (k..size).fold(
-            k,
-            |least, i| if values[i] < values[least] { i } else { least },
-        );
-        if least != k {
-            values.swap(k, least);
-            swap_rows(rows, size, k, least);
-        }
-        let row = &rows[k * size..(k + 1) * size];
-        let largest = row.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
-        let leading = row.iter().find(|x| x.abs() >= 0.5 * largest);
-        let sign = if leading.is_some_and(|x| *x < 0.0) {
-            -1.0
-        } else {
-            1.0
-        };
-        for (i, x) in row.iter().enumerate() {
-            vectors[i * size + k] = sign * x;
-        }
-    }
-}
-
-/// Cyclic Jacobi rotations until what is off the diagonal has vanished; the rows of `rows` become the eigenvectors.
-/// What is below 10⁻¹⁸ of the largest
-/// entry counts as nothing. False if that does not happen, as with NaN.
-#[inline(always)]
-fn diagonalise(size: usize, matrix: &mut [f64], rows: &mut [f64]) -> bool {
-    let largest = matrix
-        .iter()
-        .fold(0.0_f64, |largest, x| largest.max(x.abs()));
-    if matrix.iter().any(|x| !x.is_finite()) {
-        return false;
-    }
-    for _ in 0..60 {
-        let mut rotated = false;
-        for p in 0..size {
-            for q in p + 1..size {
-                let off = matrix[p * size + q];
-                if off.abs() <= 1e-18 * largest {
-                    continue;
-                }
-                rotated = true;
-                let theta = 0.5 * (matrix[q * size + q] - matrix[p * size + p]) / off;
-                let tangent = 1.0f64.copysign(theta) / (theta.abs() + libm::hypot(theta, 1.0));
-                let cosine = 1.0 / (tangent * tangent + 1.0).sqrt();
-                let sine = tangent * cosine;
-                for k in 0..size {
-                    let (x, y) = (matrix[k * size + p], matrix[k * size + q]);
-                    matrix[k * size + p] = cosine * x - sine * y;
-                    matrix[k * size + q] = sine * x + cosine * y;
-                }
-                rotate_rows(matrix, size, p, q, cosine, sine);
-                rotate_rows(rows, size, p, q, cosine, sine);
-                matrix[p * size + q] = 0.0;
-                matrix[q * size + p] = 0.0;
+    let lower = || (0..size).flat_map(|i| &a[i * size..=i * size + i]);
+    let largest = lower().fold(0.0_f64, |largest, x| largest.max(x.abs()));
+    let mut is_solved = size > 0 && lower().all(|x| x.is_finite());
+    if is_solved {
+        // The squares of huge and tiny numbers leave the range of floats; a power of two changes no digit.
+        let (_, exponent) = libm::frexp(largest);
+        let exponent = exponent.clamp(-1000, 1000);
+        let (down, up) = (libm::scalbn(1.0, -exponent), libm::scalbn(1.0, exponent));
+        let (matrix, stack) = stack.make_aligned_with(size * size, 64, |i| a[i] * down);
+        let (mut columns, stack) = stack.make_aligned_with(size * size, 64, |_| 0.0);
+        is_solved = evd::self_adjoint_evd(
+            MatRef::from_row_major_slice(&matrix, size, size),
+            DiagMut::from_slice_mut(values),
+            Some(MatMut::from_column_major_slice_mut(
+                &mut columns,
+                size,
+                size,
+            )),
+            Par::Seq,
+            stack,
+            Default::default(),
+        )
+        .is_ok();
+        values.iter_mut().for_each(|value| *value *= up);
+        for (k, column) in columns.chunks_exact(size).enumerate() {
+            let sign = leading_sign(column);
+            for (row, x) in vectors.chunks_exact_mut(size).zip(column) {
+                row[k] = sign * x;
             }
         }
-        if !rotated {
-            return true;
-        }
     }
-    false
+    if !is_solved {
+        values.fill(f64::NAN);
+        vectors.fill(f64::NAN);
+    }
 }
 
-#[inline(always)]
-fn rotate_rows(matrix: &mut [f64], size: usize, p: usize, q: usize, cosine: f64, sine: f64) {
-    let (above, below) = matrix.split_at_mut(q * size);
-    let (first, second) = (&mut above[p * size..(p + 1) * size], &mut below[..size]);
-    for (x, y) in first.iter_mut().zip(second) {
-        (*x, *y) = (cosine * *x - sine * *y, sine * *x + cosine * *y);
+/// The sign of the first entry with at least half the largest magnitude.
+fn leading_sign(vector: &[f64]) -> f64 {
+    let largest = vector
+        .iter()
+        .fold(0.0_f64, |largest, x| largest.max(x.abs()));
+    let leading = vector.iter().find(|x| x.abs() >= 0.5 * largest);
+    if leading.is_some_and(|x| *x < 0.0) {
+        -1.0
+    } else {
+        1.0
     }
+}
+
+/// What [`add_eigen_symmetric_adjoint`] takes from its stack.
+pub fn eigen_symmetric_adjoint_scratch(size: usize) -> StackReq {
+    stack::numbers(size * size).array(2)
 }
 
 /// Adds the adjoint of A, half on each triangle, when adjoints reach its eigenvalues w and eigenvectors V:
-/// V (diag(w̄) + F ∘ VᵀV̄) Vᵀ, F_ij = 1 / (w_j − w_i). `work` holds 2 size² numbers.
-#[inline(always)]
-pub fn add_eigen_symmetric_adjoint<const FMA: bool>(
+/// V (diag(w̄) + F ∘ VᵀV̄) Vᵀ, F_ij = 1 / (w_j − w_i).
+pub fn add_eigen_symmetric_adjoint(
     size: usize,
     (values, vectors): (&[f64], &[f64]),
     (values_adjoint, vectors_adjoint): (&[f64], &[f64]),
     a_adjoint: &mut [f64],
-    work: &mut [f64],
+    stack: &mut MemStack,
 ) {
-    let (middle, left) = work.split_at_mut(size * size);
-    middle.fill(0.0);
-    for (row, adjoint) in vectors
-        .chunks_exact(size)
-        .zip(vectors_adjoint.chunks_exact(size))
-    {
-        for (i, x) in row.iter().enumerate() {
-            add_scaled::<FMA>(*x, adjoint, &mut middle[i * size..(i + 1) * size]);
-        }
-    }
+    let (mut middle, stack) = stack.make_aligned_with(size * size, 64, |_| 0.0);
+    let (mut left, _) = stack.make_aligned_with(size * size, 64, |_| 0.0);
+    let sizes = (size, size, size);
+    add_transposed_product(sizes, vectors, vectors_adjoint, &mut middle);
     for i in 0..size {
         for j in 0..size {
             let entry = &mut middle[i * size + j];
@@ -278,111 +206,137 @@ pub fn add_eigen_symmetric_adjoint<const FMA: bool>(
             }
         }
     }
-    left.fill(0.0);
-    for (row, left) in vectors.chunks_exact(size).zip(left.chunks_exact_mut(size)) {
-        for (x, middle) in row.iter().zip(middle.chunks_exact(size)) {
-            add_scaled::<FMA>(*x, middle, left);
-        }
-    }
+    product(sizes, vectors, &middle, &mut left);
+    middle.fill(0.0);
+    add_product_transposed(sizes, &left, vectors, &mut middle);
     for i in 0..size {
         for j in 0..size {
-            let entry = 0.5
-                * dot::<FMA>(
-                    &left[i * size..(i + 1) * size],
-                    &vectors[j * size..(j + 1) * size],
-                );
-            a_adjoint[i * size + j] += entry;
-            a_adjoint[j * size + i] += entry;
+            a_adjoint[i * size + j] += 0.5 * (middle[i * size + j] + middle[j * size + i]);
         }
     }
+}
+
+/// Rows of the factors of Householder's reflections.
+fn qr_block(rows: usize, columns: usize) -> usize {
+    householder_qr::recommended_block_size::<f64>(rows, columns)
+}
+
+/// What [`qr`] takes from its stack.
+pub fn qr_scratch(rows: usize, columns: usize) -> StackReq {
+    let block = qr_block(rows, columns);
+    let settings = Default::default();
+    StackReq::all_of(&[
+        stack::numbers(rows * columns).array(2),
+        stack::numbers(block * columns),
+        householder_qr::qr_in_place_scratch::<f64>(rows, columns, block, Par::Seq, settings).or(
+            householder::apply_block_householder_sequence_on_the_left_in_place_scratch::<f64>(
+                rows, block, columns,
+            ),
+        ),
+    ])
 }
 
 /// Q (rows × columns) with orthonormal columns and upper triangular R with a positive diagonal, Q R = A, for
-/// rows ≥ columns. `work` holds rows × columns numbers.
-#[inline(always)]
-pub fn qr<const FMA: bool>(
-    rows: usize,
-    columns: usize,
+/// rows ≥ columns.
+pub fn qr(
+    (rows, columns): (usize, usize),
     a: &[f64],
     q: &mut [f64],
     r: &mut [f64],
-    work: &mut [f64],
+    stack: &mut MemStack,
 ) {
-    r.fill(0.0);
+    // faer's kernels run down the columns.
+    let (mut factors, stack) =
+        stack.make_aligned_with(rows * columns, 64, |i| a[i % rows * columns + i / rows]);
+    let (mut orthonormal, stack) = stack.make_aligned_with(rows * columns, 64, |i| {
+        f64::from(u8::from(i % rows == i / rows))
+    });
+    let block = qr_block(rows, columns);
+    let (mut coefficients, stack) = stack.make_aligned_with(block * columns, 64, |_| 0.0);
+    let mut coefficients = MatMut::from_column_major_slice_mut(&mut coefficients, block, columns);
+    let mut rank = 0;
+    if factors.iter().all(|x| x.is_finite()) {
+        let matrix = MatMut::from_column_major_slice_mut(&mut factors, rows, columns);
+        let (reflections, settings) = (coefficients.as_mut(), Default::default());
+        rank = householder_qr::qr_in_place(matrix, reflections, Par::Seq, stack, settings).rank;
+    }
+    let pivot = |k: usize| factors[k * rows + k];
+    if rank < columns || (0..columns).any(|k| pivot(k) == 0.0 || !pivot(k).is_finite()) {
+        q.fill(f64::NAN);
+        r.fill(f64::NAN);
+        return;
+    }
+    householder::apply_block_householder_sequence_on_the_left_in_place_with_conj(
+        MatRef::from_column_major_slice(&factors, rows, columns),
+        coefficients.as_ref(),
+        Conj::No,
+        MatMut::from_column_major_slice_mut(&mut orthonormal, rows, columns),
+        Par::Seq,
+        stack,
+    );
     for k in 0..columns {
-        let (done, rest) = work.split_at_mut(k * rows);
-        let column = &mut rest[..rows];
-        for (i, x) in column.iter_mut().enumerate() {
-            *x = a[i * columns + k];
+        let sign = pivot(k).signum();
+        for j in 0..columns {
+            r[k * columns + j] = if j < k {
+                0.0
+            } else {
+                sign * factors[j * rows + k]
+            };
         }
-        // Once more, because the first pass leaves rounding errors of the size of what it takes away.
-        for _ in 0..2 {
-            for (j, other) in done.chunks_exact(rows).enumerate() {
-                let share = dot::<FMA>(other, column);
-                add_scaled::<FMA>(-share, other, column);
-                r[j * columns + k] += share;
-            }
-        }
-        let norm = dot::<FMA>(column, column).sqrt();
-        if !(norm > 0.0 && norm.is_finite()) {
-            q.fill(f64::NAN);
-            r.fill(f64::NAN);
-            return;
-        }
-        column.iter_mut().for_each(|x| *x /= norm);
-        r[k * columns + k] = norm;
-        for (i, x) in column.iter().enumerate() {
-            q[i * columns + k] = *x;
+        for i in 0..rows {
+            q[i * columns + k] = sign * orthonormal[k * rows + i];
         }
     }
 }
 
+/// What [`add_qr_adjoint`] takes from its stack.
+pub fn qr_adjoint_scratch(rows: usize, columns: usize) -> StackReq {
+    stack::numbers(columns * columns).and(stack::numbers(rows * columns))
+}
+
 /// Adds the adjoint of A when adjoints reach Q and R: (Q̄ + Q C) R⁻ᵀ, where C is the lower triangle of R R̄ᵀ − Q̄ᵀQ made
-/// symmetric (Walter & Lehmann 2010). `work` holds columns² + columns numbers.
-#[inline(always)]
-pub fn add_qr_adjoint<const FMA: bool>(
-    columns: usize,
+/// symmetric (Walter & Lehmann 2010). Below the diagonal R stands for constants, whose adjoints are not read.
+pub fn add_qr_adjoint(
+    (rows, columns): (usize, usize),
     (q, r): (&[f64], &[f64]),
     (q_adjoint, r_adjoint): (&[f64], &[f64]),
     a_adjoint: &mut [f64],
-    work: &mut [f64],
+    stack: &mut MemStack,
 ) {
-    let (symmetric, row) = work.split_at_mut(columns * columns);
-    symmetric.fill(0.0);
-    for (q, adjoint) in q.chunks_exact(columns).zip(q_adjoint.chunks_exact(columns)) {
-        for i in 0..columns {
-            add_scaled::<FMA>(
-                -adjoint[i],
-                &q[..i + 1],
-                &mut symmetric[i * columns..i * columns + i + 1],
-            );
-        }
-    }
-    for i in 0..columns {
-        for j in 0..=i {
-            // Both rows begin at their diagonals; below stand constant zeros.
-            let product = dot::<FMA>(
-                &r[i * columns + i..(i + 1) * columns],
-                &r_adjoint[j * columns + i..(j + 1) * columns],
-            );
-            symmetric[i * columns + j] += product;
-            symmetric[j * columns + i] = symmetric[i * columns + j];
-        }
-    }
-    for ((q, adjoint), target) in q
-        .chunks_exact(columns)
-        .zip(q_adjoint.chunks_exact(columns))
-        .zip(a_adjoint.chunks_exact_mut(columns))
-    {
-        row.copy_from_slice(adjoint);
-        for (x, symmetric) in q.iter().zip(symmetric.chunks_exact(columns)) {
-            add_scaled::<FMA>(*x, symmetric, row);
-        }
-        for i in (0..columns).rev() {
-            let r = &r[i * columns..(i + 1) * columns];
-            row[i] = (row[i] - dot::<FMA>(&r[i + 1..], &row[i + 1..])) / r[i];
-        }
-        add_scaled::<FMA>(1.0, row, target);
+    let (mut symmetric, stack) = stack.make_aligned_with(columns * columns, 64, |_| 0.0);
+    let (mut share, _) = stack.make_aligned_with(rows * columns, 64, |i| q_adjoint[i]);
+    let q_matrix = MatRef::from_row_major_slice(q, rows, columns);
+    let r_matrix = MatRef::from_row_major_slice(r, columns, columns);
+    let mut target = MatMut::from_row_major_slice_mut(&mut symmetric, columns, columns);
+    triangular::matmul(
+        target.as_mut(),
+        BlockStructure::TriangularLower,
+        Accum::Replace,
+        r_matrix,
+        BlockStructure::TriangularUpper,
+        MatRef::from_row_major_slice(r_adjoint, columns, columns).transpose(),
+        BlockStructure::TriangularLower,
+        1.0,
+        Par::Seq,
+    );
+    triangular::matmul(
+        target,
+        BlockStructure::TriangularLower,
+        Accum::Add,
+        MatRef::from_row_major_slice(q_adjoint, rows, columns).transpose(),
+        BlockStructure::Rectangular,
+        q_matrix,
+        BlockStructure::Rectangular,
+        -1.0,
+        Par::Seq,
+    );
+    mirror_lower(columns, &mut symmetric);
+    add_product((rows, columns, columns), q, &symmetric, &mut share);
+    // X Rᵀ = W is R Xᵀ = Wᵀ.
+    let transposed = MatMut::from_column_major_slice_mut(&mut share, columns, rows);
+    solve_upper_triangular_in_place(r_matrix, transposed, Par::Seq);
+    for (sum, share) in a_adjoint.iter_mut().zip(share.iter()) {
+        *sum += share;
     }
 }
 
@@ -410,7 +364,13 @@ pub fn add_sort_adjoint(places: &[f64], sorted_adjoint: &[f64], x_adjoint: &mut 
 #[cfg(test)]
 mod tests {
     use super::super::linear::product;
+    use super::super::stack::MemBuffer;
     use super::*;
+
+    /// Runs on storage of exactly the size asked for.
+    fn with<T>(scratch: StackReq, run: impl FnOnce(&mut MemStack) -> T) -> T {
+        run(MemStack::new(&mut MemBuffer::new(scratch)))
+    }
 
     const N: usize = 9;
 
@@ -453,23 +413,39 @@ mod tests {
     #[test]
     fn a_solution_solves_and_a_singular_matrix_has_none() {
         let (a, b) = (numbers(N * N, 1), numbers(N * 2, 2));
-        let (mut x, mut work) = (b.clone(), vec![0.0; N * N]);
-        solve::<false>(N, 2, &a, &mut x, &mut work);
+        let mut x = b.clone();
+        with(solve_scratch(N, 2), |stack| {
+            solve((N, 2), &a, &mut x, stack)
+        });
         assert_close(&times(&a, &x, N, 2), &b);
-        let mut x = vec![1.0, 2.0];
-        solve::<false>(2, 1, &[1.0, 2.0, 2.0, 4.0], &mut x, &mut work[..4]);
-        assert!(x.iter().all(|x| x.is_nan()));
+        for singular in [
+            [1.0, 2.0, 2.0, 4.0],
+            [0.0, 0.0, 0.0, 4.0],
+            [0.0; 4],
+            [f64::INFINITY, 0.0, 0.0, 1.0],
+            [1.0, f64::NAN, 0.0, 1.0],
+        ] {
+            let mut x = vec![1.0, 2.0];
+            with(solve_scratch(2, 1), |stack| {
+                solve((2, 1), &singular, &mut x, stack);
+            });
+            assert!(x.iter().all(|x| x.is_nan()), "{singular:?}");
+        }
     }
 
     #[test]
     fn determinants_have_their_sign() {
         // Rows exchanged: det = −2 · 3 · 5.
         let a = [0.0, 3.0, 0.0, 2.0, 1.0, 0.0, 4.0, 7.0, 5.0];
-        let (mut inverse, mut work) = (vec![0.0; 9], vec![0.0; 9]);
-        let (log, sign) = determinant::<false>(3, &a, &mut inverse, &mut work);
+        let mut inverse = vec![0.0; 9];
+        let (log, sign) = with(determinant_scratch(3), |stack| {
+            determinant(3, &a, &mut inverse, stack)
+        });
         assert!((log - 30.0f64.ln()).abs() < 1e-14 && sign == -1.0);
         assert_close(&times(&a, &inverse, 3, 3), &identity(3));
-        let found = determinant::<false>(2, &[1.0; 4], &mut inverse[..4], &mut work[..4]);
+        let found = with(determinant_scratch(2), |stack| {
+            determinant(2, &[1.0; 4], &mut inverse[..4], stack)
+        });
         assert_eq!(found, (f64::NEG_INFINITY, 0.0));
     }
 
@@ -481,8 +457,10 @@ mod tests {
             .zip(transposed(&a, N))
             .map(|(a, b)| a + b)
             .collect();
-        let (mut w, mut v, mut work) = (vec![0.0; N], vec![0.0; N * N], vec![0.0; 2 * N * N]);
-        eigen_symmetric::<false>(N, &a, &mut w, &mut v, &mut work);
+        let (mut w, mut v) = (vec![0.0; N], vec![0.0; N * N]);
+        with(eigen_symmetric_scratch(N), |stack| {
+            eigen_symmetric(N, &a, &mut w, &mut v, stack);
+        });
         assert!(w.is_sorted());
         assert_close(&times(&transposed(&v, N), &v, N, N), &identity(N));
         let scaled: Vec<f64> = v.iter().enumerate().map(|(i, v)| v * w[i % N]).collect();
@@ -493,23 +471,52 @@ mod tests {
             [1e150, 1e140, 1.0, 1e140, 1e-100, 0.0, 1.0, 0.0, 4.0],
             [2.0, 0.0, 0.0, 0.0, 2.0, 0.0, 0.0, 0.0, 2.0],
         ] {
-            eigen_symmetric::<false>(3, &a, &mut w[..3], &mut v[..9], &mut work[..18]);
+            with(eigen_symmetric_scratch(3), |stack| {
+                eigen_symmetric(3, &a, &mut w[..3], &mut v[..9], stack);
+            });
             assert_close(&times(&transposed(&v[..9], 3), &v[..9], 3, 3), &identity(3));
+            let largest = a.iter().fold(0.0_f64, |largest, x| largest.max(x.abs()));
+            let (scaled, a): (Vec<f64>, Vec<f64>) = (0..9)
+                .map(|i| (v[i] * (w[i % 3] / largest), a[i] / largest))
+                .unzip();
+            assert_close(&times(&scaled, &transposed(&v[..9], 3), 3, 3), &a);
         }
-        eigen_symmetric::<false>(2, &[f64::NAN; 4], &mut w[..2], &mut v[..4], &mut work[..8]);
-        assert!(w[0].is_nan());
+        for a in [f64::NAN, f64::INFINITY] {
+            with(eigen_symmetric_scratch(2), |stack| {
+                eigen_symmetric(2, &[a; 4], &mut w[..2], &mut v[..4], stack);
+            });
+            assert!(w[0].is_nan() && v[0].is_nan());
+        }
+        with(eigen_symmetric_scratch(2), |stack| {
+            eigen_symmetric(2, &[0.0; 4], &mut w[..2], &mut v[..4], stack);
+        });
+        assert_eq!(w[..2], [0.0; 2]);
     }
 
     #[test]
     fn orthogonal_factors_multiply_to_the_matrix() {
         let a = numbers(N * 4, 4);
-        let (mut q, mut r, mut work) = (vec![0.0; N * 4], vec![0.0; 16], vec![0.0; N * 4]);
-        qr::<false>(N, 4, &a, &mut q, &mut r, &mut work);
+        let (mut q, mut r) = (vec![0.0; N * 4], vec![0.0; 16]);
+        let decompose = |a: &[f64], q: &mut [f64], r: &mut [f64]| {
+            with(qr_scratch(N, 4), |stack| qr((N, 4), a, q, r, stack));
+        };
+        decompose(&a, &mut q, &mut r);
         assert_close(&times(&q, &r, 4, 4), &a);
         assert_close(&times(&transposed(&q, 4), &q, N, 4), &identity(4));
         for i in 0..4 {
             assert!(r[i * 4 + i] > 0.0 && (0..i).all(|j| r[i * 4 + j] == 0.0));
         }
+        for wrong in [f64::NAN, f64::INFINITY] {
+            let mut a = a.clone();
+            a[5] = wrong;
+            decompose(&a, &mut q, &mut r);
+            assert!(q.iter().chain(&r).all(|x| x.is_nan()));
+        }
+        let without: Vec<f64> = (0..a.len())
+            .map(|i| if i % 4 == 2 { 0.0 } else { a[i] })
+            .collect();
+        decompose(&without, &mut q, &mut r);
+        assert!(q.iter().chain(&r).all(|x| x.is_nan()), "a column of zeros");
     }
 
     #[test]

@@ -3,6 +3,9 @@
 
 pub mod block;
 pub mod decompositions;
+pub mod large;
 pub mod linear;
+mod lu;
 pub mod ode;
 pub mod special;
+pub mod stack;

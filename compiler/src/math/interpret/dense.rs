@@ -2,6 +2,7 @@
 //! are those of the runtime, whose own tests check what defines them.
 
 use likelier_runtime::math::decompositions;
+use likelier_runtime::math::stack::{MemBuffer, MemStack};
 
 use super::super::primitive::Dense;
 
@@ -78,27 +79,20 @@ pub fn evaluate(operation: Dense, inputs: &[Vec<f64>], outputs: &mut [Vec<f64>])
 }
 
 fn decomposition(operation: Dense, inputs: &[Vec<f64>], outputs: &mut [Vec<f64>]) {
+    let mut memory = MemBuffer::new(operation.decomposition_scratch());
+    let stack = MemStack::new(&mut memory);
     let (first, rest) = outputs.split_first_mut().expect("at least one output");
     match operation {
         Dense::Solve { size, columns } => {
             first.copy_from_slice(&inputs[1]);
-            let mut work = vec![0.0; size * size];
-            decompositions::solve::<false>(size, columns, &inputs[0], first, &mut work);
+            decompositions::solve((size, columns), &inputs[0], first, stack);
         }
         Dense::AddSolveAdjoint { size, columns } => {
-            decompositions::add_solve_adjoint::<false>(
-                (size, columns),
-                (&inputs[0], &inputs[1], &inputs[2]),
-                first,
-                &mut rest[0],
-                &mut vec![0.0; size * (size + columns)],
-            );
+            let read = (&inputs[0][..], &inputs[1][..], &inputs[2][..]);
+            decompositions::add_solve_adjoint((size, columns), read, first, &mut rest[0], stack);
         }
         Dense::Determinant { size } => {
-            let mut work = vec![0.0; size * size];
-            let inverse = &mut rest[1];
-            let (log, sign) =
-                decompositions::determinant::<false>(size, &inputs[0], inverse, &mut work);
+            let (log, sign) = decompositions::determinant(size, &inputs[0], &mut rest[1], stack);
             first[0] = log;
             rest[0][0] = sign;
         }
@@ -106,36 +100,24 @@ fn decomposition(operation: Dense, inputs: &[Vec<f64>], outputs: &mut [Vec<f64>]
             decompositions::add_determinant_adjoint(size, inputs[0][0], &inputs[1], first);
         }
         Dense::EigenSymmetric { size } => {
-            let mut work = vec![0.0; 2 * size * size];
-            decompositions::eigen_symmetric::<false>(
-                size,
-                &inputs[0],
-                first,
-                &mut rest[0],
-                &mut work,
-            );
+            decompositions::eigen_symmetric(size, &inputs[0], first, &mut rest[0], stack);
         }
         Dense::AddEigenSymmetricAdjoint { size } => {
-            decompositions::add_eigen_symmetric_adjoint::<false>(
-                size,
-                (&inputs[0], &inputs[1]),
-                (&inputs[2], &inputs[3]),
-                first,
-                &mut vec![0.0; 2 * size * size],
+            let (found, adjoints) = (
+                (&inputs[0][..], &inputs[1][..]),
+                (&inputs[2][..], &inputs[3][..]),
             );
+            decompositions::add_eigen_symmetric_adjoint(size, found, adjoints, first, stack);
         }
         Dense::Qr { rows, columns } => {
-            let mut work = vec![0.0; rows * columns];
-            decompositions::qr::<false>(rows, columns, &inputs[0], first, &mut rest[0], &mut work);
+            decompositions::qr((rows, columns), &inputs[0], first, &mut rest[0], stack);
         }
-        Dense::AddQrAdjoint { columns, .. } => {
-            decompositions::add_qr_adjoint::<false>(
-                columns,
-                (&inputs[0], &inputs[1]),
-                (&inputs[2], &inputs[3]),
-                first,
-                &mut vec![0.0; columns * (columns + 1)],
+        Dense::AddQrAdjoint { rows, columns } => {
+            let (found, adjoints) = (
+                (&inputs[0][..], &inputs[1][..]),
+                (&inputs[2][..], &inputs[3][..]),
             );
+            decompositions::add_qr_adjoint((rows, columns), found, adjoints, first, stack);
         }
         Dense::Sort { .. } => decompositions::sort(&inputs[0], first, &mut rest[0]),
         Dense::AddSortAdjoint { .. } => {
