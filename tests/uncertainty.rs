@@ -29,12 +29,18 @@ fn contraction(text: &str, data: &Value) -> Contraction {
 #[test]
 fn a_conjugate_mean_is_learned_by_the_ratio_of_precisions() {
     let y = [1.0, 2.5, 0.3, 4.0, 1.1, -0.7, 2.2, 3.0, 1.8, 0.9];
-    let found = contraction("mu ~ normal(0, 10)\nnu ~ normal(0, 1)\ny[1..10] ~ normal(mu + 0 * nu, 2)\n", &json!({"y": y}));
+    let found = contraction(
+        "mu ~ normal(0, 10)\nnu ~ normal(0, 1)\ny[1..10] ~ normal(mu + 0 * nu, 2)\n",
+        &json!({"y": y}),
+    );
     let h: f64 = 100.0 * 10.0 / 4.0;
     let (mu, nu) = (&found.variables[0], &found.variables[1]);
     assert!((mu.effective - h / (1.0 + h)).abs() < 1e-6, "{mu:?}");
     assert!((mu.contractions[0] - h / (1.0 + h)).abs() < 1e-3, "{mu:?}");
-    assert!(nu.effective.abs() < 1e-6 && nu.contractions[0].abs() < 0.15, "{nu:?}");
+    assert!(
+        nu.effective.abs() < 1e-6 && nu.contractions[0].abs() < 0.15,
+        "{nu:?}"
+    );
     assert!((found.dimensionality - 1.0).abs() < 0.2, "{found:?}");
 }
 
@@ -51,16 +57,26 @@ fn coefficients_of_a_polynomial_count_as_their_eigenvalues_say() {
             "x": problem["data"]["x"], "y": problem["data"]["y"], "degree": degree, "shrink": shrink,
         });
         let found = contraction(&read("polynomial.ppl"), &data);
-        let beta = found.variables.iter().find(|v| v.contractions.len() == degree + 1);
+        let beta = found
+            .variables
+            .iter()
+            .find(|v| v.contractions.len() == degree + 1);
         let effective = beta.expect("coefficients").effective;
         let exact = variant["n_eff"].as_f64().expect("a number");
-        assert!((effective - exact).abs() < 0.1, "{name}: {effective}, not {exact}");
+        assert!(
+            (effective - exact).abs() < 0.1,
+            "{name}: {effective}, not {exact}"
+        );
     }
 }
 
 #[test]
 fn an_improper_prior_has_nothing_to_compare_with() {
-    let (model, posterior) = fit("mu ~ flat()\ny ~ normal(mu, 1)\n", &json!({"y": [1, 2]}), 100);
+    let (model, posterior) = fit(
+        "mu ~ flat()\ny ~ normal(mu, 1)\n",
+        &json!({"y": [1, 2]}),
+        100,
+    );
     let message = model.contraction(&posterior).unwrap_err().to_string();
     assert!(message.contains("improper"), "{message}");
 }
@@ -70,7 +86,10 @@ fn an_improper_prior_has_nothing_to_compare_with() {
 #[test]
 fn ignorance_shrinks_and_chance_does_not() {
     let text = "given n: int\np ~ uniform(0, 1)\nk ~ binomial(n, p)\nnext ~ bernoulli(p)\n";
-    let exact = [(10, 0, 0.005876068, 0.070512821), (1000, 10, 1.0825051e-5, 0.010846701)];
+    let exact = [
+        (10, 0, 0.005876068, 0.070512821),
+        (1000, 10, 1.0825051e-5, 0.010846701),
+    ];
     for (n, k, epistemic, aleatoric) in exact {
         let data = json!({"n": n, "k": k});
         let (_, posterior) = fit(text, &data, 4000);
@@ -83,7 +102,11 @@ fn ignorance_shrinks_and_chance_does_not() {
             &Options::default(),
         )
         .expect("a program");
-        let place = simulator.simulation.columns.iter().position(|c| c.name == "next");
+        let place = simulator
+            .simulation
+            .columns
+            .iter()
+            .position(|c| c.name == "next");
         let table = DrawTable {
             name: "draws".to_owned(),
             names: vec!["p".to_owned()],
@@ -94,7 +117,13 @@ fn ignorance_shrinks_and_chance_does_not() {
         // Draws are worth about a third of as many independent ones.
         let (wide, narrow) = (8.0 * parts.epistemic_se, 8.0 * parts.aleatoric_se);
         assert!((parts.epistemic - epistemic).abs() < wide, "{n}: {parts:?}");
-        assert!((parts.aleatoric - aleatoric).abs() < narrow, "{n}: {parts:?}");
-        assert!(wide < 1.5 * epistemic && narrow < 0.2 * aleatoric, "{n}: {parts:?}");
+        assert!(
+            (parts.aleatoric - aleatoric).abs() < narrow,
+            "{n}: {parts:?}"
+        );
+        assert!(
+            wide < 1.5 * epistemic && narrow < 0.2 * aleatoric,
+            "{n}: {parts:?}"
+        );
     }
 }

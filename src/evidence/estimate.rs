@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use likelier_compiler::{Compiled, ConstraintKind};
 use likelier_runtime::methods::bridge;
+use likelier_runtime::methods::scout::{self, Scouted};
 use likelier_runtime::methods::smc::{self, Failure};
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::run;
@@ -21,6 +22,8 @@ use crate::{Error, Model};
 
 /// A share of a scout's particles above this, where the other runs have none, is a missed mode.
 const LARGEST_NEWS: f64 = 0.03;
+/// A difference above this between the distributions of log likelihoods is a mode that was given too little mass.
+const LARGEST_SHIFT: f64 = 0.25;
 /// Above this dimension the proposal of bridge sampling cannot be fitted.
 const BRIDGE_LIMIT: usize = 500;
 /// Below this overlap of bridge and density, the tails of the ratios matter.
@@ -185,20 +188,30 @@ impl Model {
         };
         let settings = evidence.settings.smc(round);
         let target = &self.tempered().model;
-        let new =
-            smc::scout(target, &settings, &control.watch, &smc.replicates).map_err(failure)?;
-        if new > LARGEST_NEWS {
-            evidence.verdict = Verdict::Unreliable;
-            evidence.log_evidence = None;
-            evidence.log_z_joint = None;
-            evidence.fit = None;
-            evidence.notes.insert(0, format!(
-                "A run with many more ancestors has {:.0} % of its particles where the estimates saw nothing: a mode was \
-                 missed. Take more ancestors and, since chains cannot cross between modes, SMC alone: --method smc \
-                 --ancestors 32768 --states 1 --replicates 8.",
-                100.0 * new
-            ));
-        }
+        let Scouted { news, shift } =
+            scout::scout(target, &settings, &control.watch, &smc.replicates).map_err(failure)?;
+        eprintln!("scout: news {news:.3} shift {shift:.3}");
+        let finding = if news > LARGEST_NEWS {
+            format!(
+                "has {:.0} % of its particles where the estimates saw nothing",
+                100.0 * news
+            )
+        } else if shift > LARGEST_SHIFT {
+            format!(
+                "finds other log likelihoods (their distribution functions differ by {:.0} %)",
+                100.0 * shift
+            )
+        } else {
+            return Ok(());
+        };
+        evidence.verdict = Verdict::Unreliable;
+        evidence.log_evidence = None;
+        evidence.log_z_joint = None;
+        evidence.fit = None;
+        evidence.notes.insert(0, format!(
+            "A run with many more ancestors {finding}: a mode was missed, or given too little mass. Take more ancestors and, since chains \
+             cannot cross between modes, SMC alone: --method smc --ancestors 32768 --states 1 --replicates 8."
+        ));
         Ok(())
     }
 

@@ -130,7 +130,8 @@ mod tests {
             divergences: 3,
             interrupted: false,
         });
-        let value: Value = serde_json::from_str(&summary_json(&info(), &posterior, None, None)).unwrap();
+        let value: Value =
+            serde_json::from_str(&summary_json(&info(), &posterior, None, None)).unwrap();
         let row = &value["parameters"]["theta[1]"];
         for key in [
             "mean",
@@ -161,7 +162,8 @@ mod tests {
         let mut posterior = posterior(&[("z", ColumnKind::SummedOut, 0)]);
         posterior.chains[0].values = vec![1.0, 2.0, 1.0];
         posterior.chains[1].values = vec![1.0, 1.0, 1.0];
-        let value: Value = serde_json::from_str(&summary_json(&info(), &posterior, None, None)).unwrap();
+        let value: Value =
+            serde_json::from_str(&summary_json(&info(), &posterior, None, None)).unwrap();
         let expected = json!({ "1": 5.0 / 6.0, "2": 1.0 / 6.0 });
         assert_eq!(value["parameters"]["z"]["probabilities"], expected);
     }

@@ -4,4 +4,5 @@ pub mod bridge;
 pub mod loo;
 pub mod nuts;
 pub mod particles;
+pub mod scout;
 pub mod smc;

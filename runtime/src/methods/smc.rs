@@ -8,9 +8,8 @@
 //! 2016). Independent replicates tell the error; each also estimates its own from the scatter of the weights between
 //! families, the particles that come from one ancestor of the stage before.
 //!
-//! Few ancestors with long chains make estimates that hold up when a move hardly decorrelates the particles; but a mode that one
-//! particle in a thousand has found is lost when 64 ancestors are chosen of two thousand. So [`scout`] looks at the same path with many ancestors and
-//! short chains, whose estimate would be rough, and asks only whether it ends where the others were.
+//! Few ancestors with long chains make estimates that hold up when a move hardly decorrelates the particles, but can lose a
+//! mode that few particles have found; `scout.rs` looks for those.
 
 pub mod rows;
 mod watch;
@@ -21,7 +20,7 @@ use crate::methods::particles::{Kernel, Key, Moves, Population, PriorDraws, prio
 use crate::parallel;
 use crate::parts::resampling::Resampling;
 use crate::parts::tempering::{Reweighting, largest_power};
-use crate::parts::whitening::{Whitening, moments};
+use crate::parts::whitening::Whitening;
 use crate::random::Purpose;
 use crate::target::{Parts, Target, Weights};
 
@@ -219,59 +218,6 @@ fn replicates<T: Send>(
     parallel::map(outer, settings.replicates, || (), replicate)
         .into_iter()
         .collect()
-}
-
-/// Ancestors of a scout.
-const SCOUTS: usize = 4096;
-/// Runs of a scout.
-const SCOUT_RUNS: usize = 2;
-
-/// The largest share of a scout's posterior particles that lie where the other runs have none: outside the range of some coordinate by more
-/// than half its standard deviation. Above a few percent, the others have missed a mode.
-///
-/// # Errors
-/// As [`run`].
-pub fn scout(
-    target: &dyn Target,
-    settings: &Settings,
-    watch: &Watch,
-    replicates: &[Replicate],
-) -> Result<f64, Failure> {
-    let wide = Settings {
-        replicates: SCOUT_RUNS,
-        // Numbers of replicates are 12 bits wide; these are out of the way of all others.
-        first_replicate: 0xff0_usize.saturating_sub(SCOUT_RUNS * settings.first_replicate),
-        chains: SCOUTS.max(settings.chains),
-        length: 1,
-        ..settings.clone()
-    };
-    let found = run(target, &wide, watch, None)?;
-    let dimension = target.dimension();
-    let known: Vec<f64> = replicates
-        .iter()
-        .flat_map(|r| r.posterior.positions.iter().copied())
-        .collect();
-    let (_, variance) = moments(&known, &vec![1.0; known.len() / dimension], dimension);
-    let mut range = vec![(f64::INFINITY, f64::NEG_INFINITY); dimension];
-    for row in known.chunks(dimension) {
-        for (range, q) in range.iter_mut().zip(row) {
-            *range = (range.0.min(*q), range.1.max(*q));
-        }
-    }
-    let is_new = |row: &[f64]| {
-        row.iter()
-            .zip(&range)
-            .zip(&variance)
-            .any(|((q, range), variance)| {
-                let margin = 0.5 * variance.sqrt();
-                *q < range.0 - margin || *q > range.1 + margin
-            })
-    };
-    let share = |replicate: &Replicate| {
-        let rows = replicate.posterior.positions.chunks(dimension);
-        rows.filter(|row| is_new(row)).count() as f64 / replicate.posterior.count() as f64
-    };
-    Ok(found.iter().map(share).fold(0.0, f64::max))
 }
 
 struct Run<'a> {
