@@ -41,7 +41,7 @@ pub struct ModelAndData {
     /// Turn a soft constraint made of inequalities into a hard one; may be repeated
     #[arg(long, value_name = "NAME")]
     pub harden: Vec<String>,
-    /// Instruction set of the native code; the same level gives the same draws on every machine
+    /// Instruction set of the native code; the same level gives the same draws on every machine, large matrices apart
     #[arg(long, value_enum, default_value_t = Cpu::Native)]
     pub cpu: Cpu,
 }

@@ -1,5 +1,6 @@
 //! CPU levels. The level is chosen once, decides both the instructions that Cranelift may use and the instance of each
-//! kernel, and is recorded with results: at one level a binary gives the same bits on every machine that has it.
+//! kernel, and is recorded with results: at one level a binary gives the same bits on every machine that has it, but for what
+//! the library of dense algebra computes (`kernels/dense.rs`), which looks at the processor by itself.
 
 use std::fmt;
 use std::str::FromStr;

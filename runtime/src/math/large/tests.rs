@@ -226,6 +226,42 @@ fn the_normal_density_is_that_of_the_row_kernels() {
     assert!(largest.fold(0.0, f64::max) < 1e-10);
 }
 
+/// Threads have storage of their own, and all must find the same bits.
+#[test]
+fn results_do_not_depend_on_where_numbers_lie() {
+    let (a, b) = (covariance(N, 27), numbers(N * N, 28));
+    let compute = |shift: usize| {
+        let place = |values: &[f64]| [&vec![0.0; shift], values].concat();
+        let (a, b, zeros) = (place(&a), place(&b), vec![0.0; N * N + shift]);
+        let (a, b) = (&a[shift..], &b[shift..]);
+        let mut out = [(); 6].map(|()| zeros.clone());
+        let [l, adjoint, c, x, inverse, vectors] = &mut out;
+        let scratch = stack::numbers(N * N * 8);
+        with(scratch, |stack| {
+            // The stack begins elsewhere too.
+            let (_, stack) = stack.make_with(shift, |_| 0.0);
+            cholesky(N, a, &mut l[shift..], stack).expect("it is positive definite");
+            add_cholesky_adjoint(N, &l[shift..], b, &mut adjoint[shift..], stack);
+            product((N, N, N), b, b, &mut c[shift..]);
+            x[shift..].copy_from_slice(b);
+            solve_lower((N, N), &l[shift..], &mut x[shift..]);
+            let mut solved = vec![0.0; N];
+            multi_normal(N, &b[..N], a, &mut solved, &mut inverse[shift..], stack);
+            decompositions::eigen_symmetric(N, b, &mut solved, &mut vectors[shift..], stack);
+        });
+        out.map(|numbers| {
+            numbers[shift..]
+                .iter()
+                .map(|x| x.to_bits())
+                .collect::<Vec<_>>()
+        })
+    };
+    let expected = compute(0);
+    for shift in 1..9 {
+        assert!(compute(shift) == expected, "{shift} numbers on");
+    }
+}
+
 /// Decompositions of a large matrix multiply back to it, and their adjoints are derivatives along a direction.
 #[test]
 fn large_decompositions_and_their_derivatives() {
