@@ -111,6 +111,9 @@ pub fn add_determinant_adjoint(size: usize, seed: f64, inverse: &[f64], a_adjoin
 
 /// What [`eigen_symmetric`] takes from its stack.
 pub fn eigen_symmetric_scratch(size: usize) -> StackReq {
+    if size == 0 {
+        return StackReq::EMPTY;
+    }
     let vectors = ComputeEigenvectors::Yes;
     StackReq::all_of(&[
         stack::numbers(size * size),
@@ -481,6 +484,9 @@ mod tests {
                 .unzip();
             assert_close(&times(&scaled, &transposed(&v[..9], 3), 3, 3), &a);
         }
+        with(eigen_symmetric_scratch(0), |stack| {
+            eigen_symmetric(0, &[], &mut [], &mut [], stack);
+        });
         for a in [f64::NAN, f64::INFINITY] {
             with(eigen_symmetric_scratch(2), |stack| {
                 eigen_symmetric(2, &[a; 4], &mut w[..2], &mut v[..4], stack);
