@@ -154,8 +154,11 @@ fn verdict(hidden: &[(&Column, &SummaryRow)]) -> String {
 /// Columns that stand after the standard deviation.
 struct Extra<'a> {
     headings: &'static [&'static str],
-    cells: Box<dyn Fn(&SummaryRow) -> Vec<String> + 'a>,
+    cells: Box<Cells<'a>>,
 }
+
+/// The cells of a row.
+type Cells<'a> = dyn Fn(&SummaryRow) -> Vec<String> + 'a;
 
 impl<'a> Extra<'a> {
     fn none() -> Self {
