@@ -225,6 +225,13 @@ impl Comparison {
                 factors.join(", ")
             ));
         }
+        for candidate in self.candidates.iter().filter(|c| c.loo.is_none()) {
+            notes.push(format!(
+                "The observations of {} have no likelihoods of their own, as they depend on each other through discrete unknowns: \
+                 there is no leave-one-out prediction of it, and nothing row by row.",
+                candidate.name
+            ));
+        }
         for candidate in &self.candidates {
             if let Some(loo) = candidate.loo.as_ref().filter(|loo| loo.untrusted > 0) {
                 notes.push(format!(

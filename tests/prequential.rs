@@ -83,6 +83,42 @@ fn the_curve_of_a_series() {
     assert!(!check_curve("lgssm").is_sequential);
 }
 
+/// Claimed errors of the end, of the later half and of single rows, over many seeds.
+#[test]
+#[ignore = "runs for a minute: a hundred seeds"]
+fn errors_of_rows_cover() {
+    let problem = problem("normal_mean");
+    let model = compile(&text("normal_mean"), &problem["data"]);
+    let exact = numbers(&problem["truth"]["prequential_cumulative"]);
+    let mut inside = [0; 4];
+    let mut squares = [0.0; 4];
+    for seed in 1..=100 {
+        let settings = EvidenceSettings {
+            seed,
+            ..EvidenceSettings::default()
+        };
+        let found = by_rows(&model, &settings);
+        let scaled = |value: LogValue, exact: f64| (value.value - exact) / value.se;
+        let errors = [
+            scaled(found.total(), exact[19]),
+            scaled(found.conditional(10), exact[19] - exact[9]),
+            scaled(found.increments[0], exact[0]),
+            scaled(found.increments[11], exact[11] - exact[10]),
+        ];
+        for (place, z) in errors.into_iter().enumerate() {
+            inside[place] += usize::from(z.abs() < 2.0);
+            squares[place] += z * z;
+        }
+    }
+    let rms = squares.map(|sum: f64| (sum / 100.0).sqrt());
+    eprintln!("within two errors: {inside:?} of 100, root mean square {rms:?}");
+    assert!(inside.iter().all(|count| *count >= 88), "{inside:?}");
+    assert!(
+        rms.iter().all(|rms| *rms > 0.4),
+        "errors are too cautious: {rms:?}"
+    );
+}
+
 #[test]
 fn the_end_of_the_curve_is_the_evidence() {
     for name in [

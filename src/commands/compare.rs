@@ -190,6 +190,9 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     })
 }
 
+/// Runs through the rows of a model: curves and halves need no more, and this then costs about as much as the evidence.
+const RUNS_BY_ROWS: usize = 2;
+
 /// What is done with each model.
 struct Work<'a> {
     settings: &'a EvidenceSettings,
@@ -235,8 +238,11 @@ impl Work<'_> {
         let is_drawable = model.compiled.normalisation.undrawable.is_empty();
         let (by_rows, orders) = match self.with_rows && is_separable && is_drawable {
             true => {
-                let (found, orders) =
-                    row_by_row(model, self.settings, self.orders, self.show_progress)?;
+                let fewer = EvidenceSettings {
+                    replicates: self.settings.replicates.min(RUNS_BY_ROWS),
+                    ..self.settings.clone()
+                };
+                let (found, orders) = row_by_row(model, &fewer, self.orders, self.show_progress)?;
                 (Some(found), orders)
             }
             false => (None, Vec::new()),
