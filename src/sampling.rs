@@ -233,7 +233,7 @@ fn run_once(
     let summary = summarise(compiled, &chains);
     let mut health = match compiled.inferred.is_empty() {
         true => nothing_unknown(),
-        false => judge(&chains, &summary, settings),
+        false => judge(compiled, &chains, &summary, settings),
     };
     health.sentences.extend(impossible);
     Ok(Posterior {
@@ -342,7 +342,12 @@ pub(crate) fn summarise(compiled: &Compiled, chains: &[Chain]) -> Vec<SummaryRow
     compiled.columns.iter().enumerate().map(row).collect()
 }
 
-pub(crate) fn judge(chains: &[Chain], summary: &[SummaryRow], settings: &Settings) -> Health {
+pub(crate) fn judge(
+    compiled: &Compiled,
+    chains: &[Chain],
+    summary: &[SummaryRow],
+    settings: &Settings,
+) -> Health {
     let energies: Vec<Vec<f64>> = chains
         .iter()
         .map(|chain| chain.statistics.iter().map(|s| s.energy).collect())
@@ -356,6 +361,7 @@ pub(crate) fn judge(chains: &[Chain], summary: &[SummaryRow], settings: &Setting
             .count(),
         draws: statistics().count(),
         target_accept: settings.target_accept,
+        of_unknown_width: compiled.of_unknown_width.first().map(String::as_str),
         draws_per_chain: chains.first().map_or(0, |chain| chain.statistics.len()),
         not_finite: summary
             .iter()

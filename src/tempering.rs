@@ -36,7 +36,7 @@ impl Model {
         let sampling_time = start.elapsed();
         let chains = self.equal_draws(&found, settings);
         let summary = sampling::summarise(&self.compiled, &chains);
-        let mut health = sampling::judge(&chains, &summary, settings);
+        let mut health = sampling::judge(&self.compiled, &chains, &summary, settings);
         for doubt in &found.doubts {
             health.ok = false;
             health.sentences.push(format!("SMC: {doubt}."));

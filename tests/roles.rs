@@ -288,6 +288,152 @@ fn new_rows_and_new_groups_are_predicted() {
 }
 
 #[test]
+fn a_normal_vector_written_by_its_elements_conditions_on_what_is_there() {
+    let text = "
+        given L: cholesky_cov[3]
+        given m: real[3]
+        for i in 1..N {
+          for k in 1..3 {
+            let mean[i, k] = m[k] + sum(L[k, j] * z[i, j] for j in 1..k - 1)
+            x[i, k] ~ normal(mean[i, k], L[k, k])
+            let z[i, k] = (x[i, k] - mean[i, k]) / L[k, k]
+          }
+        }
+    ";
+    let posterior = sampled(
+        text,
+        r#"{"N": 3, "L": [[1.2, 0, 0], [0.5, 0.8, 0], [-0.4, 0.3, 0.6]], "m": [0.5, 1, -1],
+            "x": [[null, 1.9, 0.1], [null, null, -0.5], [0.3, 0.2, null]]}"#,
+    );
+    // Of N(m, L L') given the other elements, by the formula of the conditional normal law.
+    assert_moments(&posterior, "x[1, 1]", 0.223_554_41, 0.782_894_91);
+    assert_moments(&posterior, "x[2, 1]", 0.106_557_38, 1.030_677_0);
+    assert_moments(&posterior, "x[2, 2]", 1.032_786_89, 0.942_006_93);
+    assert_moments(&posterior, "x[3, 3]", -1.202_083_33, 0.6);
+}
+
+/// What each game's home side is expected to win by, one game a line, whatever numbers the labels have.
+const GAMES: &str = "
+    given home: factor[N]
+    given away: factor[N] levels home
+    skill[1..levels(away)] ~ normal(0, 10)
+    margin[i in 1..N] ~ normal(skill[home[i]] - skill[away[i]], 0.001)
+";
+
+#[test]
+fn columns_that_share_labels_have_one_numbering() {
+    // Neither column holds all labels, and in both `b` comes at another place.
+    let json = r#"{"home": ["c", "b"], "away": ["b", "a"], "margin": [1, 2]}"#;
+    let found = model(GAMES, json);
+    let names: Vec<&str> = found
+        .compiled
+        .columns
+        .iter()
+        .map(|c| c.name.as_str())
+        .collect();
+    assert_eq!(names, ["skill[away=a]", "skill[away=b]", "skill[away=c]"]);
+    let point = data(r#"{"skill": [3, 5, 6]}"#);
+    let at_truth = found.density_at(&point).unwrap().log_density;
+    let normal = |x: f64, sd: f64| {
+        -0.5 * (x / sd).powi(2) - sd.ln() - 0.5 * (2.0 * std::f64::consts::PI).ln()
+    };
+    let prior: f64 = [3.0, 5.0, 6.0].iter().map(|&x| normal(x, 10.0)).sum();
+    // c beats b by 6 - 5 and b beats a by 5 - 3: both residuals are 0.
+    let expected = prior + 2.0 * normal(0.0, 0.001);
+    assert!(
+        (at_truth - expected).abs() < 1e-9,
+        "{at_truth} and {expected}"
+    );
+}
+
+#[test]
+fn new_labels_of_columns_that_share_them_follow_the_old_ones() {
+    let old = data(r#"{"home": ["c", "b"], "away": ["b", "d"], "margin": [1, 2]}"#);
+    for (new, expected) in [
+        (
+            r#"{"home": ["c", "d"], "away": ["b", "c"]}"#,
+            [30.0 - 10.0, 70.0 - 30.0],
+        ),
+        // Only one of the columns is new.
+        (r#"{"home": ["d", "b"]}"#, [70.0 - 10.0, 10.0 - 70.0]),
+    ] {
+        let prediction = Prediction {
+            new_data: Some(data(new)),
+            ..Prediction::default()
+        };
+        let simulator =
+            Simulator::prediction("m.ppl", GAMES, &old, &prediction, &options()).unwrap();
+        let draws = table(
+            &["skill.1", "skill.2", "skill.3"],
+            &[10.0, 30.0, 70.0].repeat(100),
+        );
+        let rows = simulator.along(&[draws], 1).unwrap();
+        assert_drawn(&rows, "margin[1]", expected[0], 0.001);
+        assert_drawn(&rows, "margin[2]", expected[1], 0.001);
+    }
+    // `a` comes first in the alphabet, and last in the numbers that the draws know.
+    let prediction = Prediction {
+        new_data: Some(data(r#"{"home": ["a", "c"], "away": ["d", "aa"]}"#)),
+        ..Prediction::default()
+    };
+    let simulator = Simulator::prediction("m.ppl", GAMES, &old, &prediction, &options()).unwrap();
+    let draws = table(
+        &["skill.1", "skill.2", "skill.3"],
+        &[10.0, 30.0, 70.0].repeat(20_000),
+    );
+    let rows = simulator.along(&[draws], 1).unwrap();
+    assert_drawn(&rows, "skill[away=a]", 0.0, 10.0);
+    assert_drawn(&rows, "skill[away=aa]", 0.0, 10.0);
+    assert_drawn(&rows, "margin[1]", -70.0, 10.0);
+    assert_drawn(&rows, "margin[2]", 30.0, 10.0);
+}
+
+#[test]
+fn columns_whose_labels_are_numbered_alike_may_index_one_array() {
+    let text = "
+        given a: factor[N]
+        given b: factor[N]
+        level[1..levels(a)] ~ normal(0, 1)
+        y[i in 1..N] ~ normal(level[a[i]] + level[b[i]], 1)
+    ";
+    // The labels of b are the first ones of a; those of numbers are the numbers.
+    model(
+        text,
+        r#"{"a": ["p", "q", "r"], "b": ["q", "p", "q"], "y": [1, 2, 3]}"#,
+    );
+    model(text, r#"{"a": [1, 2, 3], "b": [2, 2, 2], "y": [1, 2, 3]}"#);
+    let differing = data(r#"{"a": ["p", "q", "r"], "b": ["q", "q", "q"], "y": [1, 2, 3]}"#);
+    let error = Model::compile("m.ppl", text, &differing, &options()).err();
+    let message = error.expect("a wrong element").to_string();
+    assert!(
+        message.contains("[E0452]") && message.contains("\"q\" is 2 in `a` and 1 in `b`"),
+        "{message}"
+    );
+}
+
+#[test]
+fn what_no_statement_draws_is_listed_as_given() {
+    let text = "given T: int\na ~ normal(0, 1)\nfor t in 2..T { y[t] ~ normal(a * y[t - 1], 1) }\n";
+    let series = data(r#"{"T": 3, "y": [4, 2, 3]}"#);
+    let lines = |simulator: &Simulator| -> Vec<(String, Role, usize)> {
+        let roles = simulator.simulation.roles.iter();
+        roles
+            .filter(|line| line.name == "y")
+            .map(|line| (line.name.clone(), line.role, line.elements))
+            .collect()
+    };
+    let expected = [
+        ("y".to_string(), Role::Given, 1),
+        ("y".to_string(), Role::Simulated, 2),
+    ];
+    let simulator = Simulator::prior("m.ppl", text, &series, &options()).unwrap();
+    assert_eq!(lines(&simulator), expected);
+    let prediction = Prediction::default();
+    let simulator = Simulator::prediction("m.ppl", text, &series, &prediction, &options()).unwrap();
+    assert_eq!(lines(&simulator), expected);
+}
+
+#[test]
 fn a_held_series_is_forecast_from_its_values() {
     let text = "given T: int\na ~ normal(0, 1)\ny[1] ~ normal(0, 1)\nfor t in 2..T { y[t] ~ normal(a * y[t - 1], 1) }\n";
     let old = data(r#"{"T": 3, "y": [1, 2, 3]}"#);

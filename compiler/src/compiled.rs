@@ -9,7 +9,7 @@ use likelier_runtime::target::{Parts, Target, Weights};
 use crate::Options;
 use crate::check::hir::{Hir, StatementKind, VariableId, VariableKind};
 use crate::check::walk::all_statements;
-use crate::data::coordinates::{Coordinate, Coordinates, coordinates};
+use crate::data::coordinates::{Coordinate, Coordinates};
 use crate::data::dataset::Dataset;
 use crate::data::interval::Ranges;
 use crate::data::loops::{self, ArrayKind, ConstraintKind, Loops, Statement};
@@ -37,6 +37,8 @@ pub struct Compiled {
     pub roles: Vec<RoleLine>,
     /// The constraints, in the order of the target's soft parts.
     pub constraints: Vec<Constraint>,
+    /// Unknowns whose laws have a width that depends on other unknowns, unless the coordinates take account of it.
+    pub of_unknown_width: Vec<String>,
     /// Keys of the data that the model does not use.
     pub unused_keys: Vec<String>,
     /// What is allowed but probably not meant.
@@ -244,8 +246,7 @@ pub(crate) fn finish(
     };
     let model = CompiledModel::compile(programs, options.cpu)
         .map_err(|error| vec![internal(error.to_string())])?;
-    let labels = coordinates(hir, &program.bound, dataset);
-    let columns = columns(loops, &output_columns, &labels);
+    let columns = columns(loops, &output_columns, &program.coordinates);
     let inferred = inferred(loops, &layout);
     warnings.extend(observed_ancestors(hir, &program));
     warnings.extend(program.warnings.iter().cloned());
@@ -256,6 +257,7 @@ pub(crate) fn finish(
         inferred,
         roles: roles(hir, sources, dataset, &program),
         constraints: constraints(&program),
+        of_unknown_width: program.loops.of_unknown_width.clone(),
         unused_keys: program.bound.unused.clone(),
         warnings,
         normalisation: Normalisation::of(hir, sources, &program.loops),
@@ -471,6 +473,13 @@ pub(crate) fn roles(
                     let distribution = oneline(law.span);
                     let whole = program.loops.array(split.whole).length();
                     let mut parts = split_lines(&name, split, whole, &distribution);
+                    // Where variables are drawn anew, what is known of one is what no statement draws.
+                    if program.bound.given.contains(variable) {
+                        let known = parts.iter_mut().find(|line| line.role == Role::Observed);
+                        known.into_iter().for_each(|line| {
+                            (line.role, line.distribution) = (Role::Given, None);
+                        });
+                    }
                     let summed = &program.loops.summed_out;
                     let is_summed = |array| program.loops.array(array).name == name;
                     if summed.iter().any(|summed| is_summed(summed.array)) {

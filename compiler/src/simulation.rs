@@ -10,13 +10,12 @@ use crate::compiled::{
     element_column, inferred, internal, roles, summed_out,
 };
 use crate::data::bind::{Draws, Known, Purpose};
-use crate::data::coordinates::coordinates;
 use crate::data::dataset::Dataset;
 use crate::data::dependence::{reads_any, spread};
 use crate::data::loops::{
     ArrayId, ArrayKind, Loops, Role as LoopsRole, Statement, Term, walk_term,
 };
-use crate::data::{BoundProgram, bind_program};
+use crate::data::{BoundProgram, bind_program, labels};
 use crate::jit::ForwardModel;
 use crate::math::graph::Part;
 use crate::source::{Diagnostic, FileId, Sources, Span};
@@ -99,6 +98,7 @@ pub fn predict(
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
+    let dataset = &*labels::shared(&hir, dataset)?;
     let fit = bind_natural(&hir, sources, dataset)?;
     let layout = density::layout(&fit.loops);
     let mut unknown = inferred(&fit.loops, &layout);
@@ -125,7 +125,9 @@ pub fn predict(
     };
     let merged = match &prediction.new_data {
         Some(newer) => dataset
-            .updated(newer, &|key| is_superseded(&hir, &fit, &draws, key))
+            .updated(&*labels::shared(&hir, newer)?, &|key| {
+                is_superseded(&hir, &fit, &draws, key)
+            })
             .map_err(|error| vec![Diagnostic::error("E0477", error.to_string())])?,
         None => dataset.clone(),
     };
@@ -265,8 +267,7 @@ fn finish(
     let (graph, outputs) = lower(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
     let code = ForwardModel::compile("predict", &graph, options.cpu)
         .map_err(|error| vec![internal(error.to_string())])?;
-    let labels = coordinates(hir, &program.bound, dataset);
-    let columns = columns(loops, &outputs, &labels);
+    let columns = columns(loops, &outputs, &program.coordinates);
     let mut unheeded = Vec::new();
     let drawn = computed_from_draws(loops);
     conditions(&loops.statements, &mut |term| {

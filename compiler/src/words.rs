@@ -17,7 +17,7 @@ pub(crate) const WORDS: [(&str, &str); 24] = [
     ),
     (
         "factor",
-        "factor e (a statement): adds e to the log density, as it is.\n\n    factor -0.5 * sum((beta - 1)^2)\n\nfactor[N] (a type): labelled categories. The labels of the data, sorted, are counted from 1; `levels(f)` is their number,\nan array indexed by f has the value of each row's category.\n\n    given city: factor[N]\n    a[1..levels(city)] ~ normal(0, 1)\n    y ~ normal(a[city], 1)",
+        "factor e (a statement): adds e to the log density, as it is.\n\n    factor -0.5 * sum((beta - 1)^2)\n\nfactor[N] (a type): labelled categories. The labels of the data, sorted, are counted from 1; `levels(f)` is their number,\nan array indexed by f has the value of each row's category. Columns that name the same things share their labels with\n`levels`.\n\n    given city: factor[N]\n    a[1..levels(city)] ~ normal(0, 1)\n    y ~ normal(a[city], 1)\n    given neighbour: factor[N] levels city",
     ),
     (
         "require",

@@ -29,6 +29,9 @@ pub struct Summary {
     pub ess_tail: f64,
 }
 
+/// A quantity whose draws differ by less than this share of their size is constant.
+const ROUNDING: f64 = 16.0 * f64::EPSILON;
+
 /// Summarises one quantity; one vector of draws per chain, of equal lengths.
 pub fn summarise(chains: &[Vec<f64>]) -> Summary {
     let all: Vec<f64> = chains.iter().flatten().copied().collect();
@@ -39,7 +42,15 @@ pub fn summarise(chains: &[Vec<f64>]) -> Summary {
     let mut sorted = all.clone();
     sorted.sort_by(f64::total_cmp);
     let [q5, q50, q95] = [0.05, 0.5, 0.95].map(|p| quantile(&sorted, p));
-    let constant = all.iter().all(|&x| x == all[0]);
+    // What is constant but for rounding has no spread of its own, and no chains that could disagree.
+    let ends = sorted.first().zip(sorted.last());
+    let constant = ends.is_some_and(|(low, high)| {
+        low == high || high - low <= ROUNDING * low.abs().max(high.abs())
+    });
+    let (mean, sd) = match constant {
+        true => (q50, 0.0),
+        false => (mean, sd),
+    };
     let short = chains.iter().any(|chain| chain.len() < FEWEST_DRAWS);
     if constant || short || all.iter().any(|x| !x.is_finite()) {
         let nan = f64::NAN;
@@ -252,6 +263,8 @@ pub struct Evidence<'a> {
     pub draws: usize,
     /// The acceptance probability aimed at.
     pub target_accept: f64,
+    /// A quantity that other coordinates would rid of a width that is unknown.
+    pub of_unknown_width: Option<&'a str>,
     /// Draws of each chain.
     pub draws_per_chain: usize,
     /// Quantities that are not finite in some draw.
@@ -320,10 +333,19 @@ pub fn judge(evidence: &Evidence) -> Health {
         } else {
             0.99
         };
+        let remedy = match evidence.of_unknown_width {
+            Some(name) => format!(
+                "The width of the prior of `{name}` is unknown: try --coordinates standardised, which samples it relative \
+                 to that width and leaves the model as it is; if divergences remain, --target-accept {higher}."
+            ),
+            None => format!(
+                "Try --target-accept {higher}; if divergences remain, rewrite the model so that no scale, sum or product of \
+                 unknowns is left free by the data."
+            ),
+        };
         sentences.push(format!(
             "{} of {} draws ({:.1} %) diverged: the posterior has a region too narrow for the step size, which the draws \
-             avoid, so means and intervals may be biased. Try --target-accept {higher}; if divergences remain, rewrite \
-             the model (for a group effect `theta ~ normal(mu, tau)`: `z ~ normal(0, 1)` and `theta = mu + tau * z`).",
+             avoid, so means and intervals may be biased. {remedy}",
             evidence.divergences, evidence.draws, share(evidence.divergences)
         ));
     }

@@ -68,6 +68,17 @@ fn a_constant_has_no_rhat_but_a_mean() {
 }
 
 #[test]
+fn what_varies_by_rounding_only_is_constant() {
+    let rounded = |k: usize| 1.0 + (k % 3) as f64 * f64::EPSILON;
+    let chain: Vec<f64> = (0..50).map(rounded).collect();
+    let summary = summarise(&[chain.clone(), chain]);
+    assert_eq!((summary.sd, summary.mcse_mean), (0.0, 0.0));
+    assert!((summary.mean - 1.0).abs() < 1e-15 && summary.rhat.is_nan());
+    let varying: Vec<f64> = (0..50).map(|k| 1.0 + (k % 3) as f64 * 1e-13).collect();
+    assert!(summarise(&[varying.clone(), varying]).sd > 0.0);
+}
+
+#[test]
 fn what_cannot_be_judged_is_not_good() {
     let energies = [vec![1.0, 2.0, 1.5]];
     let evidence = Evidence {
@@ -76,6 +87,7 @@ fn what_cannot_be_judged_is_not_good() {
         max_depth_hits: 0,
         draws: 3,
         target_accept: 0.8,
+        of_unknown_width: None,
         draws_per_chain: 3,
         not_finite: Vec::new(),
         columns: vec![("mu", f64::NAN, f64::NAN)],

@@ -7,7 +7,7 @@ use clap::Args;
 use likelier::output::density::density_json;
 use likelier::{Dataset, Error};
 
-use super::ModelAndData;
+use super::{ModelAndData, SampledCoordinates};
 use crate::files;
 use crate::terminal::Printer;
 
@@ -19,11 +19,14 @@ pub struct Options {
     /// The point: a JSON object with the constrained values of all inferred variables by name
     #[arg(long, value_name = "POINT")]
     at: PathBuf,
+    /// The coordinates to which the Jacobian and the gradient belong
+    #[arg(long, value_enum, default_value_t = SampledCoordinates::Natural, value_name = "COORDINATES")]
+    coordinates: SampledCoordinates,
 }
 
 /// Runs the command.
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
-    let model = options.input.compile()?;
+    let model = options.input.compile_in(options.coordinates.into())?;
     let point = Dataset::from_json(
         &options.at.display().to_string(),
         &files::read_text(&options.at)?,

@@ -139,6 +139,24 @@ fn parse_scale(text: &str) -> Result<(String, f64), String> {
         .ok_or_else(|| "write the name of a constraint and a number: rising=0.5".to_owned())
 }
 
+/// `--coordinates`
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum SampledCoordinates {
+    /// Values, logarithms of positive ones, log odds of bounded ones
+    Natural,
+    /// The same, less the centre of their law and divided by its width: for priors whose scales are unknown
+    Standardised,
+}
+
+impl From<SampledCoordinates> for Coordinates {
+    fn from(coordinates: SampledCoordinates) -> Self {
+        match coordinates {
+            SampledCoordinates::Natural => Coordinates::Natural,
+            SampledCoordinates::Standardised => Coordinates::Standardised,
+        }
+    }
+}
+
 /// `--cpu`
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Cpu {

@@ -17,7 +17,7 @@ use likelier::{
     Schedule, Settings, Simulator,
 };
 
-use super::ModelAndData;
+use super::{ModelAndData, SampledCoordinates};
 use crate::terminal::{self, Printer};
 use crate::{files, interrupt, progress};
 
@@ -112,23 +112,6 @@ enum WarmupSchedule {
     Fisher,
     /// Stan's windows of draws
     Classical,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum SampledCoordinates {
-    /// Values, logarithms of positive ones, log odds of bounded ones
-    Natural,
-    /// The same, less the centre of their law and divided by its width: for priors whose scales are unknown
-    Standardised,
-}
-
-impl From<SampledCoordinates> for Coordinates {
-    fn from(coordinates: SampledCoordinates) -> Self {
-        match coordinates {
-            SampledCoordinates::Natural => Coordinates::Natural,
-            SampledCoordinates::Standardised => Coordinates::Standardised,
-        }
-    }
 }
 
 /// Runs the command.

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use likelier::Error;
 
-use super::ModelAndData;
+use super::{ModelAndData, SampledCoordinates};
 use crate::files;
 use crate::terminal::Printer;
 
@@ -17,6 +17,9 @@ pub struct Options {
     stage: Stage,
     #[command(flatten)]
     input: ModelAndData,
+    /// The coordinates in which an unknown is shown from the stage `loops` on
+    #[arg(long, value_enum, default_value_t = SampledCoordinates::Natural, value_name = "COORDINATES")]
+    coordinates: SampledCoordinates,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -54,7 +57,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let name = options.input.model.display().to_string();
     let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
-    let shown = likelier::show(&name, &text, &data, &options.input.options(), stage)?;
+    let compile_options = likelier::Options {
+        coordinates: options.coordinates.into(),
+        ..options.input.options()
+    };
+    let shown = likelier::show(&name, &text, &data, &compile_options, stage)?;
     Printer::new(false).print(&format!("{}\n", shown.trim_end()))?;
     Ok(ExitCode::SUCCESS)
 }

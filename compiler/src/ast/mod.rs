@@ -306,6 +306,23 @@ fn returning(value: Expression) -> Vec<Statement> {
     }]
 }
 
+/// The factor whose labels a column shares: `levels home`.
+fn levels_of(
+    words: Option<(Name, Name)>,
+) -> Result<Option<Name>, ParseError<usize, Token, Problem>> {
+    match words {
+        None => Ok(None),
+        Some((word, factor)) if word.text == "levels" => Ok(Some(factor)),
+        Some((word, _)) => Err(ParseError::User {
+            error: Problem {
+                span: word.span,
+                message: format!("`{}` has no meaning after a type", word.text),
+                help: "a statement ends with its line; after a type stand `from \"column\"`, `= default` or, for a factor, `levels other` only".into(),
+            },
+        }),
+    }
+}
+
 fn plain_indices(
     indices: Vec<RandomIndex>,
 ) -> Result<Vec<Expression>, ParseError<usize, Token, Problem>> {

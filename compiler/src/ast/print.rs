@@ -28,9 +28,14 @@ fn show(statement: &Statement, depth: usize, text: &mut String) {
         StatementKind::Given {
             name,
             ty,
+            levels,
             column,
             default,
         } => {
+            let levels = levels
+                .as_ref()
+                .map(|factor| format!(" levels {}", factor.text))
+                .unwrap_or_default();
             let column = column
                 .as_ref()
                 .map(|column| format!(" from {column:?}"))
@@ -39,7 +44,8 @@ fn show(statement: &Statement, depth: usize, text: &mut String) {
                 .as_ref()
                 .map(|value| format!(" = {}", expression(value)))
                 .unwrap_or_default();
-            format!("given {}: {}{column}{default}", name.text, type_text(ty))
+            let ty = type_text(ty);
+            format!("given {}: {ty}{levels}{column}{default}", name.text)
         }
         StatementKind::Let {
             name,

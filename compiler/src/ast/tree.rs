@@ -37,10 +37,11 @@ pub struct Statement {
 /// The kinds of statements and items.
 #[derive(Debug, Clone, PartialEq)]
 pub enum StatementKind {
-    /// `given x: real[N] from "column" = default`
+    /// `given x: real[N] from "column" = default`; `given f: factor[N] levels g` shares the labels of another factor.
     Given {
         name: Name,
         ty: Type,
+        levels: Option<Name>,
         column: Option<String>,
         default: Option<Expression>,
     },

@@ -154,10 +154,12 @@ pub struct Statement {
 /// The kinds of statements.
 #[derive(Debug, Clone)]
 pub enum StatementKind {
-    /// A covariate or setting. `column` is its key in the data when not its name.
+    /// A covariate or setting. `column` is its key in the data when not its name; a factor may share its labels with
+    /// another one, `levels`.
     Given {
         variable: VariableId,
         declared: Declared,
+        levels: Option<VariableId>,
         column: Option<String>,
         default: Option<Expression>,
     },

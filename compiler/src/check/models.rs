@@ -153,6 +153,7 @@ impl Checker<'_> {
                 kind: tree::StatementKind::Given {
                     name: parameter.name.clone(),
                     ty: parameter.ty.clone(),
+                    levels: None,
                     column: None,
                     default: parameter.default.clone(),
                 },

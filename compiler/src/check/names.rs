@@ -1,7 +1,7 @@
 //! What each name refers to. A model, a function and a distribution each have a table of names and a stack of blocks;
 //! names of random variables and of values defined element by element belong to the whole program wherever they stand.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::hir::{Element, Expression, Size, Type, Variable, VariableId, VariableKind};
 use super::{Checked, Checker, Said};
@@ -33,6 +33,8 @@ pub(super) struct Scope {
     pub ahead: Vec<Ahead>,
     /// Names that statements of the outermost level define further down than the text checked so far.
     pub later: HashMap<String, Span>,
+    /// Columns of labels, `given f: factor[N]`.
+    pub factors: HashSet<VariableId>,
     /// Whose body it is.
     pub owner: Owner,
     /// Whether an unknown name is a size here.
@@ -66,6 +68,7 @@ impl Scope {
             poisoned: Vec::new(),
             ahead: Vec::new(),
             later: HashMap::new(),
+            factors: HashSet::new(),
             owner,
             sizes: false,
             wants_int: false,

@@ -57,9 +57,13 @@ impl Printer<'_> {
     fn statements(&mut self, statements: &[Statement]) {
         for statement in statements {
             let line = match &statement.kind {
-                StatementKind::Given { variable, .. } => {
+                StatementKind::Given {
+                    variable, levels, ..
+                } => {
                     let ty = self.variables[variable.0 as usize].ty.show(self.variables);
-                    format!("given {}: {ty}", self.name(*variable))
+                    let levels = levels.map(|factor| format!(" levels {}", self.name(factor)));
+                    let levels = levels.unwrap_or_default();
+                    format!("given {}: {ty}{levels}", self.name(*variable))
                 }
                 StatementKind::Let {
                     variable,

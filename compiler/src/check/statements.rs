@@ -1,6 +1,9 @@
 //! Typing of statements: those of a model, and the plainer ones of functions.
 
-use super::hir::{Expression, ExpressionKind, Statement, StatementKind, Type, VariableKind};
+use super::hir::{
+    Declared, Expression, ExpressionKind, Statement, StatementKind, Support, Type, VariableId,
+    VariableKind,
+};
 use super::names::Owner;
 use super::{Checked, Checker, Said};
 use crate::ast::tree;
@@ -112,9 +115,10 @@ impl Checker<'_> {
             Tree::Given {
                 name,
                 ty,
+                levels,
                 column,
                 default,
-            } => self.given(statement, name, ty, column, default)?,
+            } => self.given(statement, name, (ty, levels), column, default)?,
             Tree::Let {
                 name,
                 indices,
@@ -304,7 +308,7 @@ impl Checker<'_> {
         &mut self,
         statement: &tree::Statement,
         name: &tree::Name,
-        ty: &tree::Type,
+        (ty, levels): (&tree::Type, &Option<tree::Name>),
         column: &Option<String>,
         default: &Option<tree::Expression>,
     ) -> Checked<StatementKind> {
@@ -337,6 +341,13 @@ impl Checker<'_> {
             Ok(declared) => declared,
             Err(_) => return Err(poison(self)),
         };
+        let levels = match levels {
+            None => None,
+            Some(factor) => match self.shared_levels(&declared, factor) {
+                Ok(factor) => Some(factor),
+                Err(_) => return Err(poison(self)),
+            },
+        };
         let default = match default {
             None => None,
             Some(default) => {
@@ -357,12 +368,39 @@ impl Checker<'_> {
         };
         let variable = self.define(&name.text, name.span, kind, checked)?;
         self.scope.variable(variable).doc = statement.doc.clone();
+        if declared.support == Support::Factor {
+            self.scope.factors.insert(variable);
+        }
         Ok(StatementKind::Given {
             variable,
             declared,
+            levels,
             column: column.clone(),
             default,
         })
+    }
+
+    /// The factor that `levels NAME` behind a declared type names.
+    fn shared_levels(&mut self, declared: &Declared, factor: &tree::Name) -> Checked<VariableId> {
+        let found = self.scope.find(&factor.text);
+        let found = found.filter(|id| self.scope.factors.contains(id));
+        match (found, &declared.support) {
+            (Some(id), Support::Factor) => Ok(id),
+            (_, Support::Factor) => self.say(
+                Diagnostic::error(
+                    "E0256",
+                    format!("`{}` is no factor that is given above", factor.text),
+                )
+                .at(factor.span, "the labels of this column are to be shared")
+                .help("name a column that a statement further up declares: `given home: factor[N]`, then `given away: factor[N] levels home`"),
+            ),
+            _ => self.say(
+                Diagnostic::error("E0256", "only a factor can share its labels")
+                    .at(declared.span, "this is no `factor`")
+                    .at(factor.span, "")
+                    .help("write `given away: factor[N] levels home`"),
+            ),
+        }
     }
 
     fn report(

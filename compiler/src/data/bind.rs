@@ -32,6 +32,8 @@ pub struct Bound {
     pub elements: HashMap<VariableId, Vec<Option<Role>>>,
     /// What a draw holds, when draws are given: by name.
     pub known: HashMap<String, Known>,
+    /// Random variables some of whose elements no statement draws: these keep the values of the data whatever the purpose.
+    pub given: HashSet<VariableId>,
     /// Keys that the model does not use.
     pub unused: Vec<String>,
 }
@@ -98,7 +100,10 @@ pub fn bind(
     let mut binder = Binder {
         hir,
         dataset,
-        bound: Bound::default(),
+        bound: Bound {
+            given: given.clone(),
+            ..Bound::default()
+        },
         diagnostics: Vec::new(),
         misshapen: HashSet::new(),
     };

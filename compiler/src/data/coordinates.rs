@@ -1,16 +1,17 @@
-//! Which index positions of a variable run over the categories of a factor, so that results can name elements by their
-//! labels: `alpha[county=AITKIN]`. The text tells it: a range `1..levels(county)`, or an index `alpha[county]`.
-//! Elementwise expressions pass the coordinates of their arrays on.
+//! Which index positions of a variable run over the categories of a factor. The text tells it: a range
+//! `1..levels(county)`, or an index `alpha[county]`. Elementwise expressions pass the coordinates of their arrays on.
+//! Results can then name elements by their labels, `alpha[county=AITKIN]`; and an array that two columns of labels index,
+//! each with numbers of its own, is an error, because it would give the element of another label.
 
 use std::collections::HashMap;
 
-use super::bind::Bound;
-use super::dataset::Dataset;
+use super::labels::Factor;
 use crate::check::hir::{
-    Expression, ExpressionKind, Hir, RandomIndex, Selector, StatementKind, Support, VariableId,
-    Whole,
+    Binder, Expression, ExpressionKind, Hir, RandomIndex, Selector, Statement, StatementKind,
+    VariableId, Whole,
 };
 use crate::check::walk::all_statements;
+use crate::source::{Diagnostic, Span};
 
 /// A factor with its labels, in the order of its categories.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,91 +25,116 @@ pub struct Coordinate {
 /// The coordinates of variables and reports: by name, one for each index position that has any.
 pub type Coordinates = HashMap<String, Vec<Option<Coordinate>>>;
 
-/// The coordinates that the text of a program and the labels of its data give.
-pub fn coordinates(hir: &Hir, bound: &Bound, dataset: &Dataset) -> Coordinates {
+/// The coordinates that the text of a program and its factors give.
+///
+/// # Errors
+/// When an index position belongs to two factors that number their labels differently.
+pub(super) fn coordinates(
+    hir: &Hir,
+    factors: &HashMap<VariableId, Factor>,
+) -> Result<Coordinates, Vec<Diagnostic>> {
     let mut finder = Finder {
-        factors: HashMap::new(),
+        hir,
+        factors,
+        numbered: HashMap::new(),
         found: HashMap::new(),
+        diagnostics: Vec::new(),
     };
-    for statement in &hir.statements {
-        let StatementKind::Given {
-            variable, declared, ..
-        } = &statement.kind
-        else {
-            continue;
-        };
-        let labels = bound
-            .keys
-            .get(variable)
-            .and_then(|key| dataset.get(key)?.labels.clone());
-        if let (Support::Factor, Some(labels)) = (&declared.support, labels) {
-            let name = hir.variables[variable.0 as usize].name.clone();
-            finder
-                .factors
-                .insert(*variable, Coordinate { name, labels });
-        }
-    }
     let mut named = Coordinates::new();
-    if finder.factors.is_empty() {
-        return named;
+    if factors.is_empty() {
+        return Ok(named);
     }
+    // What declarations say comes before what uses say, wherever they stand.
+    all_statements(&hir.statements, 0, &mut |statement, _| {
+        finder.numbers_of_loops(statement);
+        finder.declares(statement);
+        finder.defines(statement);
+    });
     all_statements(&hir.statements, 0, &mut |statement, _| {
         statement.expressions(&mut |expression| finder.uses(expression));
     });
     all_statements(&hir.statements, 0, &mut |statement, _| {
-        match &statement.kind {
-            StatementKind::Random {
-                variable, indices, ..
-            } => {
-                for (axis, index) in indices.iter().enumerate() {
-                    if let RandomIndex::Over { upper, .. } = index {
-                        finder.note(*variable, axis, finder.counted(upper));
-                    }
-                }
-            }
-            StatementKind::Let {
-                variable,
-                indices,
-                value,
-            } if indices.is_empty() => {
-                for (axis, factor) in finder.of(value).into_iter().enumerate() {
-                    finder.note(*variable, axis, factor);
-                }
-            }
-            StatementKind::Report { name, value, .. } => {
-                let axes = finder.of(value);
-                named.insert(name.clone(), finder.named(&axes));
-            }
-            _ => {}
-        };
+        finder.defines(statement);
+        if let StatementKind::Report { name, value, .. } = &statement.kind {
+            let axes = finder.of(value);
+            named.insert(name.clone(), finder.named(&axes));
+        }
     });
-    for (variable, axes) in &finder.found {
-        let name = &hir.variables[variable.0 as usize].name;
-        named.insert(name.clone(), finder.named(axes));
+    if !finder.diagnostics.is_empty() {
+        return Err(finder.diagnostics);
     }
-    named
+    for (variable, axes) in &finder.found {
+        let axes: Vec<Option<VariableId>> = axes.iter().map(|axis| axis.map(|a| a.0)).collect();
+        named.insert(
+            hir.variables[variable.0 as usize].name.clone(),
+            finder.named(&axes),
+        );
+    }
+    Ok(named)
 }
 
-struct Finder {
-    /// Factors that have labels.
-    factors: HashMap<VariableId, Coordinate>,
+/// The factor of an index position, and where the text says so.
+type Axis = Option<(VariableId, Span)>;
+
+struct Finder<'a> {
+    hir: &'a Hir,
+    factors: &'a HashMap<VariableId, Factor>,
+    /// Indices of loops over the categories of a factor, and values made of a factor.
+    numbered: HashMap<VariableId, VariableId>,
     /// The factor of each index position of a variable.
-    found: HashMap<VariableId, Vec<Option<VariableId>>>,
+    found: HashMap<VariableId, Vec<Axis>>,
+    diagnostics: Vec<Diagnostic>,
 }
 
-impl Finder {
+impl Finder<'_> {
     fn named(&self, axes: &[Option<VariableId>]) -> Vec<Option<Coordinate>> {
-        let one = |axis: &Option<VariableId>| axis.map(|factor| self.factors[&factor].clone());
+        let one = |axis: &Option<VariableId>| {
+            let factor = &self.factors[axis.as_ref()?];
+            Some(Coordinate {
+                name: factor.name.clone(),
+                labels: factor.labels.clone()?,
+            })
+        };
         axes.iter().map(one).collect()
     }
 
-    fn note(&mut self, variable: VariableId, axis: usize, factor: Option<VariableId>) {
-        if let Some(factor) = factor {
-            let axes = self.found.entry(variable).or_default();
-            if axes.len() <= axis {
-                axes.resize(axis + 1, None);
-            }
-            axes[axis].get_or_insert(factor);
+    fn note(&mut self, variable: VariableId, axis: usize, factor: Option<VariableId>, span: Span) {
+        let Some(factor) = factor else {
+            return;
+        };
+        let axes = self.found.entry(variable).or_default();
+        if axes.len() <= axis {
+            axes.resize(axis + 1, None);
+        }
+        let (first, declared) = *axes[axis].get_or_insert((factor, span));
+        if !self.factors[&first].agrees_with(&self.factors[&factor]) {
+            let name = &self.hir.variables[variable.0 as usize].name;
+            self.disagree(&format!("`{name}`"), (first, declared), (factor, span));
+        }
+    }
+
+    /// Two numberings meet in one index position.
+    fn disagree(&mut self, what: &str, first: (VariableId, Span), second: (VariableId, Span)) {
+        let (own, other) = (&self.factors[&first.0], &self.factors[&second.0]);
+        let (a, b) = (&own.name, &other.name);
+        // The one that is given first can be named by the other.
+        let (earlier, later) = match first.0 < second.0 {
+            true => (a, b),
+            false => (b, a),
+        };
+        let diagnostic = Diagnostic::error(
+            "E0452",
+            format!("{what} goes by the labels of `{a}` and by those of `{b}`, which differ"),
+        )
+        .at(second.1, format!("an element for each label of `{b}`"))
+        .at(first.1, format!("an element for each label of `{a}`"))
+        .note(difference(own, other))
+        .help(format!(
+            "if both columns name the same things, let them share their labels: `given {later}: factor[N] levels {earlier}`"
+        ));
+        let said = |other: &Diagnostic| other.message == diagnostic.message;
+        if !self.diagnostics.iter().any(said) {
+            self.diagnostics.push(diagnostic);
         }
     }
 
@@ -123,33 +149,157 @@ impl Finder {
         }
     }
 
-    /// The factor that `f` or `f[i]` is.
+    /// The factor whose categories the values of an expression number: of `f`, `f[i]`, an index of a loop over them, and
+    /// what `let` makes of these.
     fn factor(&self, expression: &Expression) -> Option<VariableId> {
         match &*expression.kind {
             ExpressionKind::Variable(id) if self.factors.contains_key(id) => Some(*id),
+            ExpressionKind::Variable(id) => self.numbered.get(id).copied(),
             ExpressionKind::Index { base, .. } => self.factor(base),
             _ => None,
         }
     }
 
+    /// Notes the indices of loops over the categories of factors.
+    fn numbers_of_loops(&mut self, statement: &Statement) {
+        match &statement.kind {
+            StatementKind::For { index, upper, .. } => self.counts(*index, upper),
+            StatementKind::Random { indices, .. } => {
+                for index in indices {
+                    if let RandomIndex::Over {
+                        variable, upper, ..
+                    } = index
+                    {
+                        self.counts(*variable, upper);
+                    }
+                }
+            }
+            _ => {}
+        }
+        statement.expressions(&mut |expression| {
+            expression.everywhere(&mut |inner| {
+                if let ExpressionKind::Comprehension { binders, .. }
+                | ExpressionKind::Reduction { binders, .. } = &*inner.kind
+                {
+                    binders
+                        .iter()
+                        .for_each(|b| self.counts(b.variable, &b.upper));
+                }
+            });
+        });
+    }
+
+    fn counts(&mut self, index: VariableId, upper: &Expression) {
+        if let Some(factor) = self.counted(upper) {
+            self.numbered.insert(index, factor);
+        }
+    }
+
+    /// Notes what declared sizes and ranges on the left of `~` say.
+    fn declares(&mut self, statement: &Statement) {
+        match &statement.kind {
+            StatementKind::Given {
+                variable, declared, ..
+            } => {
+                for (axis, size) in declared.sizes.iter().enumerate() {
+                    self.note(*variable, axis, self.counted(size), size.span);
+                }
+            }
+            StatementKind::Random {
+                variable, indices, ..
+            } => {
+                for (axis, index) in indices.iter().enumerate() {
+                    match index {
+                        RandomIndex::Over { upper, .. } => {
+                            self.note(*variable, axis, self.counted(upper), upper.span);
+                        }
+                        RandomIndex::At(at) => {
+                            self.note(*variable, axis, self.factor(at), at.span);
+                        }
+                    }
+                }
+            }
+            StatementKind::Let {
+                variable, indices, ..
+            } => {
+                for (axis, at) in indices.iter().enumerate() {
+                    self.note(*variable, axis, self.factor(at), at.span);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Notes what the value of a `let` or of a report passes on.
+    fn defines(&mut self, statement: &Statement) {
+        let (variable, value) = match &statement.kind {
+            StatementKind::Let {
+                variable,
+                indices,
+                value,
+            } if indices.is_empty() => (*variable, value),
+            StatementKind::Report {
+                defines: Some(variable),
+                value,
+                ..
+            } => (*variable, value),
+            _ => return,
+        };
+        if let Some(factor) = self.factor(value) {
+            self.numbered.insert(variable, factor);
+        }
+        for (axis, factor) in self.of(value).into_iter().enumerate() {
+            self.note(variable, axis, factor, value.span);
+        }
+    }
+
     /// Notes the variables that factors index.
     fn uses(&mut self, expression: &Expression) {
-        if let ExpressionKind::Index { base, selectors } = &*expression.kind
-            && let ExpressionKind::Variable(variable) = &*base.kind
-        {
-            for (axis, selector) in selectors.iter().enumerate() {
-                if let Selector::At(index) = selector {
-                    self.note(*variable, axis, self.factor(index));
+        match &*expression.kind {
+            ExpressionKind::Index { base, selectors } => {
+                if let ExpressionKind::Variable(variable) = &*base.kind {
+                    for (axis, selector) in selectors.iter().enumerate() {
+                        if let Selector::At(index) = selector {
+                            self.note(*variable, axis, self.factor(index), index.span);
+                        }
+                    }
+                }
+            }
+            ExpressionKind::Operation { arguments, .. } => self.operands(expression, arguments),
+            _ => {}
+        }
+        expression.children(&mut |child| self.uses(child));
+    }
+
+    /// Arrays of two numberings are not added, multiplied, … element by element.
+    fn operands(&mut self, expression: &Expression, arguments: &[Expression]) {
+        let mut seen: Vec<Axis> = Vec::new();
+        let arrays = arguments
+            .iter()
+            .filter(|argument| argument.ty.rank() == expression.ty.rank());
+        for argument in arrays {
+            for (axis, factor) in self.of(argument).into_iter().enumerate() {
+                let Some(factor) = factor else {
+                    continue;
+                };
+                if seen.len() <= axis {
+                    seen.resize(axis + 1, None);
+                }
+                let first = *seen[axis].get_or_insert((factor, argument.span));
+                if !self.factors[&first.0].agrees_with(&self.factors[&factor]) {
+                    self.disagree("an operation", first, (factor, argument.span));
                 }
             }
         }
-        expression.children(&mut |child| self.uses(child));
     }
 
     /// The factors along the index positions of a value.
     fn of(&self, expression: &Expression) -> Vec<Option<VariableId>> {
         match &*expression.kind {
-            ExpressionKind::Variable(id) => self.found.get(id).cloned().unwrap_or_default(),
+            ExpressionKind::Variable(id) => {
+                let axes = self.found.get(id).into_iter().flatten();
+                axes.map(|axis| axis.map(|(factor, _)| factor)).collect()
+            }
             ExpressionKind::Operation { arguments, .. } => arguments
                 .iter()
                 .filter(|argument| argument.ty.rank() == expression.ty.rank())
@@ -157,9 +307,37 @@ impl Finder {
                 .find(|axes| !axes.is_empty())
                 .unwrap_or_default(),
             ExpressionKind::Comprehension { binders, .. } => {
-                binders.iter().map(|b| self.counted(&b.upper)).collect()
+                let counted = |binder: &Binder| self.counted(&binder.upper);
+                binders.iter().map(counted).collect()
             }
             _ => Vec::new(),
         }
+    }
+}
+
+/// An example of a label that has two numbers, or none in one of them.
+fn difference(own: &Factor, other: &Factor) -> String {
+    let (a, b) = (&own.name, &other.name);
+    let (Some(labels), Some(others)) = (&own.labels, &other.labels) else {
+        let (text, numbers) = match own.labels {
+            Some(_) => (a, b),
+            None => (b, a),
+        };
+        return format!(
+            "`{text}` holds text, whose labels are sorted and counted from 1; `{numbers}` holds numbers"
+        );
+    };
+    let number = |label: &String| others.iter().position(|other| other == label);
+    let numbers = labels.iter().enumerate().map(|(k, l)| (l, k, number(l)));
+    let differing = numbers.filter(|(_, k, other)| *other != Some(*k));
+    // A label of both says more than one that only one has.
+    match differing.min_by_key(|(_, _, other)| other.is_none()) {
+        Some((label, k, Some(other))) => format!(
+            "each column counts its own labels: \"{label}\" is {} in `{a}` and {} in `{b}`",
+            k + 1,
+            other + 1
+        ),
+        Some((label, ..)) => format!("`{b}` has no \"{label}\""),
+        None => format!("`{a}` lacks labels of `{b}`"),
     }
 }

@@ -37,6 +37,9 @@ pub struct Loops {
     /// What happens instead when the outputs of a draw are computed; set where discrete unknowns, which the density sums
     /// over, have to be drawn first.
     pub outputs: Option<Vec<Statement>>,
+    /// Unknowns whose laws have a width that depends on other unknowns, where coordinates are natural: standardised ones
+    /// would not have the funnels that such widths make.
+    pub of_unknown_width: Vec<String>,
     /// Statements whose prior density does not integrate to one, and why: evidence is undefined with them.
     pub unnormalised: Vec<(Span, String)>,
     /// Observed values that depend on each other through discrete unknowns, so that they have no log likelihoods of their

@@ -211,7 +211,7 @@ impl<'a> Expander<'a> {
                     )
                     .at(declared.span, "its elements are drawn together")
                     .note(format!("`{}` comes from {}", declared.name, entry.origin))
-                    .help("vectors are observed or missing as a whole: write the missing element as a scalar variable of its own, or remove the vector")
+                    .help("vectors are observed or missing as a whole: write the law element by element, as the manual shows under missing data for `multi_normal`; or remove the vector")
                     .into());
                 }
                 _ => Some(self.missing_role(variable, entry, elements)),

@@ -23,6 +23,7 @@ mod inline;
 pub mod interval;
 mod inversion;
 mod json;
+pub(crate) mod labels;
 mod laws;
 mod linear;
 pub mod loops;
@@ -38,6 +39,7 @@ pub mod pull;
 mod random;
 mod size_errors;
 mod soft;
+mod standard;
 mod statements;
 mod sum_out;
 mod tabulate;
@@ -48,9 +50,10 @@ mod whole;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::check::hir::{Element, Hir, StatementKind, Support, Type, VariableId, VariableKind};
+use crate::check::hir::{Element, Hir, Type, VariableId, VariableKind};
 use crate::source::{Diagnostic, Sources};
 use bind::{Bound, Purpose};
+use coordinates::Coordinates;
 pub use counts::Counts;
 use dataset::{Dataset, Entry};
 use expand::Expander;
@@ -69,6 +72,8 @@ pub struct BoundProgram {
     pub ranges: Ranges,
     /// What the data said of the names.
     pub bound: Bound,
+    /// The factors along the index positions of variables and reports.
+    pub coordinates: Coordinates,
     /// The array of each model variable that has one.
     pub arrays: HashMap<VariableId, ArrayId>,
     /// Variables whose elements differ in role.
@@ -89,6 +94,7 @@ pub fn bind_program(
     dataset: &Dataset,
     purpose: Purpose,
 ) -> Result<BoundProgram, Vec<Diagnostic>> {
+    let dataset = &*labels::shared(hir, dataset)?;
     let given = given_elements::given_elements(hir, sources, dataset, purpose);
     let (dataset, given) = match &given {
         Some((dataset, given)) => (dataset, given),
@@ -104,6 +110,7 @@ pub fn bind_program(
             return Err(diagnostics);
         }
     }
+    let coordinates = coordinates::coordinates(hir, &labels::factors(hir, dataset))?;
     let inferred = |id: &VariableId| bound.roles.get(id) == Some(&loops::Role::Inferred);
     if matches!(purpose, Purpose::Posterior(_)) && bound.partial.iter().any(inferred) {
         // Which missing elements anything depends on shows once the program is expanded.
@@ -124,6 +131,7 @@ pub fn bind_program(
         loops,
         ranges,
         bound,
+        coordinates,
         arrays,
         splits,
         counts,
@@ -179,6 +187,7 @@ fn expand_program(
 
 /// Puts the data and sizes under the names of the model.
 fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
+    let factors = labels::factors(hir, dataset);
     for (i, variable) in hir.variables.iter().enumerate() {
         let id = VariableId(i as u32);
         if variable.kind == VariableKind::Size {
@@ -195,15 +204,7 @@ fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
         else {
             continue;
         };
-        let is_factor = hir
-            .statements
-            .iter()
-            .any(|statement| match &statement.kind {
-                StatementKind::Given {
-                    variable, declared, ..
-                } => *variable == id && declared.support == Support::Factor,
-                _ => false,
-            });
+        let factor = factors.get(&id);
         // Nothing has any shape: `[]` stands for no vectors of any length too.
         let shape = if entry.values.is_empty() {
             vec![0; variable.ty.rank()]
@@ -217,7 +218,7 @@ fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
             &variable.name,
             &variable.ty,
             variable.span,
-            is_factor,
+            factor.is_some(),
             variable.kind == VariableKind::Given,
         ) {
             Err(diagnostic) => expander.diagnostics.push(diagnostic),
@@ -241,11 +242,8 @@ fn load<'a>(expander: &mut Expander<'a>, hir: &'a Hir, dataset: &Dataset) {
                     span,
                 })));
                 expander.ranges.arrays.insert(array, range);
-                if is_factor {
-                    let largest = entry.values.iter().fold(0.0, |a: f64, b| a.max(*b)) as usize;
-                    expander
-                        .levels
-                        .insert(array, entry.labels.as_ref().map_or(largest, Vec::len));
+                if let Some(factor) = factor {
+                    expander.levels.insert(array, factor.levels);
                 }
                 expander.arrays_of.insert(id, array);
                 let value = match shape.is_empty() {

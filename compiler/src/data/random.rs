@@ -5,10 +5,9 @@ use std::collections::HashSet;
 use super::expand::{BlockKind, Expander, Outcome};
 use super::expression::sizes;
 use super::interval::Interval;
-use super::loops::{ArrayId, Binder, Place, Random, Role, Scalar, Standard, Statement, Support};
+use super::loops::{ArrayId, Binder, Place, Random, Role, Scalar, Statement, Support};
 use super::missing::Target;
 use super::pull::{Body, Pull, Value};
-use crate::Coordinates;
 use crate::check::hir::{Element, Law, RandomIndex, VariableId};
 use crate::math::graph::Part;
 use crate::math::primitive::Operation;
@@ -367,7 +366,7 @@ impl<'a> Expander<'a> {
             }
         }
         let standard = match role {
-            Some(Role::Inferred) => self.standard(entered, law, &support, span)?,
+            Some(Role::Inferred) => self.standard(entered, law, &support, &declared.name, span)?,
             _ => None,
         };
         let what = format!("`{}`", declared.name);
@@ -425,30 +424,6 @@ impl<'a> Expander<'a> {
             density,
             sample,
         })
-    }
-
-    /// Centre and width of the law that is entered, where its coordinates are to be standardised and it has them. They
-    /// describe the law as it is without truncation.
-    fn standard(
-        &mut self,
-        entered: &super::laws::Entered<'a>,
-        law: &Law,
-        support: &Support,
-        span: Span,
-    ) -> Outcome<Option<Standard>> {
-        let is_scalar = matches!(support, Support::Interval { int: false, .. });
-        let is_whole = law.truncated.is_none() && entered.item.is_some();
-        if self.coordinates == Coordinates::Natural || !is_scalar || !is_whole {
-            return Ok(None);
-        }
-        let mut member =
-            |name: &str, otherwise: f64| match self.member(entered, name, None, span)? {
-                Some(value) => self.keep(name, value.scalar()?, Element::Real, span),
-                None => Ok(Scalar::real(otherwise)),
-            };
-        let (centre, width) = (member("centre", 0.0)?, member("width", 1.0)?);
-        let is_standard = centre.as_number() == Some(0.0) && width.as_number() == Some(1.0);
-        Ok((!is_standard).then_some(Standard { centre, width }))
     }
 
     /// Marks a discrete unknown as summed out; its bounds must be finite and known.
