@@ -22,7 +22,7 @@ use crate::math::structure::Structure;
 use crate::source::{Diagnostic, Sources, Span};
 
 /// The most elements of an array.
-const LARGEST_ARRAY: i64 = 100_000_000;
+pub(super) const LARGEST_ARRAY: i64 = 100_000_000;
 
 /// The name of indices that the text does not name.
 pub const UNNAMED: &str = "_";

@@ -16,6 +16,7 @@ pub mod ground;
 mod order;
 mod recover;
 mod resolve;
+mod rounds;
 mod taint;
 
 use std::collections::HashMap;
@@ -80,6 +81,8 @@ pub fn sum_out(loops: &mut Loops, ranges: &mut Ranges) -> Result<(), Diagnostic>
     if taint.discrete.is_empty() {
         return Ok(());
     }
+    rounds::keep_rounds(loops, ranges, &taint)?;
+    let taint = Taint::of(loops);
     taint.keep_natural(&mut loops.statements);
     let original = loops.statements.clone();
     let Factors {
