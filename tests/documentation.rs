@@ -5,7 +5,12 @@
 //! ```` ```text ```` block follows, with exactly this message. A ```` ```ppl laws.ppl ```` block is a file, which the models of the
 //! page may import.
 //!
+//! A block that begins with `$ likelier` shows a command and what it prints: see `documentation/printed.rs`.
+//!
 //! The pages that list the library are made of it: `UPDATE=1 cargo test --test documentation` writes them anew.
+
+#[path = "documentation/printed.rs"]
+mod printed;
 
 use std::fs;
 use std::path::{Path, PathBuf};
