@@ -126,8 +126,8 @@ impl Finder<'_> {
             "E0452",
             format!("{what} goes by the labels of `{a}` and by those of `{b}`, which differ"),
         )
-        .at(second.1, format!("an element for each label of `{b}`"))
-        .at(first.1, format!("an element for each label of `{a}`"))
+        .at(second.1, format!("by the labels of `{b}`"))
+        .at(first.1, format!("by the labels of `{a}`"))
         .note(difference(own, other))
         .help(format!(
             "if both columns name the same things, let them share their labels: `given {later}: factor[N] levels {earlier}`"
@@ -265,7 +265,10 @@ impl Finder<'_> {
                     }
                 }
             }
-            ExpressionKind::Operation { arguments, .. } => self.operands(expression, arguments),
+            ExpressionKind::Operation { arguments, .. } => {
+                self.operands(expression, arguments);
+                self.numbers(arguments);
+            }
             _ => {}
         }
         expression.children(&mut |child| self.uses(child));
@@ -290,6 +293,17 @@ impl Finder<'_> {
                     self.disagree("an operation", first, (factor, argument.span));
                 }
             }
+        }
+    }
+
+    /// Numbers of labels are compared with numbers of the same labels.
+    fn numbers(&mut self, arguments: &[Expression]) {
+        let numbered = |argument: &Expression| Some((self.factor(argument)?, argument.span));
+        let numbered: Vec<(VariableId, Span)> = arguments.iter().filter_map(numbered).collect();
+        if let [first, second] = numbered[..]
+            && !self.factors[&first.0].agrees_with(&self.factors[&second.0])
+        {
+            self.disagree("an operation", first, second);
         }
     }
 
