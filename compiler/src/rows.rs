@@ -7,7 +7,6 @@ use crate::check::hir::{Expression, Hir, StatementKind, VariableId, VariableKind
 use crate::check::walk::all_statements;
 use crate::compiled::{Column, ColumnKind, element_column};
 use crate::data::BoundProgram;
-use crate::data::coordinates::coordinates;
 use crate::data::dataset::Dataset;
 use crate::data::fold::{FoldError, Interpreter, is_data_only};
 use crate::data::loops::{Loops, Observation, Statement, Term};
@@ -35,7 +34,7 @@ pub(crate) fn rows(hir: &Hir, program: &BoundProgram, dataset: &Dataset) -> Vec<
         .map(|one| (one.observation as usize, one.unit))
         .collect();
     let drawn = drawn(loops);
-    let labels = coordinates(hir, &program.bound, dataset);
+    let labels = &program.coordinates;
     let count = loops.observations.len();
     let mut rows = Vec::new();
     let mut first = 0;
