@@ -23,6 +23,7 @@ pub mod constraints;
 pub mod contraction;
 pub mod error;
 pub mod evidence;
+pub mod optimise;
 pub mod output;
 pub mod point;
 pub mod posterior;
@@ -42,10 +43,11 @@ pub use evidence::{Estimators, Evidence, EvidenceControl, EvidenceSettings, Verd
 pub use likelier_compiler::data::dataset::{DataError, Dataset};
 pub use likelier_compiler::{
     Adjustment, Column, ColumnKind, Compiled, Constraint, ConstraintKind, Coordinates, CpuLevel,
-    InferredVariable, Options, PointDensity, Prediction, Role, RoleLine, Row, Stage,
+    InferredVariable, Objective, Options, PointDensity, Prediction, Role, RoleLine, Row, Stage,
 };
 pub use likelier_runtime::methods::bridge::Proposal;
 pub use likelier_runtime::parts::resampling::Resampling;
+pub use optimise::{Mode, ModeVerdict, OptimiseSettings};
 pub use posterior::{Chain, DrawStatistics, Extreme, Health, Posterior, SummaryRow};
 pub use prequential::{Prequential, Reordered};
 pub use sampling::{ChainProgress, Control, Method, Schedule, Settings};

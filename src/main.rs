@@ -1,5 +1,6 @@
 //! The command line: arguments in, one command run, an exit code out. 0 is success, 1 a mistake in model, data or
-//! files, 2 a mistake in the arguments, 3 a result that `--strict` or `calibrate` refuses.
+//! files, 2 a mistake in the arguments, 3 a result that `--strict` or
+//! `calibrate` refuses, or no mode.
 
 mod commands;
 mod files;
@@ -25,6 +26,7 @@ enum Command {
     Run(commands::run::Options),
     Evidence(commands::evidence::Options),
     Compare(commands::compare::Options),
+    Optimise(commands::optimise::Options),
     Calibrate(commands::calibrate::Options),
     Simulate(commands::simulate::Options),
     Predict(commands::predict::Options),
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
         Command::Run(options) => commands::run::execute(&options),
         Command::Evidence(options) => commands::evidence::execute(&options),
         Command::Compare(options) => commands::compare::execute(&options),
+        Command::Optimise(options) => commands::optimise::execute(&options),
         Command::Calibrate(options) => commands::calibrate::execute(&options),
         Command::Simulate(options) => commands::simulate::execute(&options),
         Command::Predict(options) => commands::predict::execute(&options),

@@ -234,7 +234,8 @@ pub(crate) fn finish(
             (density::log_density_by_rows, Some(rows))
         }
     };
-    let graph = lower(loops, ranges, &layout).map_err(one)?;
+    let mut graph = lower(loops, ranges, &layout).map_err(one)?;
+    density::restrict(&mut graph, options.objective);
     let (outputs, output_columns) = forward::outputs(loops, ranges, &layout).map_err(one)?;
     let programs = Programs {
         gradient: gradient::differentiate(&graph),

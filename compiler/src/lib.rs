@@ -65,6 +65,8 @@ pub struct Options {
     /// Whether each observed row has a weight of its own ([`likelier_runtime::target::Weights::rows`]), which makes
     /// every evaluation slower.
     pub by_rows: bool,
+    /// What the log density is that of.
+    pub objective: Objective,
     /// How imported files are read; none are without it.
     pub loader: Option<source::Loader>,
     /// Constraints that are changed.
@@ -78,6 +80,7 @@ impl Default for Options {
             needs_condition: true,
             coordinates: Coordinates::Natural,
             by_rows: false,
+            objective: Objective::Position,
             loader: None,
             adjustments: Vec::new(),
         }
@@ -103,6 +106,19 @@ impl Coordinates {
             Coordinates::Standardised => "standardised",
         }
     }
+}
+
+/// Which parts the log density is made of. Samplers need that of the position; what maximises a density has to say in which
+/// coordinates, because a Jacobian moves the maximum.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Objective {
+    /// The density of the position: all parts.
+    #[default]
+    Position,
+    /// The density of the constrained values, as formulas on paper have it: no Jacobian.
+    Values,
+    /// The likelihood alone; constraints have their weights.
+    Likelihood,
 }
 
 /// A form that a program takes on its way.

@@ -358,7 +358,7 @@ fn known_start(target: &dyn Target, density: &mut Density, known: &Start) -> Opt
 }
 
 /// Prior draws first, then uniform(−2, 2); the statement that most often stands in the way is the reason given.
-fn find_start(
+pub fn find_start(
     target: &dyn Target,
     density: &mut Density,
     settings: &Settings,

@@ -124,7 +124,7 @@ fn estimators(evidence: &Evidence) -> String {
     let mut text = String::new();
     let mut line = |name: &str, value: LogValue, how: String| {
         text.push_str(&format!(
-            "           {name:<8}{:<18}{how}\n",
+            "           {name:<8}{:<17} {how}\n",
             with_error(value)
         ));
     };

@@ -9,6 +9,7 @@ pub mod contraction;
 pub mod density;
 pub mod digits;
 pub mod evidence;
+pub mod optimise;
 pub mod probabilities;
 pub mod roles;
 pub mod rows;

@@ -18,9 +18,10 @@ mod tests;
 
 use std::ops::Range;
 
+use crate::Objective;
 use crate::data::interval::Ranges;
 use crate::data::loops::{ArrayId, ArrayKind, Loops, Role, Statement};
-use crate::math::graph::Graph;
+use crate::math::graph::{Block, Graph, Instruction, Part};
 use crate::math::structure::Structure;
 use crate::source::Diagnostic;
 use lower::{Lowerer, Mode};
@@ -132,4 +133,33 @@ pub fn log_density_by_rows(
     let mut lowerer = Lowerer::new(loops, ranges, layout, Mode::Density);
     lowerer.declare_row_weights();
     lowerer.run("density by rows")
+}
+
+/// Leaves only the parts of an objective in a log density. What only the others needed is removed with the gradient.
+pub fn restrict(graph: &mut Graph, objective: Objective) {
+    let is_kept = |part: Part| match objective {
+        Objective::Position => true,
+        Objective::Values => part != Part::Jacobian,
+        Objective::Likelihood => !matches!(part, Part::Prior | Part::Jacobian),
+    };
+    if objective != Objective::Position {
+        retain_parts(&mut graph.body, &is_kept);
+    }
+}
+
+fn retain_parts(block: &mut Block, is_kept: &dyn Fn(Part) -> bool) {
+    block.instructions.retain_mut(|instruction| {
+        match instruction {
+            Instruction::AddPart { part, .. } => return is_kept(*part),
+            Instruction::Loop { body, .. } => retain_parts(body, is_kept),
+            Instruction::If {
+                then, otherwise, ..
+            } => {
+                retain_parts(then, is_kept);
+                retain_parts(otherwise, is_kept);
+            }
+            _ => {}
+        }
+        true
+    });
 }

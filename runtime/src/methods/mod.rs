@@ -3,6 +3,7 @@
 pub mod bridge;
 pub mod loo;
 pub mod nuts;
+pub mod optimise;
 pub mod particles;
 pub mod scout;
 pub mod smc;

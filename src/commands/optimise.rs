@@ -1,0 +1,101 @@
+//! `likelier optimise`: the mode of the posterior density or of the likelihood, where there is one.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use likelier::output::optimise::{mode_json, mode_text};
+use likelier::output::roles;
+use likelier::{Error, ModeVerdict, Objective, OptimiseSettings};
+
+use super::ModelAndData;
+use crate::files;
+use crate::terminal::{self, Printer};
+
+/// Find the mode of the posterior density, or the maximum of the likelihood, and say whether there is one
+#[derive(Args)]
+pub struct Options {
+    #[command(flatten)]
+    input: ModelAndData,
+    /// Maximise the density of the unconstrained coordinates, with the Jacobian, instead of that of the values
+    #[arg(long, conflicts_with = "likelihood")]
+    jacobian: bool,
+    /// Maximise the likelihood alone, without priors and constraints
+    #[arg(long)]
+    likelihood: bool,
+    /// Prior draws from which climbs begin
+    #[arg(long, default_value_t = 20)]
+    starts: usize,
+    /// Seed of those draws
+    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
+    seed: u64,
+    /// Threads [default: as many as are useful]; numbers do not depend on it
+    #[arg(long)]
+    threads: Option<usize>,
+    /// Show every element of every variable
+    #[arg(long)]
+    all: bool,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+    /// Write the result as JSON
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// Print nothing but errors and warnings
+    #[arg(short, long)]
+    quiet: bool,
+}
+
+/// Runs the command.
+pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+    let settings = OptimiseSettings {
+        objective: match (options.jacobian, options.likelihood) {
+            (true, _) => Objective::Position,
+            (_, true) => Objective::Likelihood,
+            _ => Objective::Values,
+        },
+        starts: options.starts,
+        seed: options.seed,
+        threads: options.threads,
+    };
+    if let Some(path) = &options.output {
+        files::check_writable(path)?;
+        files::check_distinct(&options.input.files(), std::slice::from_ref(path))?;
+    }
+    let mut printer = Printer::new(options.quiet || options.json);
+    let model = options.input.compile()?;
+    let warnings = model.warnings(terminal::is_color());
+    if !warnings.is_empty() {
+        terminal::error(&warnings);
+    }
+    let info = options.input.info(&model);
+    printer.print(&format!(
+        "Model      {}\nData       {}\nSettings   seed {}, {} starts, cpu {}\n\n{}\n",
+        info.model,
+        info.data_text(),
+        settings.seed,
+        settings.starts,
+        info.cpu,
+        roles::roles_text(
+            &model.compiled.roles,
+            &model.compiled.constraints,
+            &model.compiled.unused_keys
+        )
+    ))?;
+    let mode = model.optimise(&settings)?;
+    let json = mode_json(&info, &mode);
+    if let Some(path) = &options.output {
+        files::write_whole(path, |out| out.write_all(json.as_bytes()))?;
+    }
+    printer.print(&mode_text(&mode, options.all))?;
+    if let Some(path) = &options.output {
+        printer.print(&format!("Written    {}\n", path.display()))?;
+    }
+    if options.json {
+        Printer::new(options.quiet).print(&json)?;
+    }
+    Ok(match mode.verdict {
+        ModeVerdict::Maximum => ExitCode::SUCCESS,
+        _ => ExitCode::from(3),
+    })
+}
