@@ -104,14 +104,14 @@ impl Model {
         };
         let programs: Vec<Box<Compiled>> = coordinates
             .into_iter()
-            .filter_map(|coordinates| {
+            .map(|coordinates| {
                 self.recipe.compile(&Options {
                     coordinates,
                     objective: settings.objective,
                     ..self.recipe.options.clone()
                 })
             })
-            .collect();
+            .collect::<Result<_, Error>>()?;
         let mut ends = Vec::new();
         for program in &programs {
             let found = climbs(program, settings)?;
@@ -119,25 +119,24 @@ impl Model {
         }
         let mut mode = judge(settings, &ends);
         if let Some(end) = mode_end(&mode, &ends) {
-            mode.parts = Some(self.parts_at(end));
+            mode.parts = Some(self.parts_at(end)?);
         }
         mode.time = begin.elapsed();
         Ok(mode)
     }
 
     /// All parts of the log density where a climb ended.
-    fn parts_at(&self, end: &End) -> Parts {
-        let all = self.recipe.compile(&Options {
+    fn parts_at(&self, end: &End) -> Result<Parts, Error> {
+        let target = self.recipe.compile(&Options {
             coordinates: end.program.coordinates,
             ..self.recipe.options.clone()
-        });
-        let target = all.as_deref().unwrap_or(&self.compiled);
+        })?;
         let mut parts = Parts::default();
         let mut gradient = vec![0.0; end.summit.position.len()];
         let weights = Weights::posterior(target.model.soft_count());
         let mut evaluator = target.model.evaluator();
         evaluator.log_density_gradient(&end.summit.position, &weights, &mut gradient, &mut parts);
-        parts
+        Ok(parts)
     }
 }
 

@@ -185,7 +185,7 @@ where
             None => problem.gradient(&self.start)?,
         };
         self.slope = dot(&gradient, &self.direction);
-        if !(self.slope < 0.0) {
+        if self.slope >= 0.0 || self.slope.is_nan() {
             return Err(Error::msg("the direction does not lead down"));
         }
         (self.low, self.high) = (0.0, f64::INFINITY);
@@ -250,7 +250,7 @@ pub fn climb(density: &mut Density<'_>, start: &[f64], soft_count: usize) -> Sum
         ascend(density, &mut point, soft_count);
         shape = shape_at(density, &mut point, soft_count);
         let gained = point.log_density - last;
-        if shape != Shape::Unfinished || !(gained > 1e-9 * (1.0 + last.abs())) {
+        if shape != Shape::Unfinished || gained <= 1e-9 * (1.0 + last.abs()) {
             break;
         }
     }
