@@ -63,6 +63,8 @@ pub struct Chain {
     pub inverse_metric: Vec<f64>,
     /// Divergences during warm-up, which do no harm.
     pub warmup_divergences: usize,
+    /// Steps after it that led to zero density. Each ends its trajectory, which then counts as divergent.
+    pub impossible: usize,
     /// Seconds this chain spent in warm-up.
     pub warmup_seconds: f64,
     /// Seconds this chain spent in sampling.

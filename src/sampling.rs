@@ -316,6 +316,7 @@ fn named(number: usize, chain: run::Chain) -> Chain {
         step_size: chain.step_size,
         inverse_metric: chain.inverse_metric,
         warmup_divergences: chain.warmup_divergences,
+        impossible: chain.impossible,
         warmup_seconds: chain.warmup_seconds,
         sampling_seconds: chain.sampling_seconds,
     }

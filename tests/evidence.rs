@@ -403,3 +403,49 @@ fn frozen(name: &'static str, runs: usize) {
     eprintln!("{name}: mean of Z/truth {mean:.3} ± {error:.3}");
     assert!((mean - 1.0).abs() < 3.0 * error, "{name}: {mean} ± {error}");
 }
+
+fn estimate(text: &str, data: Value) -> Evidence {
+    let data = Dataset::from_json("data.json", &data.to_string()).expect("data");
+    let model = match Model::compile("model.ppl", text, &data, &Options::default()) {
+        Ok(model) => model,
+        Err(error) => panic!("{error}"),
+    };
+    model
+        .evidence(&EvidenceSettings::default())
+        .expect("an estimate")
+}
+
+fn is_right(evidence: &Evidence, truth: f64) {
+    let value = evidence.log_evidence.expect("a number");
+    let error = (value.value - truth).abs();
+    assert!(error < (4.0 * value.se).max(0.02), "{value:?}, not {truth}");
+}
+
+/// Half of the prior makes the likelihood no number; chains that step there are stopped, which is no divergence.
+#[test]
+fn a_border_inside_the_prior_does_no_harm() {
+    let text = "a ~ normal(0, 1)\ny[1..3] ~ normal(sqrt(a), 1)\n";
+    let y = [0.5, 1.2, 0.9];
+    let evidence = estimate(text, json!({"y": y}));
+    // By the midpoint rule over a = t², which leaves no root.
+    let (steps, width) = (40_000, 3.0 / 40_000.0);
+    let density = |t: f64| {
+        let squares: f64 = y.iter().map(|y| (y - t).powi(2)).sum();
+        2.0 * t * (-0.5 * (t.powi(4) + squares)).exp() / std::f64::consts::TAU.powi(2)
+    };
+    let integral: f64 = (0..steps)
+        .map(|k| width * density((k as f64 + 0.5) * width))
+        .sum();
+    assert_eq!(evidence.verdict, Verdict::Agree, "{:?}", evidence.notes);
+    is_right(&evidence, integral.ln());
+}
+
+/// A likelihood that is zero for all but one prior draw in a thousand: chains find no start, particles do.
+#[test]
+fn a_likelihood_that_is_nearly_everywhere_zero_is_integrated_by_particles() {
+    let text = "a ~ normal(0, 10)\ny ~ uniform(a - 0.01, a + 0.01)\n";
+    let evidence = estimate(text, json!({"y": 3}));
+    assert_eq!(evidence.verdict, Verdict::Single, "{:?}", evidence.notes);
+    let density: f64 = (-0.5 * 0.09_f64).exp() / (10.0 * std::f64::consts::TAU.sqrt());
+    is_right(&evidence, density.ln());
+}

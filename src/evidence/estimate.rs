@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use likelier_compiler::{Compiled, ConstraintKind};
+use likelier_compiler::Compiled;
 use likelier_runtime::methods::bridge;
 use likelier_runtime::methods::scout::{self, Scouted};
 use likelier_runtime::methods::smc::{self, Failure};
@@ -99,7 +99,7 @@ impl Model {
         settings: &EvidenceSettings,
         control: &EvidenceControl,
     ) -> Result<Evidence, Error> {
-        let (estimators, reason) = self.applicable(settings.estimators)?;
+        let (mut estimators, mut reason) = self.applicable(settings.estimators)?;
         let mut round = 0;
         loop {
             let longer = settings.of_round(round);
@@ -109,7 +109,16 @@ impl Model {
             };
             let bridge = match estimators {
                 Estimators::Smc => None,
-                _ => self.bridge(&longer, control)?,
+                _ => match self.bridge(&longer, control) {
+                    Err(Error::NoStart(why)) if smc.is_some() => {
+                        estimators = Estimators::Smc;
+                        reason = Some(format!(
+                            "Bridge sampling does not apply: no chain found a possible position to start from. {why}."
+                        ));
+                        None
+                    }
+                    found => found?,
+                },
             };
             let mut evidence = Evidence::judge(smc, bridge, estimators, &longer);
             evidence.escalations = round;
@@ -189,7 +198,11 @@ impl Model {
         let settings = evidence.settings.smc(round);
         let target = &self.tempered().model;
         let Scouted { news, shift } =
-            scout::scout(target, &settings, &control.watch, &smc.replicates).map_err(failure)?;
+            match scout::scout(target, &settings, &control.watch, &smc.replicates) {
+                // Where possible prior draws are rare, there are too few for scouts.
+                Err(Failure::Impossible { .. }) => return Ok(()),
+                found => found.map_err(failure)?,
+            };
         let finding = if news > LARGEST_NEWS {
             format!(
                 "has {:.0} % of its particles where the estimates saw nothing",
@@ -276,7 +289,7 @@ impl Model {
         let weights = Weights::posterior(target.soft_count());
         let joint = bridge::bridge(target, &weights, &positions, &bridge_settings)?;
         let (soft, soft_doubt) = self.constraint_bridge(settings, &bridge_settings)?;
-        let mut doubts = doubts_of_chains(posterior, &joint, self.is_cut_off());
+        let mut doubts = doubts_of_chains(posterior, &joint);
         // Terms of the bridge are bounded, so a heavy tail harms only where most of them are far below the bound.
         if joint.shape > 0.7 && joint.overlap < LEAST_OVERLAP {
             doubts.push(format!(
@@ -314,12 +327,6 @@ impl Model {
             joint,
             time: start.elapsed(),
         })
-    }
-
-    /// Whether there are positions that a hard constraint forbids.
-    fn is_cut_off(&self) -> bool {
-        let mut constraints = self.compiled.constraints.iter();
-        constraints.any(|constraint| constraint.kind == ConstraintKind::Hard)
     }
 
     /// The bridge estimate that the draws of a run give as a by-product, if evidence is defined and they can give one.

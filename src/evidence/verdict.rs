@@ -24,11 +24,7 @@ const MOST_STAGES: usize = 200;
 const LARGEST_RHAT: f64 = 1.05;
 
 /// What speaks against a bridge from these chains.
-pub(super) fn doubts_of_chains(
-    posterior: &Posterior,
-    joint: &bridge::Estimate,
-    is_cut_off: bool,
-) -> Vec<String> {
+pub(super) fn doubts_of_chains(posterior: &Posterior, joint: &bridge::Estimate) -> Vec<String> {
     let health = &posterior.health;
     let mut doubts = Vec::new();
     // A ratio that does not vary has no R-hat, and needs none.
@@ -45,9 +41,11 @@ pub(super) fn doubts_of_chains(
         ));
     }
     let draws = posterior.chains.len() * posterior.draw_count();
-    // A trajectory that leaves what is allowed ends like a divergent one, and that is no sign of a wrong density.
-    if !is_cut_off && health.divergences * 100 > draws {
-        doubts.push(format!("{} of {draws} draws diverged", health.divergences));
+    // A trajectory that leaves what is possible ends like a divergent one, and that is no sign of draws that miss something.
+    let impossible: usize = posterior.chains.iter().map(|c| c.impossible).sum();
+    let diverged = health.divergences.saturating_sub(impossible);
+    if diverged * 100 > draws {
+        doubts.push(format!("{diverged} of {draws} draws diverged"));
     }
     doubts
 }

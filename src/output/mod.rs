@@ -130,6 +130,7 @@ pub(crate) mod tests {
             step_size: 0.5,
             inverse_metric: vec![1.0, 0.25],
             warmup_divergences: 1,
+            impossible: 0,
             warmup_seconds: 0.25,
             sampling_seconds: 0.5,
         };
