@@ -119,7 +119,8 @@ const DRAWS: usize = 4000;
 
 impl Comparison {
     /// Compares models that observe the same.
-    pub fn of(candidates: Vec<Candidate>, seed: u64) -> Self {
+    pub fn of(mut candidates: Vec<Candidate>, seed: u64) -> Self {
+        let doubtful = set_aside(&mut candidates);
         let value = |k: usize| candidates[k].evidence.log_evidence;
         let mut order: Vec<usize> = (0..candidates.len()).collect();
         let key = |k: usize| value(k).map_or(f64::NEG_INFINITY, |v| v.value);
@@ -189,6 +190,7 @@ impl Comparison {
             notes: Vec::new(),
         };
         comparison.notes = comparison.remarks(best_loo, best_conditional);
+        comparison.notes.extend(doubtful);
         comparison
     }
 
@@ -235,17 +237,12 @@ impl Comparison {
         for candidate in &self.candidates {
             if let Some(loo) = candidate.loo.as_ref().filter(|loo| loo.untrusted > 0) {
                 notes.push(format!(
-                    "Leave-one-out of {}: for {} of {} observations importance sampling is not to be trusted (Pareto k-hat too \
-                     large), and they were not refitted (--refits).",
+                    "Leave-one-out of {} is not to be trusted: of {} observations, {} cannot be left out by importance sampling (Pareto \
+                     k-hat too large) nor had a refit that was sound (or one at all: --refits). Take more draws (--draws).",
                     candidate.name,
-                    loo.untrusted,
-                    loo.observations.len()
+                    loo.observations.len(),
+                    loo.untrusted
                 ));
-            }
-        }
-        for candidate in &self.candidates {
-            for doubt in candidate.by_rows.iter().flat_map(|found| &found.doubts) {
-                notes.push(format!("Row by row, {}: {doubt}.", candidate.name));
             }
         }
         notes.extend(self.disagreement(best_loo));
@@ -305,6 +302,27 @@ fn curves(candidates: &[Candidate]) -> Option<Vec<&Prequential>> {
 }
 
 /// The later half of the rows given the earlier one, by each model.
+/// Takes away what was found row by row where something speaks against it; what, in sentences.
+fn set_aside(candidates: &mut [Candidate]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for candidate in candidates {
+        let Some(found) = &mut candidate.by_rows else {
+            continue;
+        };
+        found.check_against(&candidate.evidence);
+        if !found.doubts.is_empty() {
+            notes.push(format!(
+                "The rows of {} are not to be trusted, so there is no later half and no curve: {}.",
+                candidate.name,
+                found.doubts.join("; ")
+            ));
+            candidate.by_rows = None;
+            candidate.orders.clear();
+        }
+    }
+    notes
+}
+
 fn conditionals(candidates: &[Candidate]) -> Option<Vec<LogValue>> {
     let curves = curves(candidates)?;
     let half = curves.first()?.half();

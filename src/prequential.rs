@@ -13,7 +13,7 @@ use likelier_runtime::methods::smc::{self, Estimate, Failure, Watch};
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Parts, Target, Weights};
 
-use crate::evidence::{EvidenceControl, EvidenceSettings, LogValue, failure};
+use crate::evidence::{Evidence, EvidenceControl, EvidenceSettings, LogValue, failure};
 use crate::{Error, Model};
 
 /// Added to the seed, so that these runs share no random numbers with the tempering that they are compared with.
@@ -42,6 +42,14 @@ pub struct Prequential {
     pub doubts: Vec<String>,
     /// Wall time.
     pub time: Duration,
+}
+
+/// Two estimates of one number further apart than this disagree.
+const FARTHEST: f64 = 3.0;
+
+/// The difference of two estimates over their combined standard error, each at least 0.02.
+pub(crate) fn distance(a: LogValue, b: LogValue) -> f64 {
+    (a.value - b.value).abs() / a.se.max(0.02).hypot(b.se.max(0.02))
 }
 
 /// One random order of the rows.
@@ -90,6 +98,21 @@ impl Prequential {
             runs => smc::combine(runs.iter().map(part)).error,
         };
         LogValue { value, se }
+    }
+
+    /// Sets the sum of the rows beside the evidence found in other ways: where they are far apart, that is a doubt.
+    pub fn check_against(&mut self, evidence: &Evidence) {
+        let Some(value) = evidence.log_evidence.filter(|_| !self.runs.is_empty()) else {
+            return;
+        };
+        let total = self.total();
+        let distance = distance(total, value);
+        if distance > FARTHEST {
+            self.doubts.push(format!(
+                "they add up to {:.2}, which is {distance:.1} combined standard errors from the evidence {:.2}; take more ancestors (--ancestors)",
+                total.value, value.value
+            ));
+        }
     }
 
     /// Where the rows are halved: as many before as after, or one less.

@@ -94,6 +94,9 @@ impl Default for Settings {
     }
 }
 
+/// Draws of a chain beyond this are a slip of the keyboard.
+const MOST_DRAWS: usize = 10_000_000;
+
 impl Settings {
     /// Whether a run with these settings makes sense.
     ///
@@ -107,9 +110,8 @@ impl Settings {
                 self.chains
             ));
         }
-        if self.draws == 0 {
-            return complain("the number of draws must be at least 1".to_owned());
-        }
+        within("draws", self.draws, 1, MOST_DRAWS)?;
+        within("warmup", self.warmup, 0, MOST_DRAWS)?;
         if !(self.target_accept > 0.0 && self.target_accept < 1.0) {
             return complain(format!(
                 "the target acceptance must lie between 0 and 1, not {}",

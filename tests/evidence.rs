@@ -449,3 +449,14 @@ fn a_likelihood_that_is_nearly_everywhere_zero_is_integrated_by_particles() {
     let density: f64 = (-0.5 * 0.09_f64).exp() / (10.0 * std::f64::consts::TAU.sqrt());
     is_right(&evidence, density.ln());
 }
+
+/// Scales beyond what variances are kept within.
+#[test]
+fn enormous_scales_are_only_numbers() {
+    let evidence = estimate(
+        "mu ~ normal(0, 1e40)\ny ~ normal(mu, 1e35)\n",
+        json!({"y": 1.5}),
+    );
+    assert_eq!(evidence.verdict, Verdict::Agree, "{:?}", evidence.notes);
+    is_right(&evidence, -(1e40 * std::f64::consts::TAU.sqrt()).ln());
+}

@@ -287,3 +287,17 @@ fn what_does_not_come_row_by_row_is_refused() {
     };
     assert!(message.contains("y[2]"), "{message}");
 }
+
+#[test]
+fn rows_that_do_not_add_up_to_the_evidence_are_doubted() {
+    let model = compile(&text("normal_mean"), &problem("normal_mean")["data"]);
+    let settings = EvidenceSettings::default();
+    let mut found = by_rows(&model, &settings);
+    let mut evidence = model.evidence(&settings).expect("an estimate");
+    found.check_against(&evidence);
+    assert!(found.doubts.is_empty(), "{:?}", found.doubts);
+    let value = evidence.log_evidence.as_mut().expect("a number");
+    value.value += 1.0;
+    found.check_against(&evidence);
+    assert_eq!(found.doubts.len(), 1);
+}

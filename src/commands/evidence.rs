@@ -212,6 +212,10 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         )?),
         false => None,
     };
+    let by_rows = by_rows.map(|(mut rows, orders)| {
+        rows.check_against(&evidence);
+        (rows, orders)
+    });
     let found = by_rows
         .as_ref()
         .map(|(rows, orders)| (rows, orders.as_slice()));
@@ -230,7 +234,8 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     if options.json {
         Printer::new(options.quiet).print(&json)?;
     }
-    let is_refused = options.strict && evidence.verdict == Verdict::Unreliable;
+    let is_doubtful = found.is_some_and(|(rows, _)| !rows.doubts.is_empty());
+    let is_refused = options.strict && (evidence.verdict == Verdict::Unreliable || is_doubtful);
     Ok(if is_refused {
         ExitCode::from(3)
     } else {

@@ -5,12 +5,10 @@ use serde_json::{Value, json};
 use super::digits::seconds;
 use super::evidence::{bits, paragraph, with_error};
 use crate::evidence::{Evidence, LogValue};
-use crate::prequential::{Prequential, Reordered};
+use crate::prequential::{Prequential, Reordered, distance};
 
 /// Rows that are shown.
 const SHOWN: usize = 5;
-/// Two estimates of one number further apart than this disagree.
-const FARTHEST: f64 = 3.0;
 
 /// The paragraphs of the screen; `evidence` is what the number is compared with.
 pub fn rows_text(found: &Prequential, evidence: &Evidence, orders: &[Reordered]) -> String {
@@ -32,11 +30,20 @@ pub fn rows_text(found: &Prequential, evidence: &Evidence, orders: &[Reordered])
             with_error(bits(total))
         ),
     ));
-    if let Some(value) = evidence.log_evidence.filter(|_| !found.runs.is_empty()) {
-        text.push_str(&paragraph("", &agreement(total, value)));
-    }
     for doubt in &found.doubts {
-        text.push_str(&paragraph("", &format!("Doubtful: {doubt}.")));
+        text.push_str(&paragraph("", &format!("Not to be trusted: {doubt}.")));
+    }
+    if !found.doubts.is_empty() {
+        return text;
+    }
+    if let Some(value) = evidence.log_evidence.filter(|_| !found.runs.is_empty()) {
+        text.push_str(&paragraph(
+            "",
+            &format!(
+                "{:.1} combined standard errors from the evidence above",
+                distance(total, value)
+            ),
+        ));
     }
     if found.before.value != 0.0 {
         text.push_str(&paragraph(
@@ -61,17 +68,6 @@ pub fn rows_text(found: &Prequential, evidence: &Evidence, orders: &[Reordered])
     text.push_str(&orders_text(orders, half));
     text.push_str(&least_expected(found));
     text
-}
-
-fn agreement(total: LogValue, value: LogValue) -> String {
-    let floor = |se: f64| se.max(0.02);
-    let distance = (total.value - value.value).abs() / floor(total.se).hypot(floor(value.se));
-    match distance <= FARTHEST {
-        true => format!("{distance:.1} combined standard errors from the evidence above"),
-        false => format!(
-            "{distance:.1} combined standard errors from the evidence above: one of them is wrong; take more ancestors (--ancestors)"
-        ),
-    }
 }
 
 fn orders_text(orders: &[Reordered], half: usize) -> String {

@@ -73,7 +73,7 @@ impl Dataset {
     pub fn note(&self, diagnostic: Diagnostic) -> Diagnostic {
         if self.entries.is_empty() {
             return diagnostic.note(
-                "no data were given: data files stand after the model, as in `likelier run model.ppl data.json`",
+                "no data were given: data files stand after the model, as in `likelier run model.ppl data.json` (of `compare`, after `--data`)",
             );
         }
         let keys: Vec<&str> = self

@@ -140,10 +140,10 @@ pub fn moments(positions: &[f64], weights: &[f64], dimension: usize) -> (Vec<f64
     }
     for (variance, mean) in variance.iter_mut().zip(&mean) {
         let least = 1e-16 * mean * mean + 1e-30;
-        *variance = if variance.is_finite() {
-            variance.clamp(least, 1e30)
-        } else {
-            1.0
+        // Coordinates of enormous scales are left as they are.
+        *variance = match variance.is_finite() && least.is_finite() {
+            true => variance.max(least),
+            false => 1.0,
         };
     }
     (mean, variance)
