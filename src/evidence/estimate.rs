@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use likelier_compiler::Compiled;
 use likelier_runtime::methods::bridge;
-use likelier_runtime::methods::scout::{self, Scouted};
+use likelier_runtime::methods::scout::{self, Finding};
 use likelier_runtime::methods::smc::{self, Failure};
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::run;
@@ -20,10 +20,6 @@ use crate::posterior::{Chain, Posterior};
 use crate::sampling::{self, Control, Settings};
 use crate::{Error, Model};
 
-/// A share of a scout's particles above this, where the other runs have none, is a missed mode.
-const LARGEST_NEWS: f64 = 0.03;
-/// A difference above this between the distributions of log likelihoods is a mode that was given too little mass.
-const LARGEST_SHIFT: f64 = 0.15;
 /// Above this dimension the proposal of bridge sampling cannot be fitted.
 const BRIDGE_LIMIT: usize = 500;
 /// Below this overlap of bridge and density, the tails of the ratios matter.
@@ -197,24 +193,21 @@ impl Model {
         };
         let settings = evidence.settings.smc(round);
         let target = &self.tempered().model;
-        let Scouted { news, shift } =
-            match scout::scout(target, &settings, &control.watch, &smc.replicates) {
-                // Where possible prior draws are rare, there are too few for scouts.
-                Err(Failure::Impossible { .. }) => return Ok(()),
-                found => found.map_err(failure)?,
-            };
-        let finding = if news > LARGEST_NEWS {
-            format!(
+        let found = match scout::scout(target, &settings, &control.watch, &smc.replicates) {
+            // Where possible prior draws are rare, there are too few for scouts.
+            Err(Failure::Impossible { .. }) => return Ok(()),
+            found => found.map_err(failure)?,
+        };
+        let finding = match found {
+            None => return Ok(()),
+            Some(Finding::News(share)) => format!(
                 "has {:.0} % of its particles where the estimates saw nothing",
-                100.0 * news
-            )
-        } else if shift > LARGEST_SHIFT {
-            format!(
+                100.0 * share
+            ),
+            Some(Finding::Shift(distance)) => format!(
                 "finds other log likelihoods (their distribution functions differ by {:.0} %)",
-                100.0 * shift
-            )
-        } else {
-            return Ok(());
+                100.0 * distance
+            ),
         };
         evidence.verdict = Verdict::Unreliable;
         evidence.log_evidence = None;
