@@ -6,7 +6,7 @@
 //! `likelier_runtime::parts::curvature`), in standardised coordinates, in which parameters are independent before the data. The **Bayesian
 //! dimensionality** is 2 Var(log likelihood) over the posterior (Handley & Lemos 2019).
 
-use likelier_compiler::{ColumnKind, Compiled, Coordinates, InferredVariable, Options};
+use likelier_compiler::{Compiled, Coordinates, InferredVariable, Options, given_count};
 use likelier_runtime::parts::curvature::effective_shares;
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::run;
@@ -14,6 +14,7 @@ use likelier_runtime::target::Target;
 
 use crate::posterior::{Chain, Posterior};
 use crate::sampling::{self, Control};
+use crate::uncertainty::Moments;
 use crate::{Error, Model};
 
 /// Prior draws for its variances.
@@ -88,11 +89,10 @@ impl Model {
                 WORK.cbrt()
             )));
         }
-        let places = Places::of(&self.compiled);
         let after: Vec<Vec<f64>> = rows(&posterior.chains, self.compiled.columns.len())
-            .map(|row| places.given(row))
+            .map(|row| self.inferred_values(row))
             .collect();
-        let before = self.prior_values(&places, posterior)?;
+        let before = self.prior_values(posterior)?;
         let spread = |compiled: &Compiled, values: &[Vec<f64>]| {
             let positions = values
                 .iter()
@@ -133,8 +133,13 @@ impl Model {
         })
     }
 
+    /// Of the values of a draw, those that determine its position: they come first.
+    fn inferred_values(&self, row: &[f64]) -> Vec<f64> {
+        row[..given_count(&self.compiled.inferred)].to_vec()
+    }
+
     /// Constrained values of the inferred variables under the prior with its constraints.
-    fn prior_values(&self, places: &Places, posterior: &Posterior) -> Result<Vec<Vec<f64>>, Error> {
+    fn prior_values(&self, posterior: &Posterior) -> Result<Vec<Vec<f64>>, Error> {
         let target = &self.compiled.model;
         let width = target.output_count();
         let is_simple =
@@ -148,7 +153,7 @@ impl Model {
                 stream.at(number as u64);
                 evaluator.prior_draw(&mut stream, &mut position);
                 evaluator.outputs(&position, &mut stream, &mut values);
-                places.given(&values)
+                self.inferred_values(&values)
             };
             return Ok((0..PRIOR_DRAWS).map(draw).collect());
         }
@@ -159,34 +164,7 @@ impl Model {
         let chains = run::run(target, &settings, &Control::new(settings.chains))
             .map_err(|failure| Error::NoStart(failure.reason))?;
         let rows = chains.iter().flat_map(|chain| chain.values.chunks(width));
-        Ok(rows.map(|row| places.given(row)).collect())
-    }
-}
-
-/// Where the columns of a draw stand among the constrained values that determine a position.
-struct Places {
-    /// For each constrained value, its column.
-    columns: Vec<usize>,
-}
-
-impl Places {
-    fn of(compiled: &Compiled) -> Self {
-        let length = |v: &InferredVariable| v.given_offset + v.length();
-        let total = compiled.inferred.iter().map(length).max().unwrap_or(0);
-        let mut columns = vec![0; total];
-        for variable in &compiled.inferred {
-            let own = compiled.columns.iter().enumerate().filter(|(_, column)| {
-                column.kind == ColumnKind::Inferred && column.variable == variable.name
-            });
-            for (rank, (column, _)) in own.enumerate() {
-                columns[variable.given_offset + rank] = column;
-            }
-        }
-        Self { columns }
-    }
-
-    fn given(&self, row: &[f64]) -> Vec<f64> {
-        self.columns.iter().map(|&column| row[column]).collect()
+        Ok(rows.map(|row| self.inferred_values(row)).collect())
     }
 }
 
@@ -198,18 +176,11 @@ fn rows(chains: &[Chain], width: usize) -> impl Iterator<Item = &[f64]> {
 
 /// The variance of each coordinate, leaving out what is not finite.
 fn variances(positions: impl Iterator<Item = Vec<f64>>, dimension: usize) -> Vec<f64> {
-    let mut count = 0.0;
-    let (mut means, mut squares) = (vec![0.0; dimension], vec![0.0; dimension]);
+    let mut moments = vec![Moments::default(); dimension];
     for position in positions.filter(|p| p.iter().all(|q| q.is_finite())) {
-        count += 1.0;
-        for ((mean, square), q) in means.iter_mut().zip(&mut squares).zip(&position) {
-            let delta = q - *mean;
-            *mean += delta / count;
-            *square += delta * (q - *mean);
+        for (moments, q) in moments.iter_mut().zip(position) {
+            moments.add(q);
         }
     }
-    squares
-        .iter()
-        .map(|square| square / (count - 1.0))
-        .collect()
+    moments.into_iter().map(Moments::variance).collect()
 }

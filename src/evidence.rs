@@ -22,6 +22,7 @@ use crate::sampling::{Control, Settings, within};
 
 pub(crate) use estimate::failure;
 pub use likelier_runtime::methods::smc::{Progress, Watch};
+pub(crate) use verdict::{doubt_of_moves, doubt_of_scatter};
 
 /// Which estimators run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -152,6 +153,18 @@ pub struct LogValue {
     pub value: f64,
     /// Its standard error.
     pub se: f64,
+}
+
+/// Standard errors below this are not believed when two estimates of one number are compared.
+pub(crate) const FLOOR: f64 = 0.02;
+/// Two estimates of one number that are farther apart than this disagree.
+pub(crate) const FARTHEST: f64 = 3.0;
+
+impl LogValue {
+    /// The difference of two estimates over their combined standard error, each at least [`FLOOR`].
+    pub(crate) fn distance(self, other: Self) -> f64 {
+        (self.value - other.value).abs() / self.se.max(FLOOR).hypot(other.se.max(FLOOR))
+    }
 }
 
 impl From<Combined> for LogValue {

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use likelier_compiler::data::dataset::{Dataset, Entry};
 use likelier_compiler::source::suggest::nearest;
-use likelier_compiler::{Compiled, InferredVariable, PointDensity};
+use likelier_compiler::{Compiled, InferredVariable, PointDensity, given_count};
 
 use crate::Error;
 
@@ -33,12 +33,7 @@ pub(crate) fn density(compiled: &Compiled, point: &Dataset) -> Result<PointDensi
 
 /// The values of all inferred variables at the places the compiler has for them.
 fn given_values(inferred: &[InferredVariable], point: &Dataset) -> Result<Vec<f64>, Error> {
-    let total = inferred
-        .iter()
-        .map(|v| v.given_offset + v.length())
-        .max()
-        .unwrap_or(0);
-    let mut given = vec![f64::NAN; total];
+    let mut given = vec![f64::NAN; given_count(inferred)];
     let mut complaints = Vec::new();
     for variable in inferred {
         let place = variable.given_offset..variable.given_offset + variable.length();

@@ -13,15 +13,14 @@ use likelier_runtime::methods::smc::{self, Estimate, Failure, Watch};
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Parts, Target, Weights};
 
-use crate::evidence::{Evidence, EvidenceControl, EvidenceSettings, LogValue, failure};
+use crate::evidence::{
+    Evidence, EvidenceControl, EvidenceSettings, FARTHEST, LogValue, doubt_of_moves,
+    doubt_of_scatter, failure,
+};
 use crate::{Error, Model};
 
 /// Added to the seed, so that these runs share no random numbers with the tempering that they are compared with.
 const SEED: u64 = 0x9c5_1d07;
-/// Below this scaled squared jump, moves do not mix.
-const LEAST_JUMP: f64 = 0.02;
-/// Standard errors below this are not believed when runs are compared.
-const FLOOR: f64 = 0.02;
 
 /// The evidence of a model row by row.
 #[derive(Debug, Clone)]
@@ -42,14 +41,6 @@ pub struct Prequential {
     pub doubts: Vec<String>,
     /// Wall time.
     pub time: Duration,
-}
-
-/// Two estimates of one number further apart than this disagree.
-const FARTHEST: f64 = 3.0;
-
-/// The difference of two estimates over their combined standard error, each at least 0.02.
-pub(crate) fn distance(a: LogValue, b: LogValue) -> f64 {
-    (a.value - b.value).abs() / a.se.max(0.02).hypot(b.se.max(0.02))
 }
 
 /// One random order of the rows.
@@ -106,7 +97,7 @@ impl Prequential {
             return;
         };
         let total = self.total();
-        let distance = distance(total, value);
+        let distance = total.distance(value);
         if distance > FARTHEST {
             self.doubts.push(format!(
                 "they add up to {:.2}, which is {distance:.1} combined standard errors from the evidence {:.2}; take more ancestors (--ancestors)",
@@ -159,22 +150,10 @@ fn at(run: &RowRun, rows: usize) -> Estimate {
 }
 
 fn doubts(runs: &[RowRun]) -> Vec<String> {
-    let mut doubts = Vec::new();
     let jump = runs.iter().map(|r| r.jump).fold(f64::INFINITY, f64::min);
-    if jump < LEAST_JUMP {
-        doubts.push(format!(
-            "the particles hardly move at some stage (squared jump {jump:.2} of what independent draws would make, {LEAST_JUMP} is wanted)"
-        ));
-    }
     let total = smc::combine(runs.iter().map(|run| at(run, run.cumulative.len())));
-    let scatter = total.error_of_replicates;
-    if scatter > 4.0 * total.error_of_runs.max(FLOOR) {
-        doubts.push(format!(
-            "the runs scatter more ({scatter:.2} nats) than each admits ({:.2})",
-            total.error_of_runs
-        ));
-    }
-    doubts
+    let doubts = doubt_of_moves(jump).into_iter();
+    doubts.chain(doubt_of_scatter(&total)).collect()
 }
 
 impl Model {

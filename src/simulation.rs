@@ -11,7 +11,7 @@ use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::Target;
 
 use crate::posterior::{Chain, Posterior, SummaryRow};
-use crate::{Error, error};
+use crate::{Error, Model, error};
 
 /// A model compiled to run forwards.
 pub struct Simulator {
@@ -417,6 +417,27 @@ impl Simulator {
             values: Vec::new(),
             tried: 0,
         }
+    }
+}
+
+impl Model {
+    /// A program that takes draws of this model's posterior to replicates of what was observed.
+    ///
+    /// # Errors
+    /// As [`Simulator::prior`].
+    pub fn prediction(&self, prediction: &Prediction) -> Result<Simulator, Error> {
+        let recipe = &self.recipe;
+        let (name, text) = (&recipe.name, &recipe.text);
+        Simulator::prediction(name, text, &recipe.data, prediction, &recipe.options)
+    }
+
+    /// A program that takes draws of this model's posterior to the log density of each observed value.
+    ///
+    /// # Errors
+    /// As [`Simulator::prior`].
+    pub fn pointwise(&self) -> Result<Simulator, Error> {
+        let recipe = &self.recipe;
+        Simulator::pointwise(&recipe.name, &recipe.text, &recipe.data, &recipe.options)
     }
 }
 

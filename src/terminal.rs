@@ -48,6 +48,13 @@ pub fn error(text: &str) {
     let _ = writeln!(io::stderr(), "{}", text.trim_end());
 }
 
+/// Shows what a compiler warns of, if anything.
+pub fn warn(warnings: &str) {
+    if !warnings.is_empty() {
+        error(warnings);
+    }
+}
+
 /// Whether messages on standard error may be coloured.
 pub fn is_color() -> bool {
     let forbidden = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());

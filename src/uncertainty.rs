@@ -29,7 +29,7 @@ pub struct VarianceParts {
 
 /// Mean and central moments of numbers that come one after another (Pébay 2008).
 #[derive(Debug, Clone, Copy, Default)]
-struct Moments {
+pub(crate) struct Moments {
     count: f64,
     mean: f64,
     second: f64,
@@ -38,7 +38,8 @@ struct Moments {
 }
 
 impl Moments {
-    fn add(&mut self, value: f64) {
+    /// Takes in a number more.
+    pub(crate) fn add(&mut self, value: f64) {
         let before = self.count;
         self.count += 1.0;
         let n = self.count;
@@ -54,7 +55,7 @@ impl Moments {
     }
 
     /// Unbiased.
-    fn variance(self) -> f64 {
+    pub(crate) fn variance(self) -> f64 {
         self.second / (self.count - 1.0)
     }
 

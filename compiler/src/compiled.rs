@@ -116,6 +116,12 @@ pub struct InferredVariable {
     pub structure: Option<(Structure, usize)>,
 }
 
+/// How many constrained values the unknown variables have together; of what is stored for a draw, these come first.
+pub fn given_count(inferred: &[InferredVariable]) -> usize {
+    let end = |variable: &InferredVariable| variable.given_offset + variable.length();
+    inferred.iter().map(end).max().unwrap_or(0)
+}
+
 impl InferredVariable {
     /// What is wrong with given values, as a sentence; `None` if nothing is that can be told from them alone.
     pub fn violation(&self, values: &[f64]) -> Option<String> {

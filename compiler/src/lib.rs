@@ -39,6 +39,7 @@ mod words;
 pub use check::adjust::Adjustment;
 pub use compiled::{
     Column, ColumnKind, Compiled, Constraint, InferredVariable, PointDensity, Role, RoleLine,
+    given_count,
 };
 pub use data::loops::ConstraintKind;
 pub use docs::doc;

@@ -45,9 +45,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
             (model.warnings(terminal::is_color()), found)
         }
     };
-    if !warnings.is_empty() {
-        terminal::error(&warnings);
-    }
+    terminal::warn(&warnings);
     Printer::new(false).print(&found)?;
     Ok(ExitCode::SUCCESS)
 }

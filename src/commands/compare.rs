@@ -121,10 +121,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         .map(|m| m.display().to_string())
         .collect();
     for model in &models {
-        let warnings = model.warnings(terminal::is_color());
-        if !warnings.is_empty() {
-            terminal::error(&warnings);
-        }
+        terminal::warn(&model.warnings(terminal::is_color()));
         model.check_evidence()?;
     }
     let all: Vec<(String, Observed)> = names
@@ -159,8 +156,8 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         show_progress: !options.quiet && !options.no_progress,
     };
     let (mut candidates, mut predictions) = (Vec::new(), Vec::new());
-    for ((name, model), input) in names.iter().zip(&models).zip(&inputs) {
-        let (candidate, predicted) = work.candidate(name, model, input)?;
+    for (name, model) in names.iter().zip(&models) {
+        let (candidate, predicted) = work.candidate(name, model)?;
         candidates.push(candidate);
         predictions.extend(predicted);
     }
@@ -206,17 +203,9 @@ struct Work<'a> {
 
 impl Work<'_> {
     /// What is found of a model, and what it predicts.
-    fn candidate(
-        &self,
-        name: &str,
-        model: &Model,
-        input: &ModelAndData,
-    ) -> Result<(Candidate, Option<Rows>), Error> {
+    fn candidate(&self, name: &str, model: &Model) -> Result<(Candidate, Option<Rows>), Error> {
         let mut evidence = estimate(model, self.settings, self.show_progress)?;
-        let text = files::read_model(&input.model)?;
-        let data = input.read_data()?;
-        let compiling = input.options();
-        let pointwise = Simulator::pointwise(name, &text, &data, &compiling)?;
+        let pointwise = model.pointwise()?;
         let is_separable =
             !pointwise.simulation.columns.is_empty() && pointwise.simulation.warnings.is_empty();
         let mut found = None;
@@ -229,8 +218,7 @@ impl Work<'_> {
                     new_data: new_data.clone(),
                     ..Prediction::default()
                 };
-                let mut simulator =
-                    Simulator::prediction(name, &text, &data, &prediction, &compiling)?;
+                let mut simulator = model.prediction(&prediction)?;
                 simulator.keep_replicates(&model.compiled.roles);
                 predicted = Some(simulator.along_chains(&posterior));
             }

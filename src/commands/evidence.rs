@@ -7,14 +7,13 @@ use std::sync::Arc;
 use clap::{Args, ValueEnum};
 use likelier::output::constraints::constraints_text;
 use likelier::output::evidence::{evidence_json, evidence_text};
-use likelier::output::roles;
 use likelier::output::rows::rows_text;
 use likelier::{
     ConstraintsReport, Error, Estimators, EvidenceControl, EvidenceSettings, Model, Prequential,
     Proposal, Reordered, Resampling, Settings, Verdict,
 };
 
-use super::ModelAndData;
+use super::{ModelAndData, header};
 use crate::terminal::{self, Printer};
 use crate::{files, interrupt, progress};
 
@@ -176,27 +175,14 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     }
     let mut printer = Printer::new(options.quiet || options.json);
     let model = options.input.compile()?;
-    let warnings = model.warnings(terminal::is_color());
-    if !warnings.is_empty() {
-        terminal::error(&warnings);
-    }
+    terminal::warn(&model.warnings(terminal::is_color()));
     model.check_evidence()?;
     if options.by_rows {
         model.tempered_by_rows()?;
     }
     let info = options.input.info(&model);
-    printer.print(&format!(
-        "Model      {}\nData       {}\nSettings   seed {}, cpu {}\n\n{}\n",
-        info.model,
-        info.data_text(),
-        settings.seed,
-        info.cpu,
-        roles::roles_text(
-            &model.compiled.roles,
-            &model.compiled.constraints,
-            &model.compiled.unused_keys
-        )
-    ))?;
+    let chosen = format!("seed {}, cpu {}", settings.seed, info.cpu);
+    printer.print(&header(&info, &model, &chosen))?;
     let show_progress = !options.quiet && !options.no_progress;
     let evidence = estimate(&model, &settings, show_progress)?;
     let mut left_out =

@@ -17,7 +17,8 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
 use likelier::output::RunInfo;
-use likelier::{Adjustment, Coordinates, CpuLevel, Dataset, Error, Model};
+use likelier::output::roles::roles_text;
+use likelier::{Adjustment, Compiled, Coordinates, CpuLevel, Dataset, Error, Model};
 
 use crate::files;
 
@@ -129,6 +130,22 @@ impl ModelAndData {
             .chain(adjustments)
             .collect()
     }
+}
+
+/// What stands above every report: the model, its data, the settings in words, and what became of each variable.
+pub fn header(info: &RunInfo, model: &Model, settings: &str) -> String {
+    let Compiled {
+        roles,
+        constraints,
+        unused_keys,
+        ..
+    } = &model.compiled;
+    format!(
+        "Model      {}\nData       {}\nSettings   {settings}\n\n{}\n",
+        info.model,
+        info.data_text(),
+        roles_text(roles, constraints, unused_keys)
+    )
 }
 
 /// `NAME=FACTOR`

@@ -5,10 +5,9 @@ use std::process::ExitCode;
 
 use clap::Args;
 use likelier::output::optimise::{mode_json, mode_text};
-use likelier::output::roles;
 use likelier::{Error, ModeVerdict, Objective, OptimiseSettings};
 
-use super::ModelAndData;
+use super::{ModelAndData, header};
 use crate::files;
 use crate::terminal::{self, Printer};
 
@@ -64,24 +63,13 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     }
     let mut printer = Printer::new(options.quiet || options.json);
     let model = options.input.compile()?;
-    let warnings = model.warnings(terminal::is_color());
-    if !warnings.is_empty() {
-        terminal::error(&warnings);
-    }
+    terminal::warn(&model.warnings(terminal::is_color()));
     let info = options.input.info(&model);
-    printer.print(&format!(
-        "Model      {}\nData       {}\nSettings   seed {}, {} starts, cpu {}\n\n{}\n",
-        info.model,
-        info.data_text(),
-        settings.seed,
-        settings.starts,
-        info.cpu,
-        roles::roles_text(
-            &model.compiled.roles,
-            &model.compiled.constraints,
-            &model.compiled.unused_keys
-        )
-    ))?;
+    let chosen = format!(
+        "seed {}, {} starts, cpu {}",
+        settings.seed, settings.starts, info.cpu
+    );
+    printer.print(&header(&info, &model, &chosen))?;
     let mode = model.optimise(&settings)?;
     let json = mode_json(&info, &mode);
     if let Some(path) = &options.output {

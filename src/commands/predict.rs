@@ -97,7 +97,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         })
         .collect::<Result<Vec<DrawTable>, Error>>()?;
     let rows = simulator.along(&tables, options.seed)?;
-    let parts = simulator.variance_parts(&tables, options.seed)?;
+    let is_shown = !options.quiet || options.summary_json.is_some();
+    let parts = match is_shown {
+        true => simulator.variance_parts(&tables, options.seed)?,
+        false => Vec::new(),
+    };
     let mut printer = Printer::new(options.quiet);
     let files: Vec<String> = options
         .draws

@@ -9,7 +9,7 @@ use clap::{Args, ValueEnum};
 use likelier::contraction::Contraction;
 use likelier::output::contraction::contraction_text;
 use likelier::output::evidence::{ByProduct, paragraph};
-use likelier::output::{RunInfo, digits, probabilities, roles, stan_csv, summary, table};
+use likelier::output::{RunInfo, digits, probabilities, stan_csv, summary, table};
 use likelier::simulation::Rows;
 use likelier::tempering::tempering_settings;
 use likelier::{
@@ -17,7 +17,7 @@ use likelier::{
     Schedule, Settings, Simulator,
 };
 
-use super::{ModelAndData, SampledCoordinates};
+use super::{ModelAndData, SampledCoordinates, header};
 use crate::terminal::{self, Printer};
 use crate::{files, interrupt, progress};
 
@@ -126,12 +126,9 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     settings.check()?;
     let mut printer = Printer::new(options.quiet);
     let model = options.input.compile_in(options.coordinates.into())?;
-    let warnings = model.warnings(terminal::is_color());
-    if !warnings.is_empty() {
-        terminal::error(&warnings);
-    }
+    terminal::warn(&model.warnings(terminal::is_color()));
     let info = options.input.info(&model);
-    printer.print(&header(&info, &settings, &model))?;
+    printer.print(&header(&info, &model, &chosen(&info, &settings)))?;
     let simulators = simulators(options, &model)?;
     let (posterior, evidence) = sample(options, &model, &settings)?;
     let contraction = match options.contraction && !model.compiled.inferred.is_empty() {
@@ -168,26 +165,14 @@ struct Results {
 /// The programs that add columns to the draws.
 fn simulators(options: &Options, model: &Model) -> Result<Vec<Simulator>, Error> {
     let mut simulators = Vec::new();
-    if !options.replicate && !options.log_likelihood {
-        return Ok(simulators);
-    }
-    let text = files::read_model(&options.input.model)?;
-    let data = options.input.read_data()?;
-    let name = options.input.model.display().to_string();
-    let compile_options = options.input.options();
     if options.replicate {
-        let prediction = Prediction::default();
-        let mut simulator =
-            Simulator::prediction(&name, &text, &data, &prediction, &compile_options)?;
+        let mut simulator = model.prediction(&Prediction::default())?;
         simulator.keep_replicates(&model.compiled.roles);
         simulators.push(simulator);
     }
     if options.log_likelihood {
-        let simulator = Simulator::pointwise(&name, &text, &data, &compile_options)?;
-        let warnings = simulator.warnings(terminal::is_color());
-        if !warnings.is_empty() {
-            terminal::error(&warnings);
-        }
+        let simulator = model.pointwise()?;
+        terminal::warn(&simulator.warnings(terminal::is_color()));
         simulators.push(simulator);
     }
     Ok(simulators)
@@ -271,7 +256,8 @@ fn stop_on_interrupt<T: Send + Sync + 'static>(
     });
 }
 
-fn header(info: &RunInfo, settings: &Settings, model: &Model) -> String {
+/// What the run is of, on the line of settings.
+fn chosen(info: &RunInfo, settings: &Settings) -> String {
     let Settings {
         seed,
         chains,
@@ -283,25 +269,14 @@ fn header(info: &RunInfo, settings: &Settings, model: &Model) -> String {
         Method::Nuts => format!("{warmup} warm-up + {draws} draws"),
         Method::Smc => format!("{draws} draws by SMC"),
     };
-    let chains = if *chains == 1 {
-        "1 chain".to_owned()
-    } else {
-        format!("{chains} chains")
+    let plural = if *chains == 1 { "chain" } else { "chains" };
+    let coordinates = match info.coordinates {
+        Coordinates::Natural => "",
+        Coordinates::Standardised => ", standardised coordinates",
     };
     format!(
-        "Model      {}\nData       {}\nSettings   seed {seed}, {chains} of {work}, cpu {}{}\n\n{}\n",
-        info.model,
-        info.data_text(),
-        info.cpu,
-        match info.coordinates {
-            Coordinates::Natural => "",
-            Coordinates::Standardised => ", standardised coordinates",
-        },
-        roles::roles_text(
-            &model.compiled.roles,
-            &model.compiled.constraints,
-            &model.compiled.unused_keys
-        )
+        "seed {seed}, {chains} {plural} of {work}, cpu {}{coordinates}",
+        info.cpu
     )
 }
 

@@ -100,10 +100,7 @@ fn extension(path: &Path) -> String {
 }
 
 pub(super) fn show_warnings(simulator: &Simulator) {
-    let warnings = simulator.warnings(terminal::is_color());
-    if !warnings.is_empty() {
-        terminal::error(&warnings);
-    }
+    terminal::warn(&simulator.warnings(terminal::is_color()));
 }
 
 /// The table, and what a reader must know beside it.

@@ -3,17 +3,14 @@
 use std::time::Duration;
 
 use likelier_runtime::methods::bridge;
-use likelier_runtime::methods::smc::{self, Replicate};
+use likelier_runtime::methods::smc::{self, Combined, Replicate};
 
 use super::{
-    BridgeEvidence, Estimators, Evidence, EvidenceSettings, LogValue, SmcEvidence, Verdict,
+    BridgeEvidence, Estimators, Evidence, EvidenceSettings, FARTHEST, FLOOR, LogValue, SmcEvidence,
+    Verdict,
 };
 use crate::posterior::Posterior;
 
-/// Standard errors below this are not believed when two estimates are compared.
-const FLOOR: f64 = 0.02;
-/// Distances above this are disagreement.
-const FARTHEST: f64 = 3.0;
 /// Standard errors above this make no answer.
 const LARGEST_ERROR: f64 = 0.5;
 /// Below this scaled squared jump, moves do not even cross one of several modes.
@@ -50,6 +47,26 @@ pub(super) fn doubts_of_chains(posterior: &Posterior, joint: &bridge::Estimate) 
     doubts
 }
 
+/// What speaks against particles whose smallest scaled squared jump is this.
+pub(crate) fn doubt_of_moves(jump: f64) -> Option<String> {
+    (jump < LEAST_JUMP).then(|| {
+        format!(
+            "the particles hardly move at some stage (squared jump {jump:.2} of what independent draws would make, {LEAST_JUMP} is wanted)"
+        )
+    })
+}
+
+/// What speaks against runs that are farther from each other than their own errors say.
+pub(crate) fn doubt_of_scatter(found: &Combined) -> Option<String> {
+    let scatter = found.error_of_replicates;
+    (scatter > 4.0 * found.error_of_runs.max(FLOOR)).then(|| {
+        format!(
+            "the runs scatter more ({scatter:.2} nats) than each admits ({:.2})",
+            found.error_of_runs
+        )
+    })
+}
+
 impl SmcEvidence {
     pub(super) fn of(
         replicates: Vec<Replicate>,
@@ -64,13 +81,8 @@ impl SmcEvidence {
         }));
         let particles = (settings.ancestors * settings.states) as f64;
         let stages = || replicates.iter().flat_map(|r| &r.stages);
-        let mut doubts = Vec::new();
         let jump = stages().map(|s| s.jump).fold(f64::INFINITY, f64::min);
-        if jump < LEAST_JUMP {
-            doubts.push(format!(
-                "the particles hardly move at some stage (squared jump {jump:.2} of what independent draws would make, {LEAST_JUMP} is wanted)"
-            ));
-        }
+        let mut doubts: Vec<String> = doubt_of_moves(jump).into_iter().collect();
         let mut remarks = Vec::new();
         let longest = replicates.iter().map(|r| r.stages.len()).max().unwrap_or(0);
         if longest > MOST_STAGES {
@@ -91,13 +103,10 @@ impl SmcEvidence {
                 100.0 * fewest
             ));
         }
-        let scatter = evidence.error_of_replicates;
-        if scatter > 4.0 * evidence.error_of_runs.max(FLOOR) {
-            doubts.push(format!(
-                "the runs scatter more ({scatter:.2} nats) than each admits ({:.2}): they see different parts of the posterior",
-                evidence.error_of_runs
-            ));
-        }
+        doubts.extend(
+            doubt_of_scatter(&evidence)
+                .map(|doubt| format!("{doubt}: they see different parts of the posterior")),
+        );
         let means: Vec<f64> = replicates
             .iter()
             .map(|r| {
@@ -185,7 +194,7 @@ impl Evidence {
             .is_some_and(|bridge| bridge.doubts.is_empty() && is_precise(bridge.evidence));
         if let (Some(smc), Some(bridge)) = (&smc, &bridge) {
             let (a, b) = (LogValue::from(smc.evidence), bridge.evidence);
-            let distance = (a.value - b.value).abs() / a.se.max(FLOOR).hypot(b.se.max(FLOOR));
+            let distance = a.distance(b);
             evidence.distance = Some(distance);
             if sound_smc && sound_bridge && distance <= FARTHEST {
                 evidence.verdict = Verdict::Agree;

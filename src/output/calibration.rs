@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::digits::seconds;
 use super::evidence::paragraph;
-use super::{RunInfo, VERSION};
+use super::{RunInfo, VERSION, document_text};
 use crate::calibration::{Calibration, LEAST_COVERAGE, Method, Quantity, Shape};
 
 /// Rows of the table.
@@ -223,7 +223,5 @@ pub fn calibration_json(info: &RunInfo, calibration: &Calibration) -> String {
         "notes": notes(calibration),
         "seconds": calibration.time.as_secs_f64(),
     });
-    let mut text = serde_json::to_string_pretty(&document).unwrap_or_default();
-    text.push('\n');
-    text
+    document_text(&document)
 }

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::digits::Style;
 use super::evidence::{bits, evidence_value, paragraph, with_error};
 use super::rows::{columns, figure, plot, rows_value};
-use super::{RunInfo, VERSION};
+use super::{RunInfo, VERSION, document_text};
 use crate::comparison::{Averaged, Comparison, Loo, Predicted, Standing};
 use crate::evidence::LogValue;
 use crate::prequential::Prequential;
@@ -322,10 +322,7 @@ pub fn comparison_json(infos: &[RunInfo], comparison: &Comparison) -> String {
         "notes": comparison.notes,
         "models": models,
     });
-    let mut text =
-        serde_json::to_string_pretty(&document).expect("numbers and texts are always JSON");
-    text.push('\n');
-    text
+    document_text(&document)
 }
 
 fn loo_value(loo: &Loo) -> Value {

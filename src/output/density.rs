@@ -4,6 +4,7 @@
 use likelier_compiler::{Constraint, InferredVariable, PointDensity};
 use serde_json::{Map, Value, json};
 
+use super::document_text;
 use super::simulation::array;
 
 /// The text of a density evaluation, with a final line break.
@@ -37,10 +38,7 @@ pub fn density_json(
     if let Some(reason) = &density.reason {
         document["reason"] = reason.as_str().into();
     }
-    let mut text =
-        serde_json::to_string_pretty(&document).expect("numbers and texts are always JSON");
-    text.push('\n');
-    text
+    document_text(&document)
 }
 
 /// Values in the shapes of their variables; null for the elements that are not unknown.

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use super::constraints::{constraints_value, together_value};
 use super::digits::{Style, seconds};
 use super::rows::rows_value;
-use super::{RunInfo, VERSION};
+use super::{RunInfo, VERSION, document_text};
 use crate::constraints::ConstraintsReport;
 use crate::evidence::{BridgeEvidence, Evidence, LogValue, SmcEvidence, Verdict};
 use crate::prequential::{Prequential, Reordered};
@@ -290,9 +290,7 @@ pub fn evidence_json(
         value["constraints"] = constraints_value(report);
         value["constraints_together"] = together_value(report, evidence);
     }
-    let mut text = serde_json::to_string_pretty(&value).expect("numbers and texts are always JSON");
-    text.push('\n');
-    text
+    document_text(&value)
 }
 
 /// The same as a value.

@@ -51,6 +51,14 @@ impl RunInfo {
 /// The version of Likelier that wrote a file.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
+/// A document as the text of a file.
+pub(crate) fn document_text(document: &impl serde::Serialize) -> String {
+    let mut text =
+        serde_json::to_string_pretty(document).expect("numbers and texts are always JSON");
+    text.push('\n');
+    text
+}
+
 /// The rows of a posterior with the columns they summarise.
 pub(crate) fn rows(posterior: &Posterior) -> impl Iterator<Item = (&Column, &SummaryRow)> {
     posterior.columns.iter().zip(&posterior.summary)

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use super::digits::seconds;
 use super::evidence::paragraph;
-use super::{RunInfo, VERSION, kind_name};
+use super::{RunInfo, VERSION, document_text, kind_name};
 use crate::optimise::{Mode, ModeVerdict};
 
 /// What an objective is called in files.
@@ -196,8 +196,5 @@ pub fn mode_json(info: &RunInfo, mode: &Mode) -> String {
         "evaluations": mode.evaluations,
         "seconds": mode.time.as_secs_f64(),
     });
-    let mut text =
-        serde_json::to_string_pretty(&document).expect("numbers and texts are always JSON");
-    text.push('\n');
-    text
+    document_text(&document)
 }

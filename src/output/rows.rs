@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::digits::seconds;
 use super::evidence::{bits, paragraph, with_error};
 use crate::evidence::{Evidence, LogValue};
-use crate::prequential::{Prequential, Reordered, distance};
+use crate::prequential::{Prequential, Reordered};
 
 /// Rows that are shown.
 const SHOWN: usize = 5;
@@ -41,7 +41,7 @@ pub fn rows_text(found: &Prequential, evidence: &Evidence, orders: &[Reordered])
             "",
             &format!(
                 "{:.1} combined standard errors from the evidence above",
-                distance(total, value)
+                total.distance(value)
             ),
         ));
     }

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 use super::contraction::contraction_value;
 use super::evidence::ByProduct;
-use super::{RunInfo, VERSION, rows};
+use super::{RunInfo, VERSION, document_text, rows};
 use crate::contraction::Contraction;
 use crate::posterior::{Chain, DiscardedRun, Health, Posterior};
 use crate::sampling::Settings;
@@ -82,10 +82,7 @@ pub fn summary_json(
             })
             .collect(),
     };
-    let mut text =
-        serde_json::to_string_pretty(&document).expect("numbers and texts are always JSON");
-    text.push('\n');
-    text
+    document_text(&document)
 }
 
 fn settings(info: &RunInfo, settings: &Settings) -> Value {

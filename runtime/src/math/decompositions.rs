@@ -366,29 +366,11 @@ pub fn add_sort_adjoint(places: &[f64], sorted_adjoint: &[f64], x_adjoint: &mut 
 
 #[cfg(test)]
 mod tests {
+    use super::super::examples::{numbers, with};
     use super::super::linear::product;
-    use super::super::stack::MemBuffer;
     use super::*;
 
-    /// Runs on storage of exactly the size asked for.
-    fn with<T>(scratch: StackReq, run: impl FnOnce(&mut MemStack) -> T) -> T {
-        run(MemStack::new(&mut MemBuffer::new(scratch)))
-    }
-
     const N: usize = 9;
-
-    /// Numbers without structure between −1 and 1.
-    fn numbers(length: usize, seed: u64) -> Vec<f64> {
-        let mut state = seed;
-        (0..length)
-            .map(|_| {
-                state = state
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1);
-                (state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
-            })
-            .collect()
-    }
 
     fn times(a: &[f64], b: &[f64], inner: usize, columns: usize) -> Vec<f64> {
         let mut c = vec![0.0; a.len() / inner * columns];

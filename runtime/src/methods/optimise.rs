@@ -15,6 +15,8 @@ use argmin::core::{
 };
 use argmin::solver::quasinewton::LBFGS;
 
+use crate::math::linear::{dot, solve_lower, solve_lower_transposed};
+use crate::parts::curvature::second_derivatives;
 use crate::parts::leapfrog::{Density, PhasePoint};
 
 /// Where a climb ended.
@@ -151,10 +153,6 @@ impl LineSearch<Vec<f64>, f64> for Bisection {
 
 type Searched = IterState<Vec<f64>, Vec<f64>, (), (), (), f64>;
 
-fn dot(a: &[f64], b: &[f64]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| a * b).sum()
-}
-
 fn largest(values: &[f64]) -> f64 {
     values
         .iter()
@@ -184,7 +182,7 @@ where
             Some(gradient) => gradient,
             None => problem.gradient(&self.start)?,
         };
-        self.slope = dot(&gradient, &self.direction);
+        self.slope = dot::<false>(&gradient, &self.direction);
         if self.slope >= 0.0 || self.slope.is_nan() {
             return Err(Error::msg("the direction does not lead down"));
         }
@@ -207,7 +205,7 @@ where
             self.high = self.step;
         } else {
             let gradient = problem.gradient(&position)?;
-            if dot(&gradient, &self.direction) >= REMAINING * self.slope {
+            if dot::<false>(&gradient, &self.direction) >= REMAINING * self.slope {
                 self.is_done = true;
                 return Ok((state.param(position).cost(value), None));
             }
@@ -360,7 +358,7 @@ fn curvature(density: &mut Density<'_>, point: &mut PhasePoint, soft_count: usiz
     let n = point.position.len();
     let mut worst = 0;
     for _ in 0..NEWTON_STEPS {
-        let Some(second) = second_derivatives(density, point, soft_count) else {
+        let Some(second) = curvatures(density, point, soft_count) else {
             return Shape::Unfinished;
         };
         let step = match newton_step(&second, &point.gradient) {
@@ -393,32 +391,20 @@ fn curvature(density: &mut Density<'_>, point: &mut PhasePoint, soft_count: usiz
     Shape::Flat { coordinate: worst }
 }
 
-/// The negative matrix of second derivatives, by central differences of the gradient; `None` if they are not finite.
-fn second_derivatives(
+/// The matrix of second derivatives; `None` if they are not finite.
+fn curvatures(
     density: &mut Density<'_>,
     point: &PhasePoint,
     soft_count: usize,
 ) -> Option<Vec<f64>> {
-    let n = point.position.len();
-    let mut second = vec![0.0; n * n];
-    let mut trial = PhasePoint::new(n, soft_count);
-    for row in 0..n {
-        let step = DIFFERENCE * (1.0 + point.position[row].abs()).min(10.0);
-        let mut gradient = |sign: f64| {
-            trial.position.copy_from_slice(&point.position);
-            trial.position[row] += sign * step;
-            density.evaluate(&mut trial);
-            trial.gradient.clone()
-        };
-        let (ahead, behind) = (gradient(1.0), gradient(-1.0));
-        for column in 0..n {
-            second[row * n + column] = (behind[column] - ahead[column]) / (2.0 * step);
-        }
-    }
-    second
-        .iter()
-        .all(|value| value.is_finite())
-        .then_some(second)
+    let mut trial = PhasePoint::new(point.position.len(), soft_count);
+    let step = |q: &f64| DIFFERENCE * (1.0 + q.abs()).min(10.0);
+    let steps: Vec<f64> = point.position.iter().map(step).collect();
+    second_derivatives(&point.position, &steps, &mut |position, gradient| {
+        trial.position.copy_from_slice(position);
+        density.evaluate(&mut trial);
+        gradient.copy_from_slice(&trial.gradient);
+    })
 }
 
 /// The step to the maximum of the quadratic function with this gradient and these second derivatives.
@@ -428,12 +414,13 @@ fn newton_step(second: &[f64], gradient: &[f64]) -> Result<Vec<f64>, Shape> {
     if let Some(coordinate) = (0..n).find(|&k| scale[k] < LEAST_SCALE) {
         return Err(Shape::Flat { coordinate });
     }
-    let at =
-        |i: usize, j: usize| 0.5 * (second[i * n + j] + second[j * n + i]) / (scale[i] * scale[j]);
+    let at = |i: usize, j: usize| -second[i * n + j] / (scale[i] * scale[j]);
+    // A Cholesky factorisation of our own, because every pivot says what the summit is.
     let mut factor = vec![0.0; n * n];
     for i in 0..n {
         for j in 0..=i {
-            let rest = at(i, j) - dot(&factor[i * n..i * n + j], &factor[j * n..j * n + j]);
+            let rest =
+                at(i, j) - dot::<false>(&factor[i * n..i * n + j], &factor[j * n..j * n + j]);
             factor[i * n + j] = match i == j {
                 false => rest / factor[j * n + j],
                 true if rest < -1e-4 => return Err(Shape::Saddle),
@@ -443,13 +430,8 @@ fn newton_step(second: &[f64], gradient: &[f64]) -> Result<Vec<f64>, Shape> {
         }
     }
     let mut step: Vec<f64> = gradient.iter().zip(&scale).map(|(g, s)| g / s).collect();
-    for i in 0..n {
-        step[i] = (step[i] - dot(&factor[i * n..i * n + i], &step[..i])) / factor[i * n + i];
-    }
-    for i in (0..n).rev() {
-        let known: f64 = (i + 1..n).map(|k| factor[k * n + i] * step[k]).sum();
-        step[i] = (step[i] - known) / factor[i * n + i];
-    }
+    solve_lower::<false>(n, 1, &factor, &mut step);
+    solve_lower_transposed::<false>(n, 1, &factor, &mut step);
     step.iter_mut()
         .zip(&scale)
         .for_each(|(step, scale)| *step /= scale);

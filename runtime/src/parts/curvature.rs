@@ -50,30 +50,47 @@ fn scaled_curvature(
     position: &[f64],
     scales: &[f64],
 ) -> Option<Vec<f64>> {
+    let steps: Vec<f64> = scales.iter().map(|scale| STEP * scale).collect();
+    let gradient = &mut |at: &[f64], gradient: &mut [f64]| likelihood.at(at, gradient);
+    let mut matrix = second_derivatives(position, &steps, gradient)?;
+    for (row, own) in matrix.chunks_mut(scales.len()).zip(scales) {
+        for (second, other) in row.iter_mut().zip(scales) {
+            *second *= -own * other;
+        }
+    }
+    Some(matrix)
+}
+
+/// The symmetric matrix of second derivatives at a position, by central differences of a gradient over a step of its own for
+/// each coordinate; `None` if they are not finite.
+pub fn second_derivatives(
+    position: &[f64],
+    steps: &[f64],
+    gradient: &mut dyn FnMut(&[f64], &mut [f64]),
+) -> Option<Vec<f64>> {
     let dimension = position.len();
     let mut moved = position.to_vec();
-    let mut curvature = vec![0.0; dimension * dimension];
+    let mut matrix = vec![0.0; dimension * dimension];
     let (mut ahead, mut behind) = (vec![0.0; dimension], vec![0.0; dimension]);
     for column in 0..dimension {
-        let step = STEP * scales[column];
+        let step = steps[column];
         moved[column] = position[column] + step;
-        likelihood.at(&moved, &mut ahead);
+        gradient(&moved, &mut ahead);
         moved[column] = position[column] - step;
-        likelihood.at(&moved, &mut behind);
+        gradient(&moved, &mut behind);
         moved[column] = position[column];
         for row in 0..dimension {
-            let slope = (ahead[row] - behind[row]) / (2.0 * STEP);
-            curvature[row * dimension + column] = -slope * scales[row];
+            matrix[row * dimension + column] = (ahead[row] - behind[row]) / (2.0 * step);
         }
     }
     for row in 0..dimension {
         for column in 0..row {
             let (a, b) = (row * dimension + column, column * dimension + row);
-            let mean = 0.5 * (curvature[a] + curvature[b]);
-            (curvature[a], curvature[b]) = (mean, mean);
+            let mean = 0.5 * (matrix[a] + matrix[b]);
+            (matrix[a], matrix[b]) = (mean, mean);
         }
     }
-    curvature.iter().all(|h| h.is_finite()).then_some(curvature)
+    matrix.iter().all(|h| h.is_finite()).then_some(matrix)
 }
 
 /// The gradient of the likelihood alone: with it less without it.

@@ -1,25 +1,12 @@
 //! Large sizes against what defines a result, against finite differences, and against the row kernels of `linear`.
 
-use super::super::stack::MemBuffer;
+use super::super::examples::{numbers, with};
 use super::super::{decompositions, linear};
 use super::*;
 
 /// Beyond the sizes at which faer begins to work in blocks, and no multiple of anything.
 const N: usize = 197;
 const M: usize = 83;
-
-/// Numbers without structure between −1 and 1.
-fn numbers(length: usize, seed: u64) -> Vec<f64> {
-    let mut state = seed;
-    (0..length)
-        .map(|_| {
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (state >> 11) as f64 / (1_u64 << 52) as f64 - 1.0
-        })
-        .collect()
-}
 
 /// A Aᵀ + 1, which is positive definite. Above the diagonal stands NaN: nobody may look there.
 fn covariance(size: usize, seed: u64) -> Vec<f64> {
@@ -31,11 +18,6 @@ fn covariance(size: usize, seed: u64) -> Vec<f64> {
         matrix[i * size + i + 1..(i + 1) * size].fill(f64::NAN);
     }
     matrix
-}
-
-/// Runs on storage of exactly the size asked for.
-fn with<T>(scratch: StackReq, run: impl FnOnce(&mut MemStack) -> T) -> T {
-    run(MemStack::new(&mut MemBuffer::new(scratch)))
 }
 
 /// Agreement to 10⁻¹² of the largest number.

@@ -71,20 +71,18 @@ impl Window {
 struct Pending {
     /// Log weights.
     logs: Vec<f64>,
-    /// The same as weights, over their mean.
-    weights: Vec<f64>,
-    /// log of the mean weight.
-    log_mean: f64,
-    /// Its relative variance.
+    /// What they come to.
+    reweighting: Reweighting,
+    /// The relative variance of their mean.
     relative_variance: f64,
 }
 
 impl Pending {
     fn nothing(count: usize) -> Self {
+        let logs = vec![0.0; count];
         Self {
-            logs: vec![0.0; count],
-            weights: vec![1.0; count],
-            log_mean: 0.0,
+            reweighting: Reweighting::new(&logs, 1.0),
+            logs,
             relative_variance: 0.0,
         }
     }
@@ -102,32 +100,46 @@ impl Pending {
 
     /// Takes that in; what the piece is worth.
     fn take(&mut self, logs: Vec<f64>, found: Reweighting, particles: &Population) -> Estimate {
-        let count = found.weights.len() as f64;
-        let mean = found.weights.iter().sum::<f64>() / count;
-        let weights: Vec<f64> = found.weights.iter().map(|w| w / mean).collect();
-        let differences: Vec<f64> = weights
-            .iter()
-            .zip(&self.weights)
-            .map(|(a, b)| a - b)
-            .collect();
+        let (before, weights) = (over_mean(&self.reweighting), over_mean(&found));
+        let differences: Vec<f64> = weights.iter().zip(&before).map(|(a, b)| a - b).collect();
         let piece = Estimate {
-            log: found.log_mean - self.log_mean,
+            log: found.log_mean - self.reweighting.log_mean,
             relative_variance: scatter(&differences, particles),
         };
         let excess: Vec<f64> = weights.iter().map(|w| w - 1.0).collect();
         *self = Self {
             relative_variance: scatter(&excess, particles),
-            log_mean: found.log_mean,
+            reweighting: found,
             logs,
-            weights,
         };
         piece
     }
 }
 
+/// Weights over their mean.
+fn over_mean(reweighting: &Reweighting) -> Vec<f64> {
+    let weights = &reweighting.weights;
+    let mean = weights.iter().sum::<f64>() / weights.len() as f64;
+    weights.iter().map(|w| w / mean).collect()
+}
+
+/// How far a run has come.
+struct Walk<'r, 'a> {
+    run: &'r mut Run<'a>,
+    order: &'r [usize],
+    replicate: Replicate,
+    found: RowRun,
+    /// The row that comes next, by its number in the order.
+    next: usize,
+    /// The power of it that has been taken.
+    fraction: f64,
+    /// What that was worth.
+    increment: Estimate,
+}
+
 impl Run<'_> {
-    fn take_rows(&mut self, mut replicate: Replicate, order: &[usize]) -> Result<RowRun, Failure> {
-        let mut found = RowRun {
+    fn take_rows(&mut self, replicate: Replicate, order: &[usize]) -> Result<RowRun, Failure> {
+        let found = RowRun {
             before: replicate.evidence,
             increments: Vec::with_capacity(order.len()),
             cumulative: Vec::with_capacity(order.len()),
@@ -136,109 +148,141 @@ impl Run<'_> {
             jump: f64::INFINITY,
             evaluations: 0,
         };
-        let (mut next, mut fraction) = (0, 0.0);
-        let mut increment = Estimate::default();
-        while next < order.len() {
-            if self.watch.is_stopping() {
-                return Err(Failure::Stopped);
-            }
-            let count = replicate.posterior.count();
-            let wanted = self.settings.effective_share * count as f64;
-            let base = replicate.evidence;
-            let mut pending = Pending::nothing(count);
-            let mut window = self.window(&replicate.posterior, order, next);
-            let first = next;
-            while next < order.len() {
-                if window.row(next).is_none() {
-                    window = self.window(&replicate.posterior, order, next);
-                }
-                let row = window.row(next).expect("it was just computed");
-                let (logs, candidate) = pending.with(row, 1.0 - fraction);
-                if candidate.effective < wanted {
-                    break;
-                }
-                let piece = pending.take(logs, candidate, &replicate.posterior);
-                increment.multiply(piece.log, piece.relative_variance);
-                found.increments.push(std::mem::take(&mut increment));
-                found.cumulative.push(Estimate {
-                    log: base.log + pending.log_mean,
-                    relative_variance: base.relative_variance + pending.relative_variance,
-                });
-                (next, fraction) = (next + 1, 0.0);
-            }
-            if next == first {
-                let row = window.row(next).expect("it was looked at");
-                let power = largest_power(row, 1.0 - fraction, self.settings.effective_share);
-                let (logs, candidate) = pending.with(row, power);
-                if candidate.effective == 0.0 || !candidate.log_mean.is_finite() {
-                    return Err(Failure::Row { place: order[next] });
-                }
-                let piece = pending.take(logs, candidate, &replicate.posterior);
-                increment.multiply(piece.log, piece.relative_variance);
-                fraction = match power >= 1.0 - fraction {
-                    true => 1.0,
-                    false => fraction + power,
-                };
-            }
-            replicate
-                .evidence
-                .multiply(pending.log_mean, pending.relative_variance);
-            if fraction == 1.0 {
-                found.increments.push(std::mem::take(&mut increment));
-                found.cumulative.push(replicate.evidence);
-                (next, fraction) = (next + 1, 0.0);
-            }
-            for &place in &order[first..next] {
-                self.rows[place] = 1.0;
-            }
-            if let Some(&place) = order.get(next) {
-                self.rows[place] = fraction;
-                self.move_on(&mut replicate, &pending, &mut found)?;
-            }
-            let stage = replicate.stages.len();
-            self.watch.report(
-                self.number,
-                Progress {
-                    stage,
-                    soft: 1.0,
-                    likelihood: (next as f64 + fraction) / order.len() as f64,
-                    effective: found.effective,
-                    log_evidence: replicate.evidence.log,
-                },
-            );
+        let mut walk = Walk {
+            run: self,
+            order,
+            replicate,
+            found,
+            next: 0,
+            fraction: 0.0,
+            increment: Estimate::default(),
+        };
+        while walk.next < order.len() {
+            walk.stage()?;
         }
-        found.evaluations = replicate.evaluations;
-        found.stages = replicate.stages.len();
-        Ok(found)
+        walk.found.evaluations = walk.replicate.evaluations;
+        walk.found.stages = walk.replicate.stages.len();
+        Ok(walk.found)
+    }
+}
+
+impl Walk<'_, '_> {
+    /// Takes rows until too few particles are effective, then moves these, unless there are no more rows.
+    fn stage(&mut self) -> Result<(), Failure> {
+        if self.run.watch.is_stopping() {
+            return Err(Failure::Stopped);
+        }
+        let mut pending = Pending::nothing(self.replicate.posterior.count());
+        let mut window = self.window();
+        let first = self.next;
+        self.take_whole_rows(&mut pending, &mut window);
+        if self.next == first {
+            self.take_part_of_row(&mut pending, &window)?;
+        }
+        self.replicate
+            .evidence
+            .multiply(pending.reweighting.log_mean, pending.relative_variance);
+        if self.fraction == 1.0 {
+            self.finish_row(self.replicate.evidence);
+        }
+        for &place in &self.order[first..self.next] {
+            self.run.rows[place] = 1.0;
+        }
+        if let Some(&place) = self.order.get(self.next) {
+            self.run.rows[place] = self.fraction;
+            self.move_on(&pending)?;
+        }
+        self.run.watch.report(
+            self.run.number,
+            Progress {
+                stage: self.replicate.stages.len(),
+                soft: 1.0,
+                likelihood: (self.next as f64 + self.fraction) / self.order.len() as f64,
+                effective: self.found.effective,
+                log_evidence: self.replicate.evidence.log,
+            },
+        );
+        Ok(())
+    }
+
+    /// Takes rows, or what is left of the first, while enough particles remain effective.
+    fn take_whole_rows(&mut self, pending: &mut Pending, window: &mut Window) {
+        let count = self.replicate.posterior.count();
+        let wanted = self.run.settings.effective_share * count as f64;
+        let base = self.replicate.evidence;
+        while self.next < self.order.len() {
+            if window.row(self.next).is_none() {
+                *window = self.window();
+            }
+            let row = window.row(self.next).expect("it was just computed");
+            let (logs, candidate) = pending.with(row, 1.0 - self.fraction);
+            if candidate.effective < wanted {
+                break;
+            }
+            self.take(pending, logs, candidate);
+            self.finish_row(Estimate {
+                log: base.log + pending.reweighting.log_mean,
+                relative_variance: base.relative_variance + pending.relative_variance,
+            });
+        }
+    }
+
+    /// Takes as large a power of the next row as leaves enough particles effective.
+    fn take_part_of_row(&mut self, pending: &mut Pending, window: &Window) -> Result<(), Failure> {
+        let row = window.row(self.next).expect("it was looked at");
+        let rest = 1.0 - self.fraction;
+        let power = largest_power(row, rest, self.run.settings.effective_share);
+        let (logs, candidate) = pending.with(row, power);
+        if candidate.effective == 0.0 || !candidate.log_mean.is_finite() {
+            return Err(Failure::Row {
+                place: self.order[self.next],
+            });
+        }
+        self.take(pending, logs, candidate);
+        self.fraction = match power >= rest {
+            true => 1.0,
+            false => self.fraction + power,
+        };
+        Ok(())
+    }
+
+    fn take(&mut self, pending: &mut Pending, logs: Vec<f64>, found: Reweighting) {
+        let piece = pending.take(logs, found, &self.replicate.posterior);
+        self.increment.multiply(piece.log, piece.relative_variance);
+    }
+
+    /// Writes down what the next row was worth, and all rows up to it, and goes on to the one after it.
+    fn finish_row(&mut self, cumulative: Estimate) {
+        self.found
+            .increments
+            .push(std::mem::take(&mut self.increment));
+        self.found.cumulative.push(cumulative);
+        (self.next, self.fraction) = (self.next + 1, 0.0);
     }
 
     /// Resamples by the pending weights and moves.
-    fn move_on(
-        &self,
-        replicate: &mut Replicate,
-        pending: &Pending,
-        found: &mut RowRun,
-    ) -> Result<(), Failure> {
-        let reweighting = Reweighting::new(&pending.logs, 1.0);
-        found.effective = found.effective.min(reweighting.effective);
-        self.resample_and_move(
-            replicate,
-            &reweighting,
+    fn move_on(&mut self, pending: &Pending) -> Result<(), Failure> {
+        let found = &mut self.found;
+        found.effective = found.effective.min(pending.reweighting.effective);
+        self.run.resample_and_move(
+            &mut self.replicate,
+            &pending.reweighting,
             pending.relative_variance,
             (1.0, 1.0),
         )?;
-        let jump = replicate.stages.last().map_or(1.0, |stage| stage.jump);
+        let jump = self.replicate.stages.last().map_or(1.0, |stage| stage.jump);
         found.jump = found.jump.min(jump);
         Ok(())
     }
 
     /// The log densities of the next rows at all particles.
-    fn window(&self, particles: &Population, order: &[usize], first: usize) -> Window {
+    fn window(&self) -> Window {
+        let (particles, first) = (&self.replicate.posterior, self.next);
         let count = particles.count();
-        let width = (LARGEST_WINDOW / count.max(1)).clamp(1, order.len() - first);
-        let places = &order[first..first + width];
-        let all = self.target.row_count();
-        let state = || (self.target.evaluator(), vec![0.0; all]);
+        let width = (LARGEST_WINDOW / count.max(1)).clamp(1, self.order.len() - first);
+        let places = &self.order[first..first + width];
+        let target = self.run.target;
+        let state = || (target.evaluator(), vec![0.0; target.row_count()]);
         let block = |state: &mut (Box<dyn Evaluator + '_>, Vec<f64>), block: usize| {
             let (evaluator, values) = state;
             let members = block * BLOCK..((block + 1) * BLOCK).min(count);
@@ -250,7 +294,7 @@ impl Run<'_> {
             found
         };
         let blocks: Vec<Vec<f64>> =
-            parallel::map(self.threads, count.div_ceil(BLOCK), state, block);
+            parallel::map(self.run.threads, count.div_ceil(BLOCK), state, block);
         let mut rows = vec![Vec::with_capacity(count); width];
         for values in blocks.iter().flat_map(|block| block.chunks(width)) {
             for (row, value) in rows.iter_mut().zip(values) {
