@@ -45,6 +45,11 @@ pub enum Error {
         /// What the system says, or why the content is no text.
         reason: String,
     },
+    /// A model that the formatter would change.
+    #[error(
+        "{0} cannot be formatted without changing what it means; it is left as it is\n  help: this is a mistake of the formatter, probably about a comment inside a statement: move that, and please report the file"
+    )]
+    Format(String),
     /// Something asked for by name does not exist.
     #[error("{0}")]
     Unknown(String),

@@ -4,6 +4,8 @@
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use likelier::output::stan_csv::FIRST_WORDS;
 use likelier::{Dataset, Error};
@@ -11,6 +13,11 @@ use likelier::{Dataset, Error};
 /// The text of a file.
 pub fn read_text(path: &Path) -> Result<String, Error> {
     let bytes = fs::read(path).map_err(|error| failure("read", path, &error.to_string()))?;
+    text_of(path, bytes)
+}
+
+/// The text in the bytes of a file.
+pub fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     String::from_utf8(bytes).map_err(|error| {
         let first = error.utf8_error().valid_up_to() + 1;
         failure(
@@ -92,25 +99,71 @@ pub fn parse_set(argument: &str) -> Result<(String, String), String> {
     }
 }
 
-/// Writes a file as a whole or not at all.
+/// Files that are being written, under the names that they have until they are complete.
+static UNFINISHED: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+fn unfinished() -> MutexGuard<'static, Vec<PathBuf>> {
+    UNFINISHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Removes what was being written: for the end of the program in the midst of it.
+pub fn remove_unfinished() {
+    for path in unfinished().drain(..) {
+        let _ = fs::remove_file(path);
+    }
+}
+
+/// Writes a file as a whole or not at all. A file that is there keeps its permissions, a link leads where it led, and what
+/// is no file (a terminal, a pipe) is written as it is.
 pub fn write_whole(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}.tmp", std::process::id()));
-    let temporary = PathBuf::from(temporary);
-    let written = File::create(&temporary).and_then(|file| {
-        let mut writer = BufWriter::with_capacity(1 << 16, file);
-        content(&mut writer)?;
-        writer.flush()?;
-        fs::rename(&temporary, path)
-    });
-    written.map_err(|error| {
-        // What could not be renamed or finished is of no use; if it cannot be removed either, the first error counts.
+    let failed = |error: io::Error| failure("write", path, &error.to_string());
+    let before = fs::metadata(path).ok();
+    if before.as_ref().is_some_and(|it| !it.is_file()) {
+        let file = File::options().write(true).open(path).map_err(failed)?;
+        return fill(file, content).map_err(failed);
+    }
+    if before
+        .as_ref()
+        .is_some_and(|it| it.permissions().readonly())
+    {
+        return Err(failure("write", path, "it is write-protected"));
+    }
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let temporary = temporary_name(&target);
+    unfinished().push(temporary.clone());
+    let written = File::create_new(&temporary)
+        .and_then(|file| {
+            if let Some(before) = &before {
+                file.set_permissions(before.permissions())?;
+            }
+            fill(file, content)
+        })
+        .and_then(|()| fs::rename(&temporary, &target));
+    if written.is_err() {
+        // If it cannot be removed either, the first error counts.
         let _ = fs::remove_file(&temporary);
-        failure("write", path, &error.to_string())
-    })
+    }
+    unfinished().retain(|one| *one != temporary);
+    written.map_err(failed)
+}
+
+fn fill(file: File, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut writer = BufWriter::with_capacity(1 << 16, file);
+    content(&mut writer)?;
+    writer.flush()
+}
+
+/// A name beside the file that two programs, or two threads of one, do not share. It does not end as the file does: nobody
+/// who reads all files of a kind takes it for one.
+fn temporary_name(target: &Path) -> PathBuf {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let count = COUNT.fetch_add(1, Ordering::Relaxed);
+    let mut name = target.as_os_str().to_owned();
+    name.push(format!(".{}.{count}.tmp", std::process::id()));
+    PathBuf::from(name)
 }
 
 /// Finds out before a long run whether a file can be written after it.
@@ -129,7 +182,19 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
             &format!("there is no folder {}", folder.display()),
         ));
     }
-    Ok(())
+    let before = fs::metadata(path).ok();
+    if before.as_ref().is_some_and(|it| !it.is_file()) {
+        return Ok(());
+    }
+    if before.is_some_and(|it| it.permissions().readonly()) {
+        return Err(failure("write", path, "it is write-protected"));
+    }
+    // Whether files can be made in a folder is known by making one.
+    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let trial = temporary_name(&target);
+    let made = File::create_new(&trial).map(drop);
+    let _ = fs::remove_file(&trial);
+    made.map_err(|error| failure("write", path, &error.to_string()))
 }
 
 /// Refuses to write over what is read, and two results to one file.

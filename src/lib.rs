@@ -53,6 +53,7 @@ pub use prequential::{Prequential, Reordered};
 pub use sampling::{ChainProgress, Control, Method, Schedule, Settings};
 pub use simulation::Simulator;
 
+use likelier_compiler::ast::format::Failure;
 use likelier_compiler::source::{Diagnostic, FileId, Loader, Sources, render::render};
 
 /// A model compiled for its data. Immutable: it may be sampled as often as wished, from several threads.
@@ -244,6 +245,21 @@ pub fn show(
             sources,
             diagnostics,
         })
+    })
+}
+
+/// The text of a model as `likelier fmt` writes it: the same words, comments and blank lines, in one layout.
+///
+/// # Errors
+/// [`Error::Model`] with all syntax errors; [`Error::Format`] if what came out would not mean the same.
+pub fn format(name: &str, text: &str) -> Result<String, Error> {
+    let (sources, file) = sources(name, text, None);
+    likelier_compiler::ast::format::format(file, text).map_err(|failure| match failure {
+        Failure::Syntax(diagnostics) => Error::Model(error::ModelErrors {
+            sources,
+            diagnostics,
+        }),
+        Failure::Defect => Error::Format(name.to_owned()),
     })
 }
 

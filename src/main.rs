@@ -32,6 +32,7 @@ enum Command {
     Predict(commands::predict::Options),
     Density(commands::density::Options),
     Check(commands::check::Options),
+    Fmt(commands::fmt::Options),
     Show(commands::show::Options),
     Doc(commands::doc::Options),
     Explain(commands::explain::Options),
@@ -48,30 +49,16 @@ fn main() -> ExitCode {
         Command::Predict(options) => commands::predict::execute(&options),
         Command::Density(options) => commands::density::execute(&options),
         Command::Check(options) => commands::check::execute(&options),
+        Command::Fmt(options) => commands::fmt::execute(&options),
         Command::Show(options) => commands::show::execute(&options),
         Command::Doc(options) => commands::doc::execute(&options),
         Command::Explain(options) => commands::explain::execute(&options),
     };
     result.unwrap_or_else(|error| {
-        terminal::error(&message(&error));
+        terminal::report(&error);
         ExitCode::from(match error {
             Error::Settings(_) => 2,
             _ => 1,
         })
     })
-}
-
-/// The compiler's diagnostics come with their own headings; all other errors get one.
-fn message(error: &Error) -> String {
-    match error {
-        Error::Model(errors) => errors.render(terminal::is_color()),
-        Error::Point(complaints) => {
-            let headed: Vec<String> = complaints
-                .iter()
-                .map(|text| terminal::heading("error", text))
-                .collect();
-            headed.join("\n")
-        }
-        other => terminal::heading("error", &other.to_string()),
-    }
 }

@@ -48,6 +48,21 @@ pub fn error(text: &str) {
     let _ = writeln!(io::stderr(), "{}", text.trim_end());
 }
 
+/// Says what went wrong. The compiler's diagnostics come with their own headings; all other errors get one.
+pub fn report(failure: &Error) {
+    error(&match failure {
+        Error::Model(errors) => errors.render(is_color()),
+        Error::Point(complaints) => {
+            let headed: Vec<String> = complaints
+                .iter()
+                .map(|text| heading("error", text))
+                .collect();
+            headed.join("\n")
+        }
+        other => heading("error", &other.to_string()),
+    });
+}
+
 /// Shows what a compiler warns of, if anything.
 pub fn warn(warnings: &str) {
     if !warnings.is_empty() {

@@ -4,6 +4,7 @@
 pub mod reference;
 
 use crate::ast;
+use crate::ast::tree::{DistributionBody, DistributionItem, ModelItem, Statement, StatementKind};
 use crate::check::library::{ALWAYS, FILES, File, Item, Library};
 use crate::math::primitive::{DRAWS, TABLE};
 use crate::source::{FileId, foreign, suggest};
@@ -250,15 +251,42 @@ struct Documented {
 fn documented(file: &File) -> Vec<Documented> {
     let (tree, _) = ast::parse(FileId(0), file.text);
     let items = tree.statements.into_iter().filter_map(|statement| {
-        let start = statement.span.start as usize;
-        let head = file.text[start..].lines().next().unwrap_or("");
         Some(Documented {
-            head: head.trim_end_matches(['{', '=', ' ']).to_string(),
+            head: head(file.text, &statement),
             doc: statement.doc.clone().unwrap_or_default(),
             item: Item::of(statement)?,
         })
     });
     items.collect()
+}
+
+/// An item on one line: all of it if it is written on one, else up to its type; of another name for a law, the law too.
+fn head(text: &str, statement: &Statement) -> String {
+    let (start, end) = (statement.span.start as usize, statement.span.end as usize);
+    let text = &text[start..end];
+    let end = match &statement.kind {
+        StatementKind::Function(item) if text.contains('\n') => match item.more.last() {
+            Some(last) => last.span.end as usize + 1,
+            None => item.result.span.end as usize,
+        },
+        StatementKind::Distribution(DistributionItem {
+            body: DistributionBody::Members(_),
+            support,
+            ..
+        }) => support.span.end as usize,
+        StatementKind::Model(ModelItem {
+            result: Some(ty), ..
+        }) => ty.span.end as usize,
+        StatementKind::Model(_) => start + text.find(" {").unwrap_or(text.len()),
+        _ => end,
+    };
+    let text = &text[..end - start];
+    text.lines()
+        .map(str::trim)
+        .fold(String::new(), |all, line| {
+            let is_tight = all.is_empty() || all.ends_with('(') || line.starts_with(')');
+            all + if is_tight { "" } else { " " } + line
+        })
 }
 
 fn library(name: &str) -> Vec<String> {
@@ -341,5 +369,13 @@ mod tests {
             .find(|line| line.starts_with("fn "))
             .expect("a signature");
         assert!(head.ends_with("real[N, M]"), "{head}");
+        let text = doc("hypergeometric").expect("a law");
+        let heads: Vec<&str> = text
+            .lines()
+            .filter(|line| line.starts_with("dist "))
+            .collect();
+        assert!(heads[0].starts_with("dist hypergeometric(; successes: int in 0..inf, failures"));
+        assert!(heads[0].ends_with("min(draws, successes)"), "{heads:?}");
+        assert!(heads[1].ends_with("draws=draws)"), "{heads:?}");
     }
 }

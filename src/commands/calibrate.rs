@@ -146,6 +146,7 @@ fn watched(
     let handler = Arc::clone(&control);
     interrupt::on_interrupt(move || {
         if handler.is_stopping() {
+            files::remove_unfinished();
             std::process::exit(130);
         }
         handler.stop();

@@ -282,6 +282,7 @@ pub fn watched<T>(
     let handler = Arc::clone(&control);
     interrupt::on_interrupt(move || {
         if handler.is_stopping() {
+            files::remove_unfinished();
             std::process::exit(130);
         }
         handler.stop();

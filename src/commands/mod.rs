@@ -7,6 +7,7 @@ pub mod density;
 pub mod doc;
 pub mod evidence;
 pub mod explain;
+pub mod fmt;
 pub mod optimise;
 pub mod predict;
 pub mod run;

@@ -250,6 +250,7 @@ fn stop_on_interrupt<T: Send + Sync + 'static>(
     let control = Arc::clone(control);
     interrupt::on_interrupt(move || {
         if is_stopping(&control) {
+            files::remove_unfinished();
             std::process::exit(130);
         }
         stop(&control);

@@ -199,7 +199,10 @@ impl Cutter<'_> {
     }
 
     fn end(&mut self) {
-        self.soft = None;
+        // The braces of a choice inside a constraint hold lines of their own.
+        if self.soft.is_some_and(|depth| self.open.len() <= depth) {
+            self.soft = None;
+        }
         let at = self.current.words.last().map_or(0, |word| word.2);
         if self.open.is_empty() {
             self.flush();
@@ -277,6 +280,7 @@ impl Cutter<'_> {
         match token {
             Token::Soft => self.soft = Some(self.open.len()),
             Token::End if self.soft == Some(self.open.len()) => self.soft = None,
+            Token::BraceClose if self.soft > Some(self.open.len()) => self.soft = None,
             _ => {}
         }
         if self.soft.is_some_and(|depth| depth <= self.open.len()) {

@@ -2,6 +2,7 @@
 //! generated parser, so that one mistake is one message and everything else is still understood.
 
 mod foreign;
+pub mod format;
 pub mod lines;
 pub mod print;
 pub mod token;

@@ -57,6 +57,14 @@ fn functions_and_distributions() {
 }
 
 #[test]
+fn a_choice_on_several_lines_ends_no_constraint() {
+    let tree =
+        parsed("soft near: (if N > 2 {\n  x\n} else {\n  y\n}) ~= 0 within 1 tail laplace\n");
+    assert_eq!(tree.statements.len(), 1);
+    parsed("if N > 2 { soft a: x < 1 within 2 } else { y ~ normal(0, 1) ordered }\n");
+}
+
+#[test]
 fn precedence() {
     let tree = parsed("let a = -x^2 * y + z < 3 or not b and c");
     let StatementKind::Let { value, .. } = &tree.statements[0].kind else {
