@@ -10,9 +10,19 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use likelier::output::stan_csv::FIRST_WORDS;
 use likelier::{Dataset, Error};
 
+use crate::carried;
+
+/// The bytes of a file, which this program may carry itself.
+fn read(path: &Path) -> io::Result<Vec<u8>> {
+    match carried::file(path) {
+        Some(bytes) => Ok(bytes.to_vec()),
+        None => fs::read(path),
+    }
+}
+
 /// The text of a file.
 pub fn read_text(path: &Path) -> Result<String, Error> {
-    let bytes = fs::read(path).map_err(|error| failure("read", path, &error.to_string()))?;
+    let bytes = read(path).map_err(|error| failure("read", path, &error.to_string()))?;
     text_of(path, bytes)
 }
 
@@ -54,7 +64,7 @@ pub fn load_import(from: &str, path: &str) -> Result<(String, String), String> {
             other => whole.push(other),
         }
     }
-    match fs::read(&whole).map(String::from_utf8) {
+    match read(&whole).map(String::from_utf8) {
         Ok(Ok(text)) => Ok((whole.display().to_string(), text)),
         Ok(Err(_)) => Err("it is not a text file".to_string()),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {

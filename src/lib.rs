@@ -40,6 +40,7 @@ use std::time::{Duration, Instant};
 pub use constraints::{ConstraintReport, ConstraintsReport};
 pub use error::Error;
 pub use evidence::{Estimators, Evidence, EvidenceControl, EvidenceSettings, Verdict};
+pub use likelier_compiler::ObjectFile;
 pub use likelier_compiler::data::dataset::{DataError, Dataset};
 pub use likelier_compiler::{
     Adjustment, Column, ColumnKind, Compiled, Constraint, ConstraintKind, Coordinates, CpuLevel,
@@ -161,6 +162,29 @@ impl Model {
     /// As [`Model::by_rows`].
     pub fn tempered_by_rows(&self) -> Result<&Compiled, Error> {
         self.by_rows(self.tempered().coordinates)
+    }
+
+    /// The same model as an object file, whose functions begin with `prefix`: the same code, for a linker.
+    ///
+    /// # Errors
+    /// None but mistakes of ours, since the model was compiled before.
+    pub fn object_file(&self, prefix: &str) -> Result<ObjectFile, Error> {
+        let recipe = &self.recipe;
+        let (mut sources, file) = sources(&recipe.name, &recipe.text, recipe.options.loader);
+        likelier_compiler::object_file(
+            &mut sources,
+            file,
+            &recipe.data,
+            &recipe.options,
+            &self.compiled,
+            prefix,
+        )
+        .map_err(|diagnostics| {
+            Error::Model(error::ModelErrors {
+                sources,
+                diagnostics,
+            })
+        })
     }
 
     /// Draws from the posterior by NUTS.

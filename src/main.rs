@@ -2,9 +2,11 @@
 //! files, 2 a mistake in the arguments, 3 a result that `--strict` or
 //! `calibrate` refuses, or no mode.
 
+mod carried;
 mod commands;
 mod files;
 mod interrupt;
+mod linking;
 mod progress;
 mod terminal;
 
@@ -28,6 +30,7 @@ enum Command {
     Compare(commands::compare::Options),
     Optimise(commands::optimise::Options),
     Calibrate(commands::calibrate::Options),
+    Compile(commands::compile::Options),
     Simulate(commands::simulate::Options),
     Predict(commands::predict::Options),
     Density(commands::density::Options),
@@ -39,20 +42,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let result = match Arguments::parse().command {
-        Command::Run(options) => commands::run::execute(&options),
-        Command::Evidence(options) => commands::evidence::execute(&options),
-        Command::Compare(options) => commands::compare::execute(&options),
-        Command::Optimise(options) => commands::optimise::execute(&options),
-        Command::Calibrate(options) => commands::calibrate::execute(&options),
-        Command::Simulate(options) => commands::simulate::execute(&options),
-        Command::Predict(options) => commands::predict::execute(&options),
-        Command::Density(options) => commands::density::execute(&options),
-        Command::Check(options) => commands::check::execute(&options),
-        Command::Fmt(options) => commands::fmt::execute(&options),
-        Command::Show(options) => commands::show::execute(&options),
-        Command::Doc(options) => commands::doc::execute(&options),
-        Command::Explain(options) => commands::explain::execute(&options),
+    let result = match carried::Carried::own() {
+        Ok(Some(carried)) => carried.run(),
+        _ => execute(Arguments::parse().command),
     };
     result.unwrap_or_else(|error| {
         terminal::report(&error);
@@ -61,4 +53,23 @@ fn main() -> ExitCode {
             _ => 1,
         })
     })
+}
+
+fn execute(command: Command) -> Result<ExitCode, Error> {
+    match command {
+        Command::Run(options) => commands::run::execute(&options),
+        Command::Evidence(options) => commands::evidence::execute(&options),
+        Command::Compare(options) => commands::compare::execute(&options),
+        Command::Optimise(options) => commands::optimise::execute(&options),
+        Command::Calibrate(options) => commands::calibrate::execute(&options),
+        Command::Compile(options) => commands::compile::execute(&options),
+        Command::Simulate(options) => commands::simulate::execute(&options),
+        Command::Predict(options) => commands::predict::execute(&options),
+        Command::Density(options) => commands::density::execute(&options),
+        Command::Check(options) => commands::check::execute(&options),
+        Command::Fmt(options) => commands::fmt::execute(&options),
+        Command::Show(options) => commands::show::execute(&options),
+        Command::Doc(options) => commands::doc::execute(&options),
+        Command::Explain(options) => commands::explain::execute(&options),
+    }
 }

@@ -226,31 +226,9 @@ pub(crate) fn finish(
     if options.needs_condition && !conditions(&program.loops.statements) {
         return Err(vec![nothing_observed(hir, dataset)]);
     }
-    let BoundProgram { loops, ranges, .. } = &program;
+    let loops = &program.loops;
     let layout = density::layout(loops);
-    let one = |diagnostic: Diagnostic| vec![diagnostic];
-    let (lower, rows): (Lower, _) = match options.by_rows {
-        false => (density::log_density, None),
-        true => {
-            let inseparable = rows::inseparable(loops);
-            if !inseparable.is_empty() {
-                return Err(inseparable);
-            }
-            let rows = forward::rows(loops, ranges, &layout).map_err(one)?;
-            (density::log_density_by_rows, Some(rows))
-        }
-    };
-    let mut graph = lower(loops, ranges, &layout).map_err(one)?;
-    density::restrict(&mut graph, options.objective);
-    let (outputs, output_columns) = forward::outputs(loops, ranges, &layout).map_err(one)?;
-    let programs = Programs {
-        gradient: gradient::differentiate(&graph),
-        density: graph,
-        start: forward::start(loops, ranges, &layout).map_err(one)?,
-        outputs,
-        unconstrain: Some(forward::unconstrain(loops, ranges, &layout).map_err(one)?),
-        rows,
-    };
+    let (programs, output_columns) = programs(&program, &layout, options)?;
     let model = CompiledModel::compile(programs, options.cpu)
         .map_err(|error| vec![internal(error.to_string())])?;
     let columns = columns(loops, &output_columns, &program.coordinates);
@@ -274,6 +252,39 @@ pub(crate) fn finish(
         },
         is_sequential: options.by_rows && rows::are_sequential(hir, &program),
     })
+}
+
+/// The programs of a model, with what its outputs hold.
+pub(crate) fn programs(
+    program: &BoundProgram,
+    layout: &density::Layout,
+    options: &Options,
+) -> Result<(Programs, Vec<OutputColumn>), Vec<Diagnostic>> {
+    let BoundProgram { loops, ranges, .. } = program;
+    let one = |diagnostic: Diagnostic| vec![diagnostic];
+    let (lower, rows): (Lower, _) = match options.by_rows {
+        false => (density::log_density, None),
+        true => {
+            let inseparable = rows::inseparable(loops);
+            if !inseparable.is_empty() {
+                return Err(inseparable);
+            }
+            let rows = forward::rows(loops, ranges, layout).map_err(one)?;
+            (density::log_density_by_rows, Some(rows))
+        }
+    };
+    let mut graph = lower(loops, ranges, layout).map_err(one)?;
+    density::restrict(&mut graph, options.objective);
+    let (outputs, output_columns) = forward::outputs(loops, ranges, layout).map_err(one)?;
+    let programs = Programs {
+        gradient: gradient::differentiate(&graph),
+        density: graph,
+        start: forward::start(loops, ranges, layout).map_err(one)?,
+        outputs,
+        unconstrain: Some(forward::unconstrain(loops, ranges, layout).map_err(one)?),
+        rows,
+    };
+    Ok((programs, output_columns))
 }
 
 /// The constraints as users see them.

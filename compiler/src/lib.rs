@@ -14,7 +14,7 @@
 //!   │  graph
 //!   └─ forward::{start, outputs, unconstrain}
 //!   │  jit::compile          Cranelift
-//! native functions           implement runtime::Target
+//! native functions           implement runtime::Target, or are written to an object file
 //! ```
 
 pub mod source;
@@ -32,6 +32,7 @@ pub mod normalisation;
 mod compiled;
 pub mod docs;
 pub mod explain;
+mod file;
 mod rows;
 mod simulation;
 mod words;
@@ -44,6 +45,7 @@ pub use compiled::{
 pub use data::loops::ConstraintKind;
 pub use docs::doc;
 pub use explain::explain;
+pub use file::{ObjectFile, object_file};
 pub use jit::CpuLevel;
 pub use rows::Row;
 pub use simulation::{Prediction, Simulation, constraint_report, pointwise, predict, simulate};

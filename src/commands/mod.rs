@@ -3,6 +3,7 @@
 pub mod calibrate;
 pub mod check;
 pub mod compare;
+pub mod compile;
 pub mod density;
 pub mod doc;
 pub mod evidence;
@@ -76,6 +77,23 @@ impl ModelAndData {
             .chain(&self.data)
             .map(PathBuf::as_path)
             .collect()
+    }
+
+    /// The arguments that say the same to another process.
+    pub fn arguments(&self) -> Vec<String> {
+        let paths = std::iter::once(&self.model).chain(&self.data);
+        let mut arguments: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+        let sets = self.sets.iter();
+        arguments.extend(sets.map(|(name, value)| format!("--set={name}={value}")));
+        for adjustment in self.adjustments() {
+            arguments.push(match adjustment {
+                Adjustment::Without(name) => format!("--without={name}"),
+                Adjustment::Scale(name, factor) => format!("--scale={name}={factor}"),
+                Adjustment::Harden(name) => format!("--harden={name}"),
+            });
+        }
+        arguments.push(format!("--cpu={}", self.cpu.level()));
+        arguments
     }
 
     /// Reads the data files.

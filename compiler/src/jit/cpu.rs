@@ -1,11 +1,12 @@
 //! CPU levels. The level is chosen once, decides both the instructions that Cranelift may use and the instance of each
 //! kernel, and is recorded with results: at one level a binary gives the same bits on every machine that has it, but for what
-//! the library of dense algebra computes (`kernels/dense.rs`), which looks at the processor by itself.
+//! the library of dense algebra computes (`likelier_kernels`' `dense.rs`), which looks at the processor by itself.
 
 use std::fmt;
 use std::str::FromStr;
 
 use cranelift::prelude::{Configurable, isa, settings};
+use likelier_kernels::level::Level;
 
 use super::native::JitError;
 
@@ -26,19 +27,33 @@ pub enum CpuLevel {
 impl CpuLevel {
     /// The level itself, with `Native` replaced by what it stands for here; an error if this machine does not have it.
     pub fn resolve(self) -> Result<CpuLevel, JitError> {
+        let best = || match () {
+            () if Level::Avx512.is_here() => CpuLevel::Avx512,
+            () if Level::Avx2.is_here() => CpuLevel::Avx2,
+            () => CpuLevel::Portable,
+        };
         match self {
-            CpuLevel::Portable => Ok(self),
-            CpuLevel::Avx2 if has_avx2() => Ok(self),
-            CpuLevel::Avx512 if has_avx512() => Ok(self),
-            CpuLevel::Native if has_avx512() => Ok(CpuLevel::Avx512),
-            CpuLevel::Native if has_avx2() => Ok(CpuLevel::Avx2),
-            CpuLevel::Native => Ok(CpuLevel::Portable),
-            _ => Err(JitError::Cpu(self)),
+            CpuLevel::Native => Ok(best()),
+            other if other.level().is_here() => Ok(other),
+            other => Err(JitError::Cpu(other)),
         }
     }
 
-    /// The Cranelift target of a resolved level.
-    pub(super) fn isa(self, fast_allocation: bool) -> Result<isa::OwnedTargetIsa, JitError> {
+    /// The kernels that go with a resolved level.
+    pub(super) fn level(self) -> Level {
+        match self {
+            CpuLevel::Portable | CpuLevel::Native => Level::Portable,
+            CpuLevel::Avx2 => Level::Avx2,
+            CpuLevel::Avx512 => Level::Avx512,
+        }
+    }
+
+    /// The Cranelift target of a resolved level; `for_file` for code that another program will place in its memory.
+    pub(super) fn isa(
+        self,
+        fast_allocation: bool,
+        for_file: bool,
+    ) -> Result<isa::OwnedTargetIsa, JitError> {
         let failed = |error: &dyn fmt::Display| JitError::Compilation(error.to_string());
         let mut flags = settings::builder();
         let allocator = if fast_allocation {
@@ -56,7 +71,7 @@ impl CpuLevel {
             ("regalloc_algorithm", allocator),
             ("enable_verifier", verifier),
             ("use_colocated_libcalls", "false"),
-            ("is_pic", "false"),
+            ("is_pic", if for_file { "true" } else { "false" }),
         ] {
             flags.set(name, value).map_err(|error| failed(&error))?;
         }
@@ -88,10 +103,8 @@ impl CpuLevel {
 impl fmt::Display for CpuLevel {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         f.write_str(match self {
-            CpuLevel::Portable => "portable",
-            CpuLevel::Avx2 => "avx2",
-            CpuLevel::Avx512 => "avx512",
             CpuLevel::Native => "native",
+            other => other.level().name(),
         })
     }
 }
@@ -108,32 +121,4 @@ impl FromStr for CpuLevel {
             _ => Err(format!("`{text}` is not portable, avx2, avx512 or native")),
         }
     }
-}
-
-#[cfg(target_arch = "x86_64")]
-fn has_avx2() -> bool {
-    is_x86_feature_detected!("avx2")
-        && is_x86_feature_detected!("fma")
-        && is_x86_feature_detected!("bmi1")
-        && is_x86_feature_detected!("bmi2")
-        && is_x86_feature_detected!("lzcnt")
-        && is_x86_feature_detected!("popcnt")
-}
-
-#[cfg(target_arch = "x86_64")]
-fn has_avx512() -> bool {
-    has_avx2()
-        && is_x86_feature_detected!("avx512f")
-        && is_x86_feature_detected!("avx512dq")
-        && is_x86_feature_detected!("avx512vl")
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn has_avx2() -> bool {
-    false
-}
-
-#[cfg(not(target_arch = "x86_64"))]
-fn has_avx512() -> bool {
-    false
 }

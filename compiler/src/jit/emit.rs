@@ -256,7 +256,7 @@ impl Emitter<'_> {
                 draw,
                 arguments,
             } => {
-                let symbol = symbols::draw(*draw);
+                let function = symbols::draw(*draw);
                 let flags = MemFlagsData::trusted();
                 let stream =
                     self.builder
@@ -264,7 +264,7 @@ impl Emitter<'_> {
                         .load(types::I64, flags, self.context, context::STREAM);
                 let mut values = vec![stream];
                 values.extend(arguments.iter().map(|&argument| self.value(argument)));
-                let value = self.call(symbol.name, &values, Some(types::F64))?;
+                let value = self.call(function, &values, Some(types::F64))?;
                 self.set(*result, value.expect("a draw returns a number"));
             }
         }
@@ -280,13 +280,13 @@ impl Emitter<'_> {
         if let Some(value) = operations::emit(&mut self.builder, operation, values) {
             return Ok(value);
         }
-        let symbol = symbols::elementary(operation)
+        let function = symbols::elementary(operation)
             .expect("what has no instruction has a function: tested over the table");
-        let value = self.call(symbol.name, values, Some(types::F64))?;
+        let value = self.call(function, values, Some(types::F64))?;
         Ok(value.expect("an elementary function returns a number"))
     }
 
-    /// Calls a registered function.
+    /// Calls a function of `likelier_kernels`.
     pub fn call(
         &mut self,
         name: &'static str,
@@ -304,7 +304,11 @@ impl Emitter<'_> {
                 signature.returns.extend(result.map(AbiParam::new));
                 let id = self
                     .module
-                    .declare_function(name, Linkage::Import, &signature)
+                    .declare_function(
+                        &self.cpu.level().linked_name(name),
+                        Linkage::Import,
+                        &signature,
+                    )
                     .map_err(|error| JitError::Compilation(error.to_string()))?;
                 let function = self.module.declare_func_in_func(id, self.builder.func);
                 self.functions.insert(name, function);

@@ -4,7 +4,7 @@
 //! scratch belongs to the caller, one for each thread.
 //!
 //! Arithmetic, comparisons and index computations become Cranelift instructions; elementary functions and dense algebra
-//! are calls to the functions of `likelier_runtime::math`, never to the platform's mathematics library, so that a binary
+//! are calls to functions of `likelier_kernels`, which wrap those of `likelier_runtime::math`, never to the platform's mathematics library, so that a binary
 //! gives the same bits on every machine at one CPU level. Loops whose rounds are independent become loops over blocks
 //! of elements with one kernel call for each operation (`blocks`), where that pays.
 
@@ -13,18 +13,22 @@ mod context;
 mod cpu;
 mod emit;
 mod forward;
+mod interface;
 mod kernels;
 mod layout;
 mod model;
 mod native;
+mod object;
 mod ode;
 mod operations;
 mod symbols;
 
 pub use cpu::CpuLevel;
 pub use forward::{ForwardModel, ForwardRunner};
+pub use interface::{Interface, Kind};
 pub use model::{CompiledModel, Programs};
 pub use native::{Arguments, JitError, Native, Scratch, assembly, clif};
+pub use object::{COMPILER, object};
 
 #[cfg(test)]
 mod tests;

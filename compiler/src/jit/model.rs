@@ -1,7 +1,8 @@
 //! A compiled model as samplers see it. The gradient program serves every evaluation: one native entry for any weights.
-//! What is not finite becomes −∞ here and nowhere else. The density graph is kept for `explain`, which interprets it to
+//! The density graph is kept for `explain`, which interprets it to
 //! find the statement responsible.
 
+use likelier_kernels::parts::{not_nan, settle};
 use likelier_runtime::random::Stream;
 use likelier_runtime::target::{Evaluator, Parts, Target, Weights};
 
@@ -173,25 +174,11 @@ impl Evaluator for NativeEvaluator<'_> {
         self.model
             .native
             .run(GRADIENT, &mut self.scratch, arguments);
-        parts.prior = not_nan(self.parts[0]);
-        parts.jacobian = not_nan(self.parts[1]);
-        parts.likelihood = counted(weights.likelihood, self.parts[2]);
+        let total = settle(&self.weights, &mut self.parts);
+        [parts.prior, parts.jacobian, parts.likelihood] = [0, 1, 2].map(|part| self.parts[part]);
         parts.soft.resize(soft, 0.0);
-        let mut total = parts.prior + parts.jacobian;
-        for (k, part) in parts.soft.iter_mut().enumerate() {
-            *part = counted(weights.soft[k], self.parts[FIXED_PARTS + k]);
-            if weights.soft[k] != 0.0 {
-                total += weights.soft[k] * *part;
-            }
-        }
-        if weights.likelihood != 0.0 {
-            total += weights.likelihood * parts.likelihood;
-        }
-        if total.is_finite() {
-            total
-        } else {
-            f64::NEG_INFINITY
-        }
+        parts.soft.copy_from_slice(&self.parts[FIXED_PARTS..]);
+        total
     }
 
     fn prior_draw(&mut self, stream: &mut Stream, position: &mut [f64]) {
@@ -243,17 +230,4 @@ impl Evaluator for NativeEvaluator<'_> {
             .map_or(String::new(), |unsolved| format!(", because {unsolved}"));
         Some(format!("{description} has {value}{cause}"))
     }
-}
-
-fn not_nan(part: f64) -> f64 {
-    if part.is_nan() {
-        f64::NEG_INFINITY
-    } else {
-        part
-    }
-}
-
-/// A part as reported: zero if its weight is zero, whatever was computed.
-fn counted(weight: f64, part: f64) -> f64 {
-    if weight == 0.0 { 0.0 } else { not_nan(part) }
 }

@@ -8,22 +8,22 @@ use cranelift::frontend::{FunctionBuilder, FunctionBuilderContext};
 use cranelift::prelude::{AbiParam, types};
 use cranelift_jit::{JITBuilder, JITModule};
 use cranelift_module::{FuncId, Linkage, Module, default_libcall_names};
+use likelier_kernels::context::{Context, Entry, FIXED_PARTS};
+use likelier_kernels::memory::Aligned;
 use likelier_runtime::math::ode::Workspace;
 use likelier_runtime::random::Stream;
 use thiserror::Error;
 
 use crate::math::graph::{BufferKind, Equation, Graph};
-use crate::math::primitive::{DRAWS, TABLE};
 
 use super::blocks::Lowering;
-use super::context::{Context, FIXED_PARTS};
 use super::cpu::CpuLevel;
 use super::layout::{Arena, Layout};
-use super::{emit, kernels, ode, symbols};
+use super::{emit, ode};
 
 /// Graphs beyond this many instructions in one model are compiled with the quick register allocator: the good one is
 /// superlinear in blocks (about 1 s for 100 000 instructions of loops, 60 ms with the quick one).
-const MANY_INSTRUCTIONS: usize = 20_000;
+pub(super) const MANY_INSTRUCTIONS: usize = 20_000;
 
 /// Why there is no native code.
 #[derive(Debug, Error)]
@@ -51,7 +51,7 @@ unsafe impl Sync for Native {}
 unsafe impl Send for Native {}
 
 struct Program {
-    entry: ode::Entry,
+    entry: Entry,
     scratch: usize,
     dimension: usize,
     soft_count: usize,
@@ -97,18 +97,9 @@ impl Native {
         lowering: Lowering,
     ) -> Result<Native, JitError> {
         let cpu = cpu.resolve()?;
-        let size: usize = graphs.iter().map(|(_, graph)| graph.size()).sum();
-        let mut module = new_module(cpu, size)?;
+        let mut module = new_module(cpu, size(graphs))?;
         let mut arena = Arena::default();
-        let mut compiled = Vec::with_capacity(graphs.len());
-        for (name, graph) in graphs {
-            let (mut code, function, scratch) =
-                build(&mut module, name, graph, &mut arena, (cpu, lowering))?;
-            module
-                .define_function(function, &mut code)
-                .map_err(failed)?;
-            compiled.push((function, scratch));
-        }
+        let compiled = define(&mut module, graphs, &mut arena, (cpu, lowering))?;
         module.finalize_definitions().map_err(failed)?;
         let programs = graphs
             .iter()
@@ -117,7 +108,7 @@ impl Native {
                 let address = module.get_finalized_function(function);
                 Program {
                     // SAFETY: the function was just compiled with this signature.
-                    entry: unsafe { std::mem::transmute::<*const u8, ode::Entry>(address) },
+                    entry: unsafe { std::mem::transmute::<*const u8, Entry>(address) },
                     scratch,
                     dimension: graph.dimension,
                     soft_count: graph.soft_count,
@@ -269,7 +260,7 @@ pub fn assembly(name: &str, graph: &Graph, cpu: CpuLevel) -> Result<String, JitE
     Ok(text)
 }
 
-fn failed(error: impl std::fmt::Debug) -> JitError {
+pub(super) fn failed(error: impl std::fmt::Debug) -> JitError {
     JitError::Compilation(format!("{error:?}"))
 }
 
@@ -282,22 +273,40 @@ fn length(graph: &Graph, wanted: fn(&BufferKind) -> bool) -> usize {
 }
 
 fn new_module(cpu: CpuLevel, size: usize) -> Result<JITModule, JitError> {
-    let isa = cpu.isa(size > MANY_INSTRUCTIONS)?;
+    let isa = cpu.isa(size > MANY_INSTRUCTIONS, false)?;
     let mut builder = JITBuilder::with_isa(isa, default_libcall_names());
-    let elementary = TABLE
-        .iter()
-        .filter_map(|entry| symbols::elementary(entry.operation));
-    let draws = DRAWS.iter().map(|row| symbols::draw(row.1));
-    let others = kernels::symbols(cpu).into_iter().chain(ode::symbols());
-    for symbol in elementary.chain(draws).chain(others) {
+    for symbol in likelier_kernels::symbols(cpu.level()) {
         builder.symbol(symbol.name, symbol.address);
     }
     Ok(JITModule::new(builder))
 }
 
+/// How many instructions there are.
+pub(super) fn size(graphs: &[(&str, &Graph)]) -> usize {
+    graphs.iter().map(|(_, graph)| graph.size()).sum()
+}
+
+/// Defines a function for each program; with the bytes of scratch it needs.
+pub(super) fn define(
+    module: &mut dyn Module,
+    graphs: &[(&str, &Graph)],
+    arena: &mut Arena,
+    target: (CpuLevel, Lowering),
+) -> Result<Vec<(FuncId, usize)>, JitError> {
+    let mut defined = Vec::with_capacity(graphs.len());
+    for (name, graph) in graphs {
+        let (mut code, function, scratch) = build(module, name, graph, arena, target)?;
+        module
+            .define_function(function, &mut code)
+            .map_err(failed)?;
+        defined.push((function, scratch));
+    }
+    Ok(defined)
+}
+
 /// Declares a function and writes its code.
 fn build(
-    module: &mut JITModule,
+    module: &mut dyn Module,
     name: &str,
     graph: &Graph,
     arena: &mut Arena,
@@ -327,7 +336,7 @@ fn build(
 
 /// Defines the functions of an equation.
 fn functions(
-    module: &mut JITModule,
+    module: &mut dyn Module,
     name: &str,
     equation: &Equation,
     arena: &mut Arena,
@@ -353,34 +362,4 @@ fn functions(
         adjoint,
         scratch: most,
     })
-}
-
-/// Memory that starts on a cache line.
-struct Aligned(Vec<Line>);
-
-#[repr(C, align(64))]
-#[derive(Clone, Copy)]
-struct Line([u64; 8]);
-
-impl Aligned {
-    fn zeroed(bytes: usize) -> Self {
-        // One line more, so that a program without scratch or data still has an address to look at.
-        Aligned(vec![Line([0; 8]); bytes.div_ceil(64) + 1])
-    }
-
-    fn of_words(words: &[u64]) -> Self {
-        let mut memory = Self::zeroed(8 * words.len());
-        for (line, words) in memory.0.iter_mut().zip(words.chunks(8)) {
-            line.0[..words.len()].copy_from_slice(words);
-        }
-        memory
-    }
-
-    fn bytes(&self) -> usize {
-        64 * self.0.len()
-    }
-
-    fn start(&self) -> *const u8 {
-        self.0.as_ptr().cast()
-    }
 }
