@@ -16,6 +16,7 @@ use likelier::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::run;
+use crate::files;
 
 /// What ends a program that carries something; before it stands the length of the text, eight bytes.
 const MARK: &[u8; 16] = b"likelier carries";
@@ -41,25 +42,21 @@ impl Carried {
     /// What this program carries, if anything.
     ///
     /// # Errors
-    /// If the program's own file cannot be read, or was damaged.
-    pub fn own() -> io::Result<Option<Carried>> {
-        let mut program = File::open(std::env::current_exe()?)?;
-        let mut end = [0; 24];
-        let length = program.seek(SeekFrom::End(-24))?;
-        program.read_exact(&mut end)?;
-        let (size, mark) = end.split_at(8);
-        if mark != MARK {
+    /// If what it carries was damaged.
+    pub fn own() -> Result<Option<Carried>, Error> {
+        let program = std::env::current_exe();
+        // A program that cannot read itself carries nothing that it could run.
+        let Some((program, text)) = program.ok().and_then(|path| {
+            let text = text_behind(&path)?;
+            Some((path, text))
+        }) else {
             return Ok(None);
-        }
-        let damaged = || io::Error::other("the model that this program carries is damaged");
-        let size = u64::from_le_bytes(size.try_into().map_err(|_| damaged())?);
-        let start = length.checked_sub(size).ok_or_else(damaged)?;
-        program.seek(SeekFrom::Start(start))?;
-        let mut text = Vec::new();
-        program.take(size).read_to_end(&mut text)?;
-        serde_json::from_slice(&text)
-            .map(Some)
-            .map_err(|_| damaged())
+        };
+        let carried = text.and_then(|text| serde_json::from_slice(&text).ok());
+        carried.map(Some).ok_or_else(|| {
+            let reason = "the model that it carries is damaged; copy or compile it again";
+            files::failure("run", &program, reason)
+        })
     }
 
     /// Writes a program that carries this: a copy of the running one.
@@ -114,6 +111,28 @@ impl Carried {
         let _ = FILES.set(self.files);
         run::execute(&options)
     }
+}
+
+/// The text behind a program, if there is one: `None` in it if it is cut off.
+fn text_behind(path: &Path) -> Option<Option<Vec<u8>>> {
+    let mut program = File::open(path).ok()?;
+    let mut end = [0; 24];
+    let length = program.seek(SeekFrom::End(-24)).ok()?;
+    program.read_exact(&mut end).ok()?;
+    let (size, mark) = end.split_at(8);
+    if mark != MARK {
+        return None;
+    }
+    let read = || {
+        let size = u64::from_le_bytes(size.try_into().ok()?);
+        program
+            .seek(SeekFrom::Start(length.checked_sub(size)?))
+            .ok()?;
+        let mut text = Vec::new();
+        program.take(size).read_to_end(&mut text).ok()?;
+        Some(text)
+    };
+    Some(read())
 }
 
 fn file_is_among(files: &BTreeMap<String, String>, path: &std::ffi::OsStr) -> bool {

@@ -59,7 +59,9 @@ pub fn link(model: &ObjectFile, product: Product) -> Result<Vec<u8>, String> {
     match product {
         Product::Library => {
             arguments.push("-shared".to_owned());
-            arguments.push(format!("-Wl,--version-script={}", exports_path.display()));
+            // Passed by itself, since -Wl would cut a path at a comma.
+            let script = format!("--version-script={}", exports_path.display());
+            arguments.extend(["-Xlinker".to_owned(), script]);
             arguments.push("-Wl,--gc-sections,--no-undefined,--strip-all".to_owned());
         }
         Product::Object => {

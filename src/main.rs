@@ -44,7 +44,8 @@ enum Command {
 fn main() -> ExitCode {
     let result = match carried::Carried::own() {
         Ok(Some(carried)) => carried.run(),
-        _ => execute(Arguments::parse().command),
+        Ok(None) => execute(Arguments::parse().command),
+        Err(error) => Err(error),
     };
     result.unwrap_or_else(|error| {
         terminal::report(&error);

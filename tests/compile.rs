@@ -513,6 +513,18 @@ fn a_program_runs_where_nothing_else_is() {
     let said = String::from_utf8_lossy(&mistaken.stderr).into_owned();
     assert!(said.contains("write ./model.json"), "{said}");
     assert_eq!(run("--draws 0").status.code(), Some(2));
+    let mut program = fs::read(empty.join("schools")).expect("the program");
+    let end = program.len() - 24;
+    let size = u64::from_le_bytes(program[end..end + 8].try_into().expect("eight bytes"));
+    program[end - size as usize] = b'x';
+    fs::write(empty.join("schools"), program).expect("a file");
+    let damaged = run("");
+    assert_eq!(damaged.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&damaged.stderr).into_owned();
+    assert!(
+        said.contains("the model that it carries is damaged"),
+        "{said}"
+    );
 }
 
 /// The programs that the manual shows, with what it says they print.

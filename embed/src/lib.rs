@@ -89,7 +89,8 @@ fn merge(arguments: &[String], archive: &Path, script: &Path, object: &Path) -> 
     let mut command = Command::new(linker);
     command.args(["-r", "-nostdlib"]);
     fs::write(script, SCRIPT).map_err(|error| error.to_string())?;
-    command.arg(format!("-Wl,-T,{}", script.display()));
+    // Passed by themselves, since -Wl would cut a path at a comma.
+    command.args(["-Xlinker", "-T", "-Xlinker"]).arg(script);
     command.arg("-Wl,--gc-sections,--strip-debug,--force-group-allocation");
     let kernels = kernels.iter().filter(|name| name.starts_with("likelier_"));
     command.args(kernels.map(|name| format!("-Wl,-u,{name}")));

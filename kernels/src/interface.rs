@@ -386,3 +386,46 @@ pub fn addresses() -> Vec<crate::symbol::Symbol> {
         likelier_table_unconstrain likelier_table_prior_draw likelier_table_simulate
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    unsafe extern "C" fn nothing(_: *const Context) {}
+
+    fn table(level: usize) -> Table {
+        Table {
+            level,
+            dimension: 2,
+            constraints: 0,
+            parameters: 2,
+            outputs: 2,
+            scratch: 0,
+            data: ptr::null(),
+            gradient: nothing,
+            start: nothing,
+            values: nothing,
+            unconstrain: nothing,
+            compiler: ptr::null(),
+            model: ptr::null(),
+            cpu: ptr::null(),
+            coordinates: ptr::null(),
+            constraint_names: ptr::null(),
+            output_names: ptr::null(),
+            output_kinds: ptr::null(),
+        }
+    }
+
+    #[test]
+    fn code_of_a_level_that_is_not_here_is_not_run() {
+        for (place, level) in Level::ALL.into_iter().enumerate() {
+            let table = table(place);
+            // SAFETY: the table says what is true of its programs, which do nothing.
+            unsafe {
+                let state = likelier_table_new(&table);
+                assert_eq!(state.is_null(), !level.is_here(), "{}", level.name());
+                likelier_table_free(&table, state);
+            }
+        }
+    }
+}

@@ -30,7 +30,7 @@ pub struct Options {
     /// Of a library or object file: where to write its C header [default: model.h beside model.so]
     #[arg(long, value_name = "FILE")]
     header: Option<PathBuf>,
-    /// Of a library or object file: the coordinates of a position
+    /// The coordinates of a position; of a program, those in which it samples
     #[arg(long, value_enum, default_value_t = SampledCoordinates::Natural, value_name = "COORDINATES")]
     coordinates: SampledCoordinates,
     /// Print nothing but errors and warnings
@@ -120,10 +120,11 @@ fn write_linked(
 
 /// Writes a program.
 fn write_program(options: &Options, files: BTreeMap<String, String>) -> Result<(), Error> {
-    let carried = Carried {
-        arguments: options.input.arguments(),
-        files,
-    };
+    let mut arguments = options.input.arguments();
+    if options.coordinates == SampledCoordinates::Standardised {
+        arguments.push("--coordinates=standardised".to_owned());
+    }
+    let carried = Carried { arguments, files };
     let output = &options.output;
     let failure =
         |error: std::io::Error| crate::files::failure("write", output, &error.to_string());
