@@ -23,6 +23,7 @@ pub mod constraints;
 pub mod contraction;
 pub mod error;
 pub mod evidence;
+pub mod interactive;
 pub mod optimise;
 pub mod output;
 pub mod point;

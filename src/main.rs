@@ -8,6 +8,7 @@ mod files;
 mod interrupt;
 mod linking;
 mod progress;
+mod repl;
 mod terminal;
 
 use std::process::ExitCode;
@@ -20,11 +21,12 @@ use likelier::Error;
 #[command(name = "likelier", version, max_term_width = 100)]
 struct Arguments {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
 }
 
 #[derive(Subcommand)]
 enum Command {
+    Repl(commands::repl::Options),
     Run(commands::run::Options),
     Evidence(commands::evidence::Options),
     Compare(commands::compare::Options),
@@ -44,7 +46,10 @@ enum Command {
 fn main() -> ExitCode {
     let result = match carried::Carried::own() {
         Ok(Some(carried)) => carried.run(),
-        Ok(None) => execute(Arguments::parse().command),
+        Ok(None) => match Arguments::parse().command {
+            Some(command) => execute(command),
+            None => repl::run(&repl::Start::default()),
+        },
         Err(error) => Err(error),
     };
     result.unwrap_or_else(|error| {
@@ -58,6 +63,7 @@ fn main() -> ExitCode {
 
 fn execute(command: Command) -> Result<ExitCode, Error> {
     match command {
+        Command::Repl(options) => commands::repl::execute(&options),
         Command::Run(options) => commands::run::execute(&options),
         Command::Evidence(options) => commands::evidence::execute(&options),
         Command::Compare(options) => commands::compare::execute(&options),

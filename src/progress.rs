@@ -88,7 +88,9 @@ fn show_lines(lines: &dyn Fn() -> Vec<String>, finished: &Finished) {
             break;
         }
     }
-    bars.into_iter().for_each(|bar| bar.finish_and_clear());
+    bars.iter().for_each(ProgressBar::finish_and_clear);
+    // A terminal that cannot be cleared keeps its lines.
+    let _ = display.clear();
 }
 
 /// Where an estimate of evidence is: a line for each SMC run, then one for each chain that has begun.
@@ -181,9 +183,10 @@ fn show(settings: &Settings, control: &Control, finished: &Finished) {
         .progress_chars("=> ");
     let bars: Vec<ProgressBar> = (1..=settings.chains)
         .map(|chain| {
-            let bar = ProgressBar::new(total).with_style(style.clone());
+            // What is set before it is added would be drawn by itself, and stay.
+            let bar = display.add(ProgressBar::new(total).with_style(style.clone()));
             bar.set_prefix(format!("chain {chain}"));
-            display.add(bar)
+            bar
         })
         .collect();
     loop {
@@ -198,9 +201,9 @@ fn show(settings: &Settings, control: &Control, finished: &Finished) {
             break;
         }
     }
-    for bar in bars {
-        bar.finish_and_clear();
-    }
+    bars.iter().for_each(ProgressBar::finish_and_clear);
+    // A terminal that cannot be cleared keeps its lines.
+    let _ = display.clear();
 }
 
 fn print_lines(settings: &Settings, control: &Control, finished: &Finished) {

@@ -232,7 +232,7 @@ fn run_once(
     if chains.iter().all(|chain| chain.statistics.is_empty()) {
         return Err(Error::NoDraws(whereabouts(settings, control)));
     }
-    let summary = summarise(compiled, &chains);
+    let summary = summarise(&compiled.columns, &chains);
     let mut health = match compiled.inferred.is_empty() {
         true => nothing_unknown(),
         false => judge(compiled, &chains, &summary, settings),
@@ -324,8 +324,11 @@ fn named(number: usize, chain: run::Chain) -> Chain {
     }
 }
 
-pub(crate) fn summarise(compiled: &Compiled, chains: &[Chain]) -> Vec<SummaryRow> {
-    let width = compiled.columns.len();
+pub(crate) fn summarise(
+    columns: &[likelier_compiler::Column],
+    chains: &[Chain],
+) -> Vec<SummaryRow> {
+    let width = columns.len();
     let row = |(index, column): (usize, &likelier_compiler::Column)| {
         let summary = diagnose::summarise(&column_of(chains, width, index));
         SummaryRow {
@@ -342,7 +345,7 @@ pub(crate) fn summarise(compiled: &Compiled, chains: &[Chain]) -> Vec<SummaryRow
             ess_tail: summary.ess_tail,
         }
     };
-    compiled.columns.iter().enumerate().map(row).collect()
+    columns.iter().enumerate().map(row).collect()
 }
 
 pub(crate) fn judge(

@@ -127,6 +127,15 @@ const RAREST: f64 = 1e-4;
 type Compiler<'a> = dyn FnOnce(&mut Sources, FileId) -> Result<Simulation, Vec<Diagnostic>> + 'a;
 
 impl Simulator {
+    /// A program that is compiled.
+    pub(crate) fn of(simulation: Simulation, sources: Sources) -> Self {
+        Self {
+            simulation,
+            compile_time: Duration::ZERO,
+            sources,
+        }
+    }
+
     fn compile(
         name: &str,
         text: &str,

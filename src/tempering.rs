@@ -35,7 +35,7 @@ impl Model {
         let found = self.smc(&smc_settings, 0, control)?;
         let sampling_time = start.elapsed();
         let chains = self.equal_draws(&found, settings);
-        let summary = sampling::summarise(&self.compiled, &chains);
+        let summary = sampling::summarise(&self.compiled.columns, &chains);
         let mut health = sampling::judge(&self.compiled, &chains, &summary, settings);
         for doubt in &found.doubts {
             health.ok = false;

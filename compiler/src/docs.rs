@@ -224,6 +224,70 @@ pub fn doc(name: &str) -> Result<String, String> {
     ))
 }
 
+/// What a name of the library is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NameKind {
+    /// It stands where a distribution does.
+    Distribution,
+    /// It is called with arguments.
+    Function,
+    /// A word of the language: a statement, a type, a modifier.
+    Word,
+}
+
+/// All names that there are documentation of, sorted.
+pub fn names() -> Vec<(&'static str, NameKind)> {
+    let modules = Library::modules();
+    let kind = |module: &str| match module {
+        "distributions" | "priors" => NameKind::Distribution,
+        _ => NameKind::Function,
+    };
+    let library = FILES
+        .iter()
+        .filter(|file| modules.contains(&file.module))
+        .flat_map(|file| file.names.iter().map(|name| (*name, kind(file.module))));
+    let scalars = TABLE.iter().filter(|entry| entry.callable);
+    let mut names: Vec<(&str, NameKind)> = library
+        .chain(FORMS.iter().map(|form| (form.0, NameKind::Distribution)))
+        .chain(WHOLES.iter().map(|whole| (whole.0, NameKind::Function)))
+        .chain(scalars.map(|entry| (entry.name, NameKind::Function)))
+        .chain(WORDS.iter().map(|word| (word.0, NameKind::Word)))
+        .collect();
+    names.sort_by_key(|(name, _)| *name);
+    names.dedup_by_key(|(name, _)| *name);
+    names
+}
+
+/// How a distribution or function of the library is called: `normal(mean: real, sd: positive)`, one for each way.
+pub fn signatures(name: &str) -> Vec<String> {
+    let without_word = |head: String| match head.split_once(' ') {
+        Some(("fn" | "dist" | "model", rest)) => rest.to_string(),
+        _ => head,
+    };
+    let mut found: Vec<String> = Library::file_of(name)
+        .map(documented)
+        .unwrap_or_default()
+        .into_iter()
+        .filter(|entry| entry.item.name() == name)
+        .map(|entry| without_word(entry.head))
+        .collect();
+    if let Some((_, doc)) = FORMS.iter().chain(WHOLES).find(|entry| entry.0 == name) {
+        let head = doc.split(": ").next().unwrap_or(doc);
+        found.push(head.to_string());
+    }
+    let scalar = |entry: &&crate::math::primitive::Entry| entry.callable && entry.name == name;
+    if let Some(entry) = TABLE.iter().find(scalar) {
+        let arguments: Vec<String> = entry
+            .arguments
+            .iter()
+            .map(|ty| format!("{ty:?}").to_lowercase())
+            .collect();
+        let result = format!("{:?}", entry.result).to_lowercase();
+        found.push(format!("{name}({}) -> {result}", arguments.join(", ")));
+    }
+    found
+}
+
 /// The names of which this one is a part: `lkj` of `lkj_corr` and `lkj_cholesky`.
 fn containing(name: &str, known: &[&str]) -> Option<String> {
     let wanted = name.to_lowercase();
@@ -346,6 +410,30 @@ mod tests {
         ] {
             assert!(doc(word).is_ok_and(|text| text.contains(word)), "{word}");
         }
+    }
+
+    #[test]
+    fn names_have_kinds_and_signatures() {
+        let names = names();
+        for (name, kind) in [
+            ("normal", NameKind::Distribution),
+            ("mixture", NameKind::Distribution),
+            ("exp", NameKind::Function),
+            ("mean", NameKind::Function),
+            ("truncated", NameKind::Word),
+        ] {
+            assert!(names.contains(&(name, kind)), "{name}");
+        }
+        assert!(names.is_sorted_by_key(|(name, _)| *name));
+        assert_eq!(signatures("exp"), ["exp(real) -> real"]);
+        assert!(
+            signatures("normal")[0].starts_with("normal(mean: real"),
+            "{:?}",
+            signatures("normal")
+        );
+        assert!(signatures("mean")[0].starts_with("mean(x)"));
+        assert_eq!(signatures("gamma").len(), 2);
+        assert!(signatures("nothing").is_empty());
     }
 
     #[test]

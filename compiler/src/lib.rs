@@ -33,6 +33,7 @@ mod compiled;
 pub mod docs;
 pub mod explain;
 mod file;
+pub mod interactive;
 mod rows;
 mod simulation;
 mod words;

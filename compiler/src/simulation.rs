@@ -132,7 +132,7 @@ pub fn predict(
         None => dataset.clone(),
     };
     let program = bind_program(&hir, sources, &merged, Purpose::Prediction(&draws))?;
-    finish(&hir, sources, &merged, &program, warnings, options, false)
+    forward_program(&hir, sources, &merged, &program, warnings, options)
 }
 
 /// A program that takes a draw of the posterior to the log density of each observed value. Values without a log density of
@@ -235,6 +235,18 @@ fn without_log_likelihood(loops: &Loops) -> Vec<Diagnostic> {
         .help("leave-one-out validation needs a term for each value: validate such a model by predicting values that were left out of the data")
     };
     rows::coupled(loops).into_iter().map(warning).collect()
+}
+
+/// Compiles a program that is bound to run forwards; its constraints are left aside.
+pub(crate) fn forward_program(
+    hir: &Hir,
+    sources: &Sources,
+    dataset: &Dataset,
+    program: &BoundProgram,
+    warnings: Vec<Diagnostic>,
+    options: &Options,
+) -> Result<Simulation, Vec<Diagnostic>> {
+    finish(hir, sources, dataset, program, warnings, options, false)
 }
 
 /// Compiles a program that is bound to run forwards.

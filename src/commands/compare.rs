@@ -16,7 +16,7 @@ use likelier::{
 };
 
 use super::evidence::{Estimation, check_orders, estimate, row_by_row, watched};
-use super::{Cpu, ModelAndData};
+use super::{Cpu, ModelAndData, Print};
 use crate::terminal::{self, Printer};
 use crate::{files, progress};
 
@@ -25,10 +25,10 @@ use crate::{files, progress};
 pub struct Options {
     /// The models, .ppl files; `FILE:NAME` for one of the `model` items in a file
     #[arg(value_name = "MODEL", required = true)]
-    models: Vec<PathBuf>,
+    pub models: Vec<PathBuf>,
     /// Data files for all of them: .json or .csv
     #[arg(long, value_name = "DATA", num_args = 1..)]
-    data: Vec<PathBuf>,
+    pub data: Vec<PathBuf>,
     /// Set or override one value: a number or a JSON array; may be repeated
     #[arg(long = "set", value_name = "NAME=VALUE", value_parser = files::parse_set)]
     sets: Vec<(String, String)>,
@@ -75,7 +75,8 @@ pub struct Options {
 }
 
 impl Options {
-    fn input(&self, model: &Path) -> ModelAndData {
+    /// What one of the models would be given to another command as.
+    pub fn input(&self, model: &Path) -> ModelAndData {
         ModelAndData {
             model: model.to_owned(),
             data: self.data.clone(),
@@ -90,37 +91,62 @@ impl Options {
 
 /// Runs the command.
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
-    let settings = options.estimation.settings();
-    settings.check()?;
-    check_orders(options.orders)?;
+    options.check()?;
     let inputs: Vec<ModelAndData> = options.models.iter().map(|m| options.input(m)).collect();
-    let written: Vec<PathBuf> = options
-        .output
-        .iter()
-        .chain(&options.predict)
-        .cloned()
-        .collect();
-    written
-        .iter()
-        .try_for_each(|path| files::check_writable(path))?;
-    let mut read: Vec<&Path> = inputs.iter().flat_map(ModelAndData::files).collect();
-    read.extend(options.new.iter().map(PathBuf::as_path));
-    files::check_distinct(&read, &written)?;
-    let new_data = match options.new.is_empty() {
-        true => None,
-        false => Some(files::read_data(&options.new, &[])?),
-    };
-    let mut printer = Printer::new(options.quiet || options.json);
     let models: Vec<Model> = inputs
         .iter()
         .map(ModelAndData::compile)
         .collect::<Result<_, Error>>()?;
-    let names: Vec<String> = options
-        .models
+    let infos: Vec<RunInfo> = inputs
         .iter()
-        .map(|m| m.display().to_string())
+        .zip(&models)
+        .map(|(input, model)| input.info(model))
         .collect();
-    for model in &models {
+    let mut printer = Printer::new(options.quiet || options.json);
+    let is_separated =
+        compare_and_report(options, &models, &infos, &mut |text| printer.print(text))?;
+    Ok(if options.strict && !is_separated {
+        ExitCode::from(3)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+impl Options {
+    /// The files that are written.
+    fn written(&self) -> Vec<PathBuf> {
+        self.output.iter().chain(&self.predict).cloned().collect()
+    }
+
+    /// Refuses what makes no sense, and what could not be written after the work.
+    pub fn check(&self) -> Result<(), Error> {
+        self.estimation.settings().check()?;
+        check_orders(self.orders)?;
+        let written = self.written();
+        written
+            .iter()
+            .try_for_each(|path| files::check_writable(path))?;
+        let read = self.models.iter().chain(&self.data).chain(&self.new);
+        let read: Vec<&Path> = read.map(PathBuf::as_path).collect();
+        files::check_distinct(&read, &written)
+    }
+}
+
+/// What comes after compiling: compares, writes what was asked for, and says what was found. Whether the best model is separated
+/// from the second.
+pub fn compare_and_report(
+    options: &Options,
+    models: &[Model],
+    infos: &[RunInfo],
+    print: &mut Print<'_>,
+) -> Result<bool, Error> {
+    let settings = options.estimation.settings();
+    let new_data = match options.new.is_empty() {
+        true => None,
+        false => Some(files::read_data(&options.new, &[])?),
+    };
+    let names: Vec<String> = infos.iter().map(|info| info.model.clone()).collect();
+    for model in models {
         terminal::warn(&model.warnings(terminal::is_color()));
         model.check_evidence()?;
     }
@@ -130,17 +156,12 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         .zip(models.iter().map(observed))
         .collect();
     check_same(&all)?;
-    let infos: Vec<RunInfo> = inputs
-        .iter()
-        .zip(&models)
-        .map(|(input, model)| input.info(model))
-        .collect();
     let listed: Vec<String> = all[0]
         .1
         .iter()
         .map(|(name, count)| format!("{name} ({count})"))
         .collect();
-    printer.print(&format!(
+    print(&format!(
         "Data       {}\nObserved   {}\nSettings   seed {}, cpu {}\n\n",
         infos[0].data_text(),
         listed.join(", "),
@@ -156,35 +177,30 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         show_progress: !options.quiet && !options.no_progress,
     };
     let (mut candidates, mut predictions) = (Vec::new(), Vec::new());
-    for (name, model) in names.iter().zip(&models) {
+    for (name, model) in names.iter().zip(models) {
         let (candidate, predicted) = work.candidate(name, model)?;
         candidates.push(candidate);
         predictions.extend(predicted);
     }
     let comparison = Comparison::of(candidates, settings.seed);
-    let json = comparison_json(&infos, &comparison);
+    let json = comparison_json(infos, &comparison);
     if let Some(path) = &options.output {
         files::write_whole(path, |out| out.write_all(json.as_bytes()))?;
     }
-    printer.print(&comparison_text(&comparison))?;
+    print(&comparison_text(&comparison))?;
     if let Some(path) = &options.predict {
         let averaged = averaged(&comparison, &predictions)?;
         let csv = averaged_csv(&averaged);
         files::write_whole(path, |out| out.write_all(csv.as_bytes()))?;
-        printer.print(&averaged_text(&averaged))?;
+        print(&averaged_text(&averaged))?;
     }
-    for path in &written {
-        printer.print(&format!("Written    {}\n", path.display()))?;
+    for path in options.written() {
+        print(&format!("Written    {}\n", path.display()))?;
     }
     if options.json {
         Printer::new(options.quiet).print(&json)?;
     }
-    let is_refused = options.strict && !comparison.is_separated;
-    Ok(if is_refused {
-        ExitCode::from(3)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(comparison.is_separated)
 }
 
 /// Runs through the rows of a model: curves and halves need no more, and this then costs about as much as the evidence.

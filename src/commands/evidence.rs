@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
+use likelier::output::RunInfo;
 use likelier::output::constraints::constraints_text;
 use likelier::output::evidence::{evidence_json, evidence_text};
 use likelier::output::rows::rows_text;
@@ -13,7 +14,7 @@ use likelier::{
     Proposal, Reordered, Resampling, Settings, Verdict,
 };
 
-use super::{ModelAndData, header};
+use super::{ModelAndData, Print, header};
 use crate::terminal::{self, Printer};
 use crate::{files, interrupt, progress};
 
@@ -21,7 +22,7 @@ use crate::{files, interrupt, progress};
 #[derive(Args)]
 pub struct Options {
     #[command(flatten)]
-    input: ModelAndData,
+    pub input: ModelAndData,
     #[command(flatten)]
     estimation: Estimation,
     /// Print the result as JSON
@@ -166,13 +167,7 @@ impl Estimation {
 
 /// Runs the command.
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
-    let settings = options.estimation.settings();
-    settings.check()?;
-    check_orders(options.orders)?;
-    if let Some(path) = &options.output {
-        files::check_writable(path)?;
-        files::check_distinct(&options.input.files(), std::slice::from_ref(path))?;
-    }
+    options.check()?;
     let mut printer = Printer::new(options.quiet || options.json);
     let model = options.input.compile()?;
     terminal::warn(&model.warnings(terminal::is_color()));
@@ -181,21 +176,47 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         model.tempered_by_rows()?;
     }
     let info = options.input.info(&model);
-    let chosen = format!("seed {}, cpu {}", settings.seed, info.cpu);
+    let chosen = format!("seed {}, cpu {}", options.estimation.seed, info.cpu);
     printer.print(&header(&info, &model, &chosen))?;
+    let is_reliable = estimate_and_report(options, &model, &info, &mut |text| printer.print(text))?;
+    Ok(if options.strict && !is_reliable {
+        ExitCode::from(3)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+impl Options {
+    /// Refuses what makes no sense, and what could not be written after the work.
+    pub fn check(&self) -> Result<(), Error> {
+        self.estimation.settings().check()?;
+        check_orders(self.orders)?;
+        if let Some(path) = &self.output {
+            files::check_writable(path)?;
+            files::check_distinct(&self.input.files(), std::slice::from_ref(path))?;
+        }
+        Ok(())
+    }
+}
+
+/// What comes after compiling: estimates, writes what was asked for, and says what was found. Whether the number can be vouched
+/// for.
+pub fn estimate_and_report(
+    options: &Options,
+    model: &Model,
+    info: &RunInfo,
+    print: &mut Print<'_>,
+) -> Result<bool, Error> {
+    let settings = options.estimation.settings();
+    model.check_evidence()?;
     let show_progress = !options.quiet && !options.no_progress;
-    let evidence = estimate(&model, &settings, show_progress)?;
+    let evidence = estimate(model, &settings, show_progress)?;
     let mut left_out =
         |model: &Model, settings: &EvidenceSettings| estimate(model, settings, show_progress);
     let runs = !options.no_tension;
-    let report = ConstraintsReport::new(&model, &evidence, runs, &mut left_out)?;
+    let report = ConstraintsReport::new(model, &evidence, runs, &mut left_out)?;
     let by_rows = match options.by_rows {
-        true => Some(row_by_row(
-            &model,
-            &settings,
-            options.orders,
-            show_progress,
-        )?),
+        true => Some(row_by_row(model, &settings, options.orders, show_progress)?),
         false => None,
     };
     let by_rows = by_rows.map(|(mut rows, orders)| {
@@ -205,28 +226,23 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let found = by_rows
         .as_ref()
         .map(|(rows, orders)| (rows, orders.as_slice()));
-    let json = evidence_json(&info, &evidence, &report, found);
+    let json = evidence_json(info, &evidence, &report, found);
     if let Some(path) = &options.output {
         files::write_whole(path, |out| out.write_all(json.as_bytes()))?;
     }
-    printer.print(&evidence_text(&evidence, options.stages))?;
-    printer.print(&constraints_text(&report, &evidence))?;
+    print(&evidence_text(&evidence, options.stages))?;
+    print(&constraints_text(&report, &evidence))?;
     if let Some((rows, orders)) = found {
-        printer.print(&rows_text(rows, &evidence, orders))?;
+        print(&rows_text(rows, &evidence, orders))?;
     }
     if let Some(path) = &options.output {
-        printer.print(&format!("Written    {}\n", path.display()))?;
+        print(&format!("Written    {}\n", path.display()))?;
     }
     if options.json {
         Printer::new(options.quiet).print(&json)?;
     }
     let is_doubtful = found.is_some_and(|(rows, _)| !rows.doubts.is_empty());
-    let is_refused = options.strict && (evidence.verdict == Verdict::Unreliable || is_doubtful);
-    Ok(if is_refused {
-        ExitCode::from(3)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(evidence.verdict != Verdict::Unreliable && !is_doubtful)
 }
 
 /// Estimates with a progress display, until done or Ctrl-C.
@@ -282,8 +298,7 @@ pub fn watched<T>(
     let handler = Arc::clone(&control);
     interrupt::on_interrupt(move || {
         if handler.is_stopping() {
-            files::remove_unfinished();
-            std::process::exit(130);
+            interrupt::insist();
         }
         handler.stop();
     });

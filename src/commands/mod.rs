@@ -11,6 +11,7 @@ pub mod explain;
 pub mod fmt;
 pub mod optimise;
 pub mod predict;
+pub mod repl;
 pub mod run;
 pub mod show;
 pub mod simulate;
@@ -151,6 +152,9 @@ impl ModelAndData {
     }
 }
 
+/// Where a command's text goes.
+pub type Print<'a> = dyn FnMut(&str) -> Result<(), Error> + 'a;
+
 /// What stands above every report: the model, its data, the settings in words, and what became of each variable.
 pub fn header(info: &RunInfo, model: &Model, settings: &str) -> String {
     let Compiled {
@@ -208,7 +212,8 @@ pub enum Cpu {
 }
 
 impl Cpu {
-    fn level(self) -> CpuLevel {
+    /// The same for the compiler.
+    pub fn level(self) -> CpuLevel {
         match self {
             Cpu::Portable => CpuLevel::Portable,
             Cpu::Avx2 => CpuLevel::Avx2,

@@ -17,7 +17,7 @@ use likelier::{
     Schedule, Settings, Simulator,
 };
 
-use super::{ModelAndData, SampledCoordinates, header};
+use super::{ModelAndData, Print, SampledCoordinates, header};
 use crate::terminal::{self, Printer};
 use crate::{files, interrupt, progress};
 
@@ -25,7 +25,7 @@ use crate::{files, interrupt, progress};
 #[derive(Args)]
 pub struct Options {
     #[command(flatten)]
-    input: ModelAndData,
+    pub input: ModelAndData,
     /// How draws are made
     #[arg(long, value_enum, default_value_t = DrawMethod::Nuts)]
     method: DrawMethod,
@@ -68,7 +68,7 @@ pub struct Options {
     warmup_schedule: WarmupSchedule,
     /// The coordinates in which to sample
     #[arg(long, value_enum, default_value_t = SampledCoordinates::Natural, value_name = "COORDINATES")]
-    coordinates: SampledCoordinates,
+    pub coordinates: SampledCoordinates,
     /// Write the draws in CmdStan's CSV layout, one file per chain: FILE draws.csv gives draws_1.csv, …
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
@@ -116,21 +116,35 @@ enum WarmupSchedule {
 
 /// Runs the command.
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
-    options
-        .output
-        .iter()
-        .chain(&options.summary_json)
-        .try_for_each(|path| files::check_writable(path))?;
-    options.check_distinct()?;
-    let settings = options.settings();
-    settings.check()?;
+    options.check_files()?;
+    options.settings().check()?;
     let mut printer = Printer::new(options.quiet);
     let model = options.input.compile_in(options.coordinates.into())?;
     terminal::warn(&model.warnings(terminal::is_color()));
     let info = options.input.info(&model);
-    printer.print(&header(&info, &model, &chosen(&info, &settings)))?;
-    let simulators = simulators(options, &model)?;
-    let (posterior, evidence) = sample(options, &model, &settings)?;
+    printer.print(&header(&info, &model, &chosen(&info, &options.settings())))?;
+    let posterior = sample_and_report(options, &model, info, &mut |text| printer.print(text))?;
+    if options.quiet && !posterior.health.ok {
+        terminal::error(&health_text(&posterior.health));
+    }
+    Ok(if options.strict && !posterior.health.ok {
+        ExitCode::from(3)
+    } else {
+        ExitCode::SUCCESS
+    })
+}
+
+/// What comes after compiling: samples, writes what was asked for, and says what was found.
+pub fn sample_and_report(
+    options: &Options,
+    model: &Model,
+    info: RunInfo,
+    print: &mut Print<'_>,
+) -> Result<Posterior, Error> {
+    let settings = options.settings();
+    settings.check()?;
+    let simulators = simulators(options, model)?;
+    let (posterior, evidence) = sample(options, model, &settings)?;
     let contraction = match options.contraction && !model.compiled.inferred.is_empty() {
         true => Some(model.contraction(&posterior)?),
         false => None,
@@ -142,16 +156,8 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         contraction,
     };
     let written = write_files(options, &results, &simulators)?;
-    printer.print(&report(options, &results, &written))?;
-    let posterior = &results.posterior;
-    if options.quiet && !posterior.health.ok {
-        terminal::error(&health_text(&posterior.health));
-    }
-    Ok(if options.strict && !posterior.health.ok {
-        ExitCode::from(3)
-    } else {
-        ExitCode::SUCCESS
-    })
+    print(&report(options, &results, &written))?;
+    Ok(results.posterior)
 }
 
 /// What a run found.
@@ -200,6 +206,15 @@ impl Options {
         }
     }
 
+    /// Refuses before the work what could not be written after it.
+    pub fn check_files(&self) -> Result<(), Error> {
+        self.output
+            .iter()
+            .chain(&self.summary_json)
+            .try_for_each(|path| files::check_writable(path))?;
+        self.check_distinct()
+    }
+
     fn check_distinct(&self) -> Result<(), Error> {
         let chains = self.output.iter().flat_map(|path| {
             (1..=self.chains.min(4096)).map(|chain| files::chain_path(path, chain))
@@ -241,7 +256,7 @@ fn sample(
     Ok((posterior, evidence.as_ref().map(ByProduct::bridge)))
 }
 
-/// The first Ctrl-C asks the work to stop, the second ends the program.
+/// The first Ctrl-C asks the work to stop, the second insists.
 fn stop_on_interrupt<T: Send + Sync + 'static>(
     control: &Arc<T>,
     is_stopping: fn(&T) -> bool,
@@ -250,8 +265,7 @@ fn stop_on_interrupt<T: Send + Sync + 'static>(
     let control = Arc::clone(control);
     interrupt::on_interrupt(move || {
         if is_stopping(&control) {
-            files::remove_unfinished();
-            std::process::exit(130);
+            interrupt::insist();
         }
         stop(&control);
     });

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use likelier::Error;
+use likelier::{Dataset, Error};
 
 use super::{ModelAndData, SampledCoordinates};
 use crate::files;
@@ -16,7 +16,7 @@ pub struct Options {
     #[arg(value_enum, value_name = "STAGE")]
     stage: Stage,
     #[command(flatten)]
-    input: ModelAndData,
+    pub input: ModelAndData,
     /// The coordinates in which an unknown is shown from the stage `loops` on
     #[arg(long, value_enum, default_value_t = SampledCoordinates::Natural, value_name = "COORDINATES")]
     coordinates: SampledCoordinates,
@@ -44,6 +44,14 @@ enum Stage {
 
 /// Runs the command.
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+    let text = files::read_model(&options.input.model)?;
+    let shown = shown(options, &text, &options.input.read_data()?)?;
+    Printer::new(false).print(&shown)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A text as a stage sees it.
+pub fn shown(options: &Options, text: &str, data: &Dataset) -> Result<String, Error> {
     let stage = match options.stage {
         Stage::Ast => likelier::Stage::Ast,
         Stage::Hir => likelier::Stage::Hir,
@@ -55,13 +63,10 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         Stage::Assembly => likelier::Stage::Assembly,
     };
     let name = options.input.model.display().to_string();
-    let text = files::read_model(&options.input.model)?;
-    let data = options.input.read_data()?;
     let compile_options = likelier::Options {
         coordinates: options.coordinates.into(),
         ..options.input.options()
     };
-    let shown = likelier::show(&name, &text, &data, &compile_options, stage)?;
-    Printer::new(false).print(&format!("{}\n", shown.trim_end()))?;
-    Ok(ExitCode::SUCCESS)
+    let shown = likelier::show(&name, text, data, &compile_options, stage)?;
+    Ok(format!("{}\n", shown.trim_end()))
 }

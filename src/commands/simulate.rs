@@ -10,7 +10,7 @@ use likelier::simulation::Rows;
 use likelier::uncertainty::VarianceParts;
 use likelier::{Dataset, Error, Simulator};
 
-use super::ModelAndData;
+use super::{ModelAndData, Print};
 use crate::files;
 use crate::terminal::{self, Printer};
 
@@ -18,7 +18,7 @@ use crate::terminal::{self, Printer};
 #[derive(Args)]
 pub struct Options {
     #[command(flatten)]
-    input: ModelAndData,
+    pub input: ModelAndData,
     /// Number of draws
     #[arg(short = 'n', long, default_value_t = 1000, value_name = "K")]
     draws: usize,
@@ -42,23 +42,38 @@ pub struct Options {
 
 /// Runs the command.
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
-    if options.draws == 0 {
-        return Err(Error::Settings(
-            "the number of draws must be at least 1".to_owned(),
-        ));
-    }
-    options
-        .output
-        .iter()
-        .try_for_each(|path| check_output(path))?;
-    files::check_distinct(&options.input.files(), options.output.as_slice())?;
+    options.check()?;
     let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
-    let name = options.input.model.display().to_string();
-    let simulator = Simulator::prior(&name, &text, &data, &options.input.options())?;
-    show_warnings(&simulator);
     let mut printer = Printer::new(options.quiet);
-    printer.print(&format!(
+    simulate_and_report(options, &text, &data, &mut |text| printer.print(text))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+impl Options {
+    /// Refuses what makes no sense, and what could not be written after the work.
+    pub fn check(&self) -> Result<(), Error> {
+        if self.draws == 0 {
+            return Err(Error::Settings(
+                "the number of draws must be at least 1".to_owned(),
+            ));
+        }
+        self.output.iter().try_for_each(|path| check_output(path))?;
+        files::check_distinct(&self.input.files(), self.output.as_slice())
+    }
+}
+
+/// Draws from a model's text, writes what was asked for, and says what was drawn.
+pub fn simulate_and_report(
+    options: &Options,
+    text: &str,
+    data: &Dataset,
+    print: &mut Print<'_>,
+) -> Result<(), Error> {
+    let name = options.input.model.display().to_string();
+    let simulator = Simulator::prior(&name, text, data, &options.input.options())?;
+    show_warnings(&simulator);
+    print(&format!(
         "Model      {name}\nDraws      {} from the prior, seed {}\n\n{}\n",
         options.draws,
         options.seed,
@@ -71,14 +86,13 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let rows = simulator.draw(options.seed, options.draws)?;
     let written = match &options.output {
         Some(path) => {
-            write(path, &rows, &data, &names(options, &simulator, &data)?)?;
+            write(path, &rows, data, &names(options, &simulator, data)?)?;
             format!("Written    {}\n", path.display())
         }
         None => String::new(),
     };
-    printer.print(&report(&simulator, &rows, None, options.all))?;
-    printer.print(&written)?;
-    Ok(ExitCode::SUCCESS)
+    print(&report(&simulator, &rows, None, options.all))?;
+    print(&written)
 }
 
 /// Refuses before the work what could not be written after it.

@@ -3,7 +3,9 @@
 
 mod foreign;
 pub mod format;
+pub mod fragment;
 pub mod lines;
+pub mod names;
 pub mod print;
 pub mod token;
 pub mod tree;

@@ -128,16 +128,42 @@ impl Dataset {
     /// # Errors
     /// When `text` is not such a value.
     pub fn set(&mut self, name: &str, text: &str) -> Result<(), DataError> {
-        let entry = json::read_value(name, text)?;
-        match self
-            .entries
-            .iter_mut()
-            .find(|existing| existing.key == name)
-        {
+        self.put(json::read_value(name, text)?);
+        Ok(())
+    }
+
+    /// As [`Dataset::set`], with the place that messages name.
+    ///
+    /// # Errors
+    /// When `text` is not a value.
+    pub fn set_at(&mut self, name: &str, text: &str, origin: &str) -> Result<(), DataError> {
+        let mut entry = json::read_value(name, text).map_err(|mut error| {
+            error.places = vec![origin.to_owned()];
+            error
+        })?;
+        origin.clone_into(&mut entry.origin);
+        self.put(entry);
+        Ok(())
+    }
+
+    /// Adds arrays, each in place of that of the same key.
+    pub fn put_all(&mut self, newer: Dataset) {
+        newer.entries.into_iter().for_each(|entry| self.put(entry));
+    }
+
+    /// Removes the array of a name; whether there was one.
+    pub fn remove(&mut self, key: &str) -> bool {
+        let before = self.entries.len();
+        self.entries.retain(|entry| entry.key != key);
+        self.entries.len() < before
+    }
+
+    fn put(&mut self, entry: Entry) {
+        let mut others = self.entries.iter_mut();
+        match others.find(|existing| existing.key == entry.key) {
             Some(existing) => *existing = entry,
             None => self.entries.push(entry),
         }
-        Ok(())
     }
 
     /// The same with another entry in the place of that of its key.

@@ -1,0 +1,431 @@
+//! Sessions without a terminal: inputs and what is answered.
+
+use super::session::{Session, Then};
+use super::settings::Settings;
+
+/// A session that keeps what it says.
+struct Talk {
+    session: Session,
+}
+
+impl Talk {
+    fn new() -> Self {
+        let mut settings = Settings::default();
+        for (name, value) in [
+            ("cpu", "portable"),
+            ("no-progress", "on"),
+            ("draws", "500"),
+            ("warmup", "300"),
+        ] {
+            settings.put(name, value).expect("a setting");
+        }
+        Self {
+            session: Session::new(settings, false),
+        }
+    }
+
+    /// What is answered; an error is answered as its message.
+    fn say(&mut self, input: &str) -> String {
+        let mut text = String::new();
+        let mut print = |more: &str| {
+            text.push_str(more);
+            Ok(())
+        };
+        let result = self.session.answer(input, &mut print);
+        match result {
+            Ok(Then::GoOn) => text.trim_end().to_owned(),
+            Ok(Then::Quit) => "quit".to_owned(),
+            Err(error) => format!("error: {error}"),
+        }
+    }
+
+    fn script(&mut self, script: &str) {
+        for input in super::input::split(script) {
+            let said = self.say(&input);
+            assert!(!said.starts_with("error"), "{input}\n{said}");
+        }
+    }
+}
+
+const SCHOOLS: &str = "
+given sigma: positive[J]
+mu ~ normal(0, 5)
+tau ~ half_cauchy(5)
+z[1..J] ~ normal(0, 1)
+let theta = mu + tau * z
+y ~ normal(theta, sigma)
+data sigma = [15, 10, 16, 11, 9, 11, 10, 18]
+data y = [28, 8, -3, 7, -1, 1, 18, 12]
+";
+
+fn number(text: &str) -> f64 {
+    text.parse()
+        .unwrap_or_else(|_| panic!("`{text}` is a number"))
+}
+
+#[test]
+fn expressions_have_values_at_once() {
+    let mut talk = Talk::new();
+    for (input, value) in [
+        ("mean([1, 2, 3])", "2"),
+        ("1 + 2 * 3", "7"),
+        ("7 > 3 and not false", "true"),
+        ("[i^2 for i in 1..4]", "[1, 4, 9, 16]"),
+        ("identity(2) * 3", "[[3, 0],\n [0, 3]]"),
+        ("if 1 > 2 { 1.5 } else { 2.5 }", "2.5"),
+        // log density of a standard normal at 0.3: -0.045 - log(2 π) / 2
+        ("normal(0, 1).log_density(0.3)", "-0.9639385332"),
+        ("poisson(2).log_density(3)", "-1.712317928"),
+        ("normal(0, 1).cdf(1.959963984540054)", "0.975"),
+    ] {
+        assert_eq!(talk.say(input), value, "{input}");
+    }
+}
+
+#[test]
+fn distributions_are_answered_with_another_draw_each_time() {
+    let mut talk = Talk::new();
+    let draws: Vec<f64> = (0..200)
+        .map(|_| number(&talk.say("normal(100, 2)")))
+        .collect();
+    let mean = draws.iter().sum::<f64>() / 200.0;
+    let variance = draws.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 199.0;
+    // Four standard errors of each.
+    assert!((mean - 100.0).abs() < 4.0 * 2.0 / 200_f64.sqrt(), "{mean}");
+    assert!(
+        (variance / 4.0 - 1.0).abs() < 4.0 * (2.0_f64 / 199.0).sqrt(),
+        "{variance}"
+    );
+    assert!(number(&talk.say("~ normal(0, 1) truncated(2, inf)")) >= 2.0);
+    assert!(number(&talk.say("binomial(10, 0.5)")).fract() == 0.0);
+    assert_eq!(talk.say("~ normal(zeros(3), 1)").matches(',').count(), 2);
+    talk.say("dist twice(m: real) on real = normal(2 * m, 0.001)");
+    assert!((number(&talk.say("twice(3)")) - 6.0).abs() < 0.01);
+    assert!(talk.say("flat()").contains("error"));
+}
+
+#[test]
+fn statements_say_what_they_changed() {
+    let mut talk = Talk::new();
+    for (input, said) in [
+        ("mu ~ normal(0, 5)", "mu: real, simulated"),
+        ("let a = 2 * 3", "a = 6"),
+        ("let b = mu + a", "b: real, computed"),
+        (
+            "data y = [1, 2, 4]",
+            "y: 3 whole numbers; no statement names it yet",
+        ),
+        (
+            "y[1..N] ~ normal(b, 1)",
+            "y: real[3], observed\nN = 3\nmu: now inferred",
+        ),
+        ("report best = max(y) - mu", "best: real, computed"),
+        ("report b", "report b: reported with every draw"),
+        ("fn half(x: real) -> real = x / 2", "half: a function"),
+        (
+            "soft near: mu ~= 0 within 3",
+            "soft near: mu ~= 0 within 3: a soft constraint",
+        ),
+        (
+            "observe mu + 1 ~ normal(0, 9)",
+            "observe mu + 1 ~ normal(0, 9): conditions on it",
+        ),
+        ("import std.kernels", "import std.kernels: imported"),
+    ] {
+        assert_eq!(talk.say(input), said, "{input}");
+    }
+}
+
+#[test]
+fn what_is_missing_is_said_once() {
+    let mut talk = Talk::new();
+    let said = talk.say("given x: real[N]");
+    assert!(
+        said.starts_with("x: real[N], given\ncannot run yet: "),
+        "{said}"
+    );
+    assert_eq!(talk.say("b ~ normal(0, 1)"), "b: real, simulated");
+    let said = talk.say("data x = [1, 2, 3]");
+    assert_eq!(said, "x: real[3], given\nN = 3");
+    let said = talk.say("y ~ normal(b * x, 1)");
+    assert_eq!(said, "y: real[3], simulated");
+    let said = talk.say("data y = [1, 2]");
+    assert!(said.contains("cannot run yet"), "{said}");
+    assert!(!talk.say("data y = [1, 2, 3]").contains("cannot"));
+}
+
+#[test]
+fn a_name_defined_anew_says_what_rests_on_it_and_is_taken_back() {
+    let mut talk = Talk::new();
+    talk.script(SCHOOLS);
+    let before = talk.say(":show");
+    let said = talk.say("tau ~ half_normal(5)");
+    assert_eq!(
+        said,
+        "tau: real, inferred\nin place of tau ~ half_cauchy(5)\ntheta, y depend on it"
+    );
+    assert_eq!(
+        talk.say(":show"),
+        before.replace("half_cauchy(5)", "half_normal(5)")
+    );
+    assert_eq!(talk.say(":undo"), "taken back: tau ~ half_normal(5)");
+    assert_eq!(talk.say(":show"), before);
+    let said = talk.say(":undo");
+    assert!(said.ends_with("mu, tau, z, y: now simulated"), "{said}");
+    for _ in 0..7 {
+        assert!(talk.say(":undo").starts_with("taken back"));
+    }
+    assert_eq!(talk.say(":undo"), "there is nothing to take back");
+    assert_eq!(talk.say(":show"), "there are no statements yet");
+}
+
+#[test]
+fn errors_change_nothing() {
+    let mut talk = Talk::new();
+    talk.script(SCHOOLS);
+    let before = talk.say(":show");
+    for (input, code) in [
+        ("let a = thta", "E0201"),
+        ("1 + * 2", "E0110"),
+        ("rate ~ gamma(2, 3)", "E0231"),
+        ("x = 5", "error"),
+        ("data y = [1, 2", "error"),
+        ("data y = [1, x]", "error"),
+        ("theta + [1, 2]", "error"),
+        (":plto tau", "did you mean `:plot`?"),
+        (":plot theta, mu", "has 8 elements"),
+        (":plot 3", "a value and no draws"),
+        (":load nowhere.ppl", "nowhere.ppl"),
+        (":data nowhere.csv", "nowhere.csv"),
+        (":summary", "nothing has run yet"),
+        (":compare", "nothing to compare with"),
+        (":run --drws 10", "unexpected argument"),
+        (":run more.json", "one word too many"),
+        (":set draws", "say to what"),
+        (":show stages", "invalid value"),
+        (":doc nothing_at_all", "nothing_at_all"),
+        (":type let a = 1", "no expression"),
+        ("sqrt(", "error"),
+        ("x[1] ~ ", "error"),
+        ("var a = 1", "error"),
+        ("return 1", "error"),
+    ] {
+        let said = talk.say(input);
+        assert!(
+            said.starts_with("error: ") && said.contains(code),
+            "{input}\n{said}"
+        );
+        assert_eq!(talk.say(":show"), before, "{input}");
+    }
+}
+
+#[test]
+fn a_run_answers_expressions_with_its_draws() {
+    let mut talk = Talk::new();
+    talk.script(SCHOOLS);
+    let said = talk.say(":run");
+    assert!(
+        said.contains("Health") && said.contains("Evidence"),
+        "{said}"
+    );
+    let run = talk.session.run.as_ref().expect("a run").posterior.clone();
+    let draws = |name: &str| run.draws(name).expect("a column").concat();
+    let (mu, tau, z) = (draws("mu"), draws("tau"), draws("z[1]"));
+    let theta: Vec<f64> = (0..mu.len()).map(|n| mu[n] + tau[n] * z[n]).collect();
+    let mean = theta.iter().sum::<f64>() / theta.len() as f64;
+    let row = talk.say("theta[1]");
+    let shown: Vec<&str> = row
+        .lines()
+        .nth(1)
+        .expect("a row")
+        .split_whitespace()
+        .collect();
+    assert_eq!(shown[0], "theta[1]");
+    assert!((number(shown[1]) - mean).abs() < 0.051, "{row}\n{mean}");
+    let positive = theta.iter().filter(|&&x| x > 5.0).count() as f64 / theta.len() as f64;
+    let said = talk.say("theta[1] > 5");
+    let shown = said
+        .strip_prefix("P(theta[1] > 5) = ")
+        .expect("a probability");
+    assert!(
+        (number(shown.split(' ').next().expect("a number")) - positive).abs() < 0.006,
+        "{said}"
+    );
+    // Data are known, whatever was drawn.
+    assert_eq!(talk.say("mean(y)"), "8.75");
+    assert_eq!(talk.say("y[1] - sigma[1]"), "13");
+    // A value that is new does not make the draws old, a prior does.
+    assert_eq!(
+        talk.say("let gap = theta[1] - theta[2]"),
+        "gap: real, computed"
+    );
+    assert!(!talk.say("gap").contains("before it changed"));
+    talk.say("mu ~ normal(0, 10)");
+    assert!(talk.say("theta[1]").contains("before it changed"));
+    assert!(talk.say(":summary mu").contains("before it changed"));
+    talk.say(":undo");
+    assert!(!talk.say("theta[1]").contains("before it changed"));
+    // A predictive draw for each draw of the posterior.
+    let row = talk.say("~ normal(theta[1], 0.001)");
+    assert!(row.contains("normal(theta[1], 0.001)"), "{row}");
+}
+
+#[test]
+fn before_a_run_expressions_are_answered_from_the_prior() {
+    let mut talk = Talk::new();
+    talk.script("mu ~ normal(3, 2)\nlet a = 2 * mu");
+    let said = talk.say("a");
+    let row: Vec<&str> = said
+        .lines()
+        .nth(2)
+        .expect("a row")
+        .split_whitespace()
+        .collect();
+    assert!(said.starts_with("Prior, 4000 draws"), "{said}");
+    assert!(
+        (number(row[1]) - 6.0).abs() < 4.0 * 4.0 / 4000_f64.sqrt() + 0.1,
+        "{said}"
+    );
+}
+
+#[test]
+fn discrete_unknowns_and_missing_values_are_known_along_draws() {
+    let mut talk = Talk::new();
+    talk.script(
+        "a[1..2] ~ normal(0, 5) ordered\nlate[1..N] ~ bernoulli(0.4)\ny[i in 1..N] ~ normal(a[late[i] + 1], 1)\nm[1..3] ~ normal(a[1], 1)\nfresh ~ normal(a[2], 1)\ndata y = [2.9, 3.1, 7.4, 2.4, 6.9]\ndata m = [1, null, 2]\nobserve m[2] ~ normal(0, 1)",
+    );
+    let said = talk.say(":run");
+    assert!(said.contains("late[1]"), "{said}");
+    let run = talk.session.run.as_ref().expect("a run").posterior.clone();
+    let mean = |name: &str| {
+        run.summary_of(name)
+            .unwrap_or_else(|| panic!("{name}"))
+            .mean
+    };
+    for (input, expected) in [
+        ("1.0 * late[3]", mean("late[3]")),
+        ("2 * m[2]", 2.0 * mean("m[2]")),
+        ("fresh + a[1]", mean("fresh") + mean("a[1]")),
+        ("y[1] - a[1]", 2.9 - mean("a[1]")),
+    ] {
+        let said = talk.say(input);
+        let last = said.lines().next_back().expect("a row");
+        let figures: Vec<&str> = last.strip_prefix("  ").unwrap_or(last)[input.len()..]
+            .split_whitespace()
+            .collect();
+        assert!(
+            (number(figures[0]) - expected).abs() < 0.051,
+            "{said}\n{expected}"
+        );
+    }
+    assert_eq!(talk.say("m[1] + y[3]"), talk.say("m[1] + y[3]"));
+}
+
+#[test]
+fn commands_show_types_stages_documentation_and_data() {
+    let mut talk = Talk::new();
+    talk.script(SCHOOLS);
+    assert_eq!(talk.say(":type theta"), "real[8]");
+    assert_eq!(talk.say(":type theta[1] > 0"), "bool");
+    assert_eq!(
+        talk.say(":type normal(0, 1)"),
+        "a distribution; a draw is real"
+    );
+    assert_eq!(talk.say(":type length(theta)"), "int");
+    assert!(talk.say(":show hir").contains("random mu: real"));
+    let said = talk.say(":show --coordinates standardised density");
+    assert!(said.starts_with("program of "), "{said}");
+    assert!(talk.say(":doc normal").contains("normal("));
+    assert_eq!(talk.say(":doc tau"), "tau ~ half_cauchy(5)");
+    let data = talk.say(":data");
+    assert_eq!(data.lines().count(), 2);
+    assert!(data.contains("y: 8 whole numbers: 28, 8, -3"), "{data}");
+    let said = talk.say(":data remove y");
+    assert!(
+        said.starts_with("removed y") && said.contains("mu, tau, z, y: now simulated"),
+        "{said}"
+    );
+    assert!(talk.say(":help").contains(":evidence"));
+    assert!(talk.say(":help plot").contains("histogram"));
+    assert!(
+        talk.say(":simulate -n 50")
+            .contains("Draws      50 from the prior")
+    );
+    assert_eq!(talk.say(":q"), "quit");
+}
+
+#[test]
+fn pictures_fit_a_page() {
+    let mut talk = Talk::new();
+    talk.script(SCHOOLS);
+    talk.say(":run");
+    for input in [
+        ":plot tau",
+        ":plot theta",
+        ":plot mu, tau",
+        ":plot normal(0, 1)",
+        ":plot poisson(3)",
+    ] {
+        let said = talk.say(input);
+        assert!(!said.starts_with("error"), "{said}");
+        assert!(
+            said.lines().all(|line| line.chars().count() <= 80),
+            "{said}"
+        );
+        assert!(said.lines().count() >= 9, "{said}");
+    }
+}
+
+#[test]
+fn what_is_saved_runs_from_the_command_line_and_loads() {
+    let folder = std::env::temp_dir().join(format!("likelier-session-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join("schools.ppl");
+    let mut talk = Talk::new();
+    talk.script(SCHOOLS);
+    let said = talk.say(&format!(":save \"{}\"", path.display()));
+    assert!(said.contains("likelier run"), "{said}");
+    let again = Talk::new().say(&format!(":load {}", path.display()));
+    assert!(again.contains("theta: real[J], computed"), "{again}");
+    let mut other = Talk::new();
+    let said = other.say(&format!(
+        ":load {} {}",
+        path.display(),
+        path.with_extension("json").display()
+    ));
+    assert!(
+        said.contains("theta: real[8], computed\n") && said.contains("mu: real, inferred"),
+        "{said}"
+    );
+    assert_eq!(other.say(":show"), talk.say(":show"));
+    assert_eq!(other.say(":data"), talk.say(":data"));
+    // Another session does not write over it by mistake; this one may.
+    let mut third = Talk::new();
+    third.script("a ~ normal(0, 1)");
+    assert!(
+        third
+            .say(&format!(":save {}", path.display()))
+            .contains("it exists already")
+    );
+    assert!(other.say(":save").contains("written"));
+    std::fs::remove_dir_all(&folder).expect("the folder");
+}
+
+#[test]
+fn evidence_and_comparison_are_those_of_the_command_line() {
+    let mut talk = Talk::new();
+    talk.script("mu ~ normal(0, 1)\ny[1..3] ~ normal(mu, 1)\ndata y = [0.3, -0.2, 0.7]");
+    talk.script(":set replicates 2\n:set states 16");
+    let said = talk.say(":evidence");
+    // Closed form: y ~ normal(0, I + 1 1').
+    let exact =
+        -1.5 * (2.0 * std::f64::consts::PI).ln() - 0.5 * 4.0_f64.ln() - 0.5 * (0.62 - 0.64 / 4.0);
+    assert!(said.contains(&format!("{exact:.2}")), "{said}\n{exact}");
+    talk.say(":run");
+    talk.say("mu ~ normal(0, 10)");
+    let said = talk.say(":compare --no-rows");
+    assert!(
+        said.contains("last run") && said.contains("session"),
+        "{said}"
+    );
+}
