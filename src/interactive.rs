@@ -57,6 +57,8 @@ pub struct Statement {
     pub defines: Vec<String>,
     /// Those among them that are drawn.
     pub draws: Vec<String>,
+    /// Whether it conditions on something by itself.
+    pub is_condition: bool,
     /// The names it reads.
     pub reads: BTreeSet<String>,
     /// What it is known by: a statement replaces those that are known by the same, or by [`Statement::replaces`].
@@ -239,6 +241,7 @@ fn statement(text: &str, piece: Piece) -> Statement {
     Statement {
         reads: names::read(tree),
         draws: names::drawn(tree),
+        is_condition: names::conditions(tree),
         leading: piece.leading,
         text: piece.text,
         sort,

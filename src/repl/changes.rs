@@ -58,7 +58,8 @@ pub fn lines(before: &Description, after: &Description, own: &[String]) -> Vec<S
     let mut told: Vec<(String, Vec<&str>)> = Vec::new();
     for known in others().filter(|known| known.kind != DescribedKind::Size) {
         let change = match before.get(&known.name) {
-            // Parts of what a model is used for.
+            // Parts of what a model is used for: its unknowns are of interest, not its inner values.
+            None if known.kind != DescribedKind::Random => continue,
             None => format!("{}, {}", known.ty, what(known)),
             Some(old) if what(old) != what(known) => format!("now {}", what(known)),
             _ => continue,

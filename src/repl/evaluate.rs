@@ -180,7 +180,8 @@ impl Session {
         let sign = if question.is_draw { "~" } else { "=" };
         let word = if question.is_draw { "" } else { "let " };
         let text = format!(
-            "{}{word}{name} {sign}\n{}\n",
+            "{}{}{word}{name} {sign}\n{}\n",
+            self.given(reads),
             self.program.needed(reads),
             question.wanted.text
         );
@@ -242,6 +243,7 @@ impl Session {
             true => program.needed(reads),
             false => program.text(),
         };
+        let around = format!("{}{around}", self.given(reads));
         let wanted = &question.wanted.text;
         if question.is_draw {
             return Ok(Asked {
@@ -266,6 +268,30 @@ impl Session {
         })
     }
 
+    /// Declarations of what the data hold under names that no statement has.
+    fn given(&self, reads: &BTreeSet<String>) -> String {
+        let is_new =
+            |name: &&String| self.description.get(name).is_none() && !self.program.defines(name);
+        let mut text = String::new();
+        for name in reads.iter().filter(is_new) {
+            let Some(entry) = self.program.data.get(name) else {
+                continue;
+            };
+            let sizes: Vec<String> = entry.shape.iter().map(ToString::to_string).collect();
+            let element = match (&entry.labels, entry.integral) {
+                (Some(_), _) => "factor",
+                (None, true) => "int",
+                (None, false) => "real",
+            };
+            let sizes = match sizes.is_empty() {
+                true => String::new(),
+                false => format!("[{}]", sizes.join(", ")),
+            };
+            text.push_str(&format!("given {name}: {element}{sizes}\n"));
+        }
+        text
+    }
+
     fn along(&self, run: &Run, question: &Question) -> Result<Found, Error> {
         let is_stale = !self.is_current(run);
         let program = if is_stale {
@@ -273,6 +299,13 @@ impl Session {
         } else {
             &self.program
         };
+        let reads = &question.wanted.reads;
+        let is_newer = |name: &&String| self.program.defines(name) && !program.defines(name);
+        if let Some(name) = reads.iter().find(is_newer) {
+            return Err(Error::Settings(format!(
+                "`{name}` is newer than the draws of the last run, and since then the program has changed\n  help: `:run` makes new draws"
+            )));
+        }
         let asked = self.asked(program, question, true)?;
         let options = self.options();
         let whole = interactive::Program {

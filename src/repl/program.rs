@@ -175,12 +175,15 @@ impl Program {
             .collect()
     }
 
-    /// What decides about the posterior: the text without values, functions and reports on which no distribution and no
-    /// condition depends.
-    pub fn essence(&self) -> String {
-        use Sort::{Block, Condition, Given, Random, Soft};
-        let decisive = |sort| matches!(sort, Given | Random | Condition | Soft | Block);
-        let own = self.places(|one| decisive(one.sort));
+    /// What decides about the posterior: the text without values, functions, reports and random variables on which nothing
+    /// rests that does. `is_free` tells random variables that nothing observed depends on.
+    pub fn essence(&self, is_free: &dyn Fn(&str) -> bool) -> String {
+        let is_decisive = |one: &Statement| {
+            one.sort == Sort::Given
+                || one.is_condition
+                || one.draws.iter().any(|name| !is_free(name))
+        };
+        let own = self.places(is_decisive);
         let reads = own.iter().flat_map(|&place| &self.statements[place].reads);
         let mut chosen = self.closure(reads.map(String::as_str).collect());
         chosen.extend(own);
@@ -291,11 +294,17 @@ mod tests {
     #[test]
     fn values_on_which_nothing_rests_decide_nothing() {
         let program = program(SCHOOLS);
-        let with = |text: &str| program.with(&statements(text)[0])[0].essence();
-        assert_eq!(with("let d = mu - tau"), program.essence());
-        assert_eq!(with("report best = min(theta)"), program.essence());
-        assert_ne!(with("let theta = mu + 2 * tau * z"), program.essence());
-        assert_ne!(with("soft small: tau ~= 0 within 8"), program.essence());
+        let essence = |program: &Program| program.essence(&|name| name == "new");
+        let with = |text: &str| essence(&program.with(&statements(text)[0])[0]);
+        let before = essence(&program);
+        assert_eq!(with("let d = mu - tau"), before);
+        assert_eq!(with("report best = min(theta)"), before);
+        assert_eq!(with("new ~ normal(mu, tau)"), before);
+        assert_eq!(with("for i in 1..2 { let v[i] = mu }"), before);
+        assert_ne!(with("old ~ normal(mu, tau)"), before);
+        assert_ne!(with("for i in 1..2 { factor mu }"), before);
+        assert_ne!(with("let theta = mu + 2 * tau * z"), before);
+        assert_ne!(with("soft small: tau ~= 0 within 8"), before);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use likelier::interactive::{self, Description, Sort, Statement, Typed};
-use likelier::{Coordinates, Dataset, Error, Options, Posterior};
+use likelier::{Coordinates, Dataset, Error, Options, Posterior, Role};
 
 use super::input::{self, Input};
 use super::program::{Program, first_line};
@@ -339,11 +339,21 @@ impl Session {
         }
     }
 
-    /// Whether the draws of the last run are draws of the present program.
+    /// Whether the draws of the last run are draws of the present program. Variables that are new and that nothing observed
+    /// depends on change nothing: they are predictions.
     pub fn is_current(&self, run: &Run) -> bool {
         let same_data = Rc::ptr_eq(&run.program.data, &self.program.data)
             || run.program.data == self.program.data;
-        same_data && run.program.essence() == self.program.essence()
+        let is_drawn = |name: &str| {
+            let mut columns = run.posterior.columns.iter();
+            columns.any(|column| column.variable.split('.').next() == Some(name))
+        };
+        let is_free = |name: &str| {
+            let known = self.description.get(name);
+            let is_simulated = known.is_some_and(|one| one.role == Some(Role::Simulated));
+            is_simulated && !is_drawn(name)
+        };
+        same_data && run.program.essence(&is_free) == self.program.essence(&is_free)
     }
 
     /// How the functions, distributions and models of the program are called.

@@ -19,7 +19,11 @@ fn parser<T: Args>(command: &str) -> clap::Command {
         .args_override_self(true)
         .disable_version_flag(true)
         .override_usage(format!(":{command} [OPTIONS]"));
-    T::augment_args(own)
+    // The model is the session's.
+    T::augment_args(own).mut_args(|argument| match argument.is_positional() {
+        true => argument.hide(true),
+        false => argument,
+    })
 }
 
 /// Parses the words of a command.

@@ -83,6 +83,21 @@ fn expressions_have_values_at_once() {
 }
 
 #[test]
+fn data_that_no_statement_names_are_known_to_expressions() {
+    let mut talk = Talk::new();
+    talk.script("data y = [1.5, 2, 4]\ndata city = [\"ulm\", \"bern\", \"ulm\"]\ndata k = 3");
+    for (input, value) in [
+        ("mean(y)", "2.5"),
+        ("y[k] + 1", "5"),
+        ("city", "[2, 1, 2]"),
+        (":type y", "real[3]"),
+        (":type k", "int"),
+    ] {
+        assert_eq!(talk.say(input), value, "{input}");
+    }
+}
+
+#[test]
 fn distributions_are_answered_with_another_draw_each_time() {
     let mut talk = Talk::new();
     let draws: Vec<f64> = (0..200)
@@ -260,7 +275,16 @@ fn a_run_answers_expressions_with_its_draws() {
         "gap: real, computed"
     );
     assert!(!talk.say("gap").contains("before it changed"));
+    // Nor does a variable that nothing observed depends on: it is predicted.
+    assert_eq!(
+        talk.say("fresh ~ normal(theta[1], 0.001)"),
+        "fresh: real, simulated"
+    );
+    let close = talk.say("abs(fresh - theta[1]) < 0.1");
+    assert_eq!(close, "P(abs(fresh - theta[1]) < 0.1) = 1");
     talk.say("mu ~ normal(0, 10)");
+    let said = talk.say("fresh");
+    assert!(said.starts_with("error: `fresh` is newer"), "{said}");
     assert!(talk.say("theta[1]").contains("before it changed"));
     assert!(talk.say(":summary mu").contains("before it changed"));
     talk.say(":undo");

@@ -14,6 +14,21 @@ pub fn defined(statement: &Statement) -> Vec<String> {
     names
 }
 
+/// Whether a statement conditions on something by itself, or one inside its blocks does.
+pub fn conditions(statement: &Statement) -> bool {
+    match &statement.kind {
+        StatementKind::Observe { .. }
+        | StatementKind::Factor { .. }
+        | StatementKind::Require { .. }
+        | StatementKind::Soft { .. } => true,
+        StatementKind::For { body, .. } => body.iter().any(conditions),
+        StatementKind::If {
+            then, otherwise, ..
+        } => then.iter().chain(otherwise).any(conditions),
+        _ => false,
+    }
+}
+
 /// The names that a statement defines by `~`, those inside its blocks too.
 pub fn drawn(statement: &Statement) -> Vec<String> {
     match &statement.kind {
