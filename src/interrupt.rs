@@ -21,10 +21,10 @@ pub fn insist() {
     }
 }
 
-/// In a session, nothing is under way: a Ctrl-C does nothing, and impatience begins anew.
+/// Between the works of a session that can be stopped: a Ctrl-C is not heeded until it is repeated, and impatience begins anew.
 pub fn rest_in_session() {
     PATIENCE.store(3, Ordering::SeqCst);
-    on_interrupt(|| {});
+    on_interrupt(insist);
 }
 
 /// Calls `action` at each Ctrl-C from now on, instead of what was called before.

@@ -349,9 +349,12 @@ impl Session {
             columns.any(|column| column.variable.split('.').next() == Some(name))
         };
         let is_free = |name: &str| {
-            let known = self.description.get(name);
-            let is_simulated = known.is_some_and(|one| one.role == Some(Role::Simulated));
-            is_simulated && !is_drawn(name)
+            // What a `model` is used for is drawn by its parts, `s.z`.
+            let own = self.description.names.iter();
+            let own = own.filter(|one| one.name.split('.').next() == Some(name));
+            let mut roles = own.filter_map(|one| one.role).peekable();
+            let is_random = roles.peek().is_some();
+            is_random && !is_drawn(name) && roles.all(|role| role == Role::Simulated)
         };
         same_data && run.program.essence(&is_free) == self.program.essence(&is_free)
     }

@@ -280,6 +280,12 @@ fn a_run_answers_expressions_with_its_draws() {
         talk.say("fresh ~ normal(theta[1], 0.001)"),
         "fresh: real, simulated"
     );
+    talk.say("model shift(m: real) -> real { w ~ normal(m, 0.001); return w + 1 }");
+    talk.say("s ~ shift(mu)");
+    assert_eq!(
+        talk.say("abs(s - mu - 1) < 0.1"),
+        "P(abs(s - mu - 1) < 0.1) = 1"
+    );
     let close = talk.say("abs(fresh - theta[1]) < 0.1");
     assert_eq!(close, "P(abs(fresh - theta[1]) < 0.1) = 1");
     talk.say("mu ~ normal(0, 10)");
