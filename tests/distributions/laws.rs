@@ -166,12 +166,11 @@ fn heads_of(text: &str) -> Vec<Head> {
 }
 
 fn head_of(chunk: &str) -> Head {
-    let first = chunk
-        .lines()
-        .next()
-        .expect("a line")
-        .trim_start_matches("dist ");
-    let (law, rest) = first.split_once('(').expect("parameters");
+    // A head may go over several lines.
+    let words: Vec<&str> = chunk.split_whitespace().collect();
+    let text = words.join(" ");
+    let text = text.trim_start_matches("dist ");
+    let (law, rest) = text.split_once('(').expect("parameters");
     let (inside, rest) = rest.split_once(") on ").expect("a support");
     let (before, after) = inside.split_once(';').unwrap_or((inside, ""));
     let parameters = |list: &str| -> Vec<Parameter> {
@@ -190,7 +189,8 @@ fn head_of(chunk: &str) -> Head {
     let mut all = parameters(before);
     let positional = all.len();
     all.extend(parameters(after));
-    let support = rest.split(['{', '=']).next().expect("a support").trim();
+    let end = rest.find(['{', '=']).expect("a definition");
+    let (support, definition) = (rest[..end].trim(), &rest[end..]);
     let members = [
         "log_density",
         "cdf",
@@ -203,7 +203,7 @@ fn head_of(chunk: &str) -> Head {
         let head = format!("  {name}(");
         chunk.lines().any(|line| line.starts_with(&head))
     };
-    let alias = rest.split_once("= ").map(|(_, target)| target);
+    let alias = definition.strip_prefix("= ");
     Head {
         law: law.to_owned(),
         alias_of: alias.and_then(|target| Some(target.split_once('(')?.0.to_owned())),
