@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use likelier::ObjectFile;
 use object::build::elf::Builder;
@@ -146,17 +147,32 @@ fn words(error: &std::io::Error) -> String {
     text.split(" (os error").next().unwrap_or(&text).to_owned()
 }
 
+/// Where linking is under way.
+static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
+
+/// Removes what linking has left: for the end of the program in the midst of it.
+pub fn clean_up() {
+    let folder = FOLDER.lock().unwrap_or_else(PoisonError::into_inner).take();
+    if let Some(folder) = folder {
+        let _ = fs::remove_dir_all(folder);
+    }
+}
+
 /// A folder for a moment.
 struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Result<Folder, String> {
         let folder = std::env::temp_dir();
-        let unused = (0..)
-            .map(|number: u32| folder.join(format!("likelier-{}-{number}", std::process::id())));
+        let unused =
+            (0..).map(|count: u32| folder.join(format!("likelier-{}-{count}", std::process::id())));
         for path in unused {
+            let mut known = FOLDER.lock().unwrap_or_else(PoisonError::into_inner);
             match fs::create_dir(&path) {
-                Ok(()) => return Ok(Folder(path)),
+                Ok(()) => {
+                    *known = Some(path.clone());
+                    return Ok(Folder(path));
+                }
                 Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
                 Err(error) => {
                     let error = words(&error);
@@ -174,7 +190,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
+        clean_up();
     }
 }
 

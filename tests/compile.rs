@@ -564,6 +564,38 @@ fn programs_of_the_manual() {
 }
 
 #[test]
+fn an_interrupt_while_linking_leaves_nothing() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = folder("interrupt");
+    write_model(&folder, "model", HIERARCHY);
+    let linker = folder.join("slow");
+    fs::write(&linker, "#!/bin/sh\nexec sleep 20\n").expect("a file");
+    fs::set_permissions(&linker, fs::Permissions::from_mode(0o755)).expect("permissions");
+    let temporary = folder.join("temporary");
+    fs::create_dir(&temporary).expect("a folder");
+    let mut child = Command::new(env!("CARGO_BIN_EXE_likelier"))
+        .args("compile model.ppl model.json -o model.so".split(' '))
+        .env("CC", &linker)
+        .env("TMPDIR", &temporary)
+        .current_dir(&folder)
+        .spawn()
+        .expect("the program runs");
+    let count = || fs::read_dir(&temporary).expect("the folder").count();
+    while count() == 0 {
+        assert!(
+            child.try_wait().expect("a child").is_none(),
+            "it ended early"
+        );
+        std::thread::sleep(std::time::Duration::from_millis(10));
+    }
+    let id = child.id().to_string();
+    succeed(Command::new("kill").args(["-INT", &id]));
+    assert_eq!(child.wait().expect("it ends").code(), Some(130));
+    assert_eq!(count(), 0);
+    assert!(!folder.join("model.so").exists() && !folder.join("model.h").exists());
+}
+
+#[test]
 fn what_cannot_be_made_is_said() {
     let folder = folder("errors");
     write_model(&folder, "model", HIERARCHY);

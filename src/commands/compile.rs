@@ -12,9 +12,9 @@ use likelier::{Error, Model};
 
 use super::{ModelAndData, SampledCoordinates};
 use crate::carried::Carried;
-use crate::files;
 use crate::linking::{self, Product};
 use crate::terminal::{self, Printer};
+use crate::{files, interrupt};
 
 /// Compile a model with its data to a program, or to a library that C, Python and others call
 #[derive(Args)]
@@ -59,6 +59,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         .iter()
         .try_for_each(|path| files::check_writable(path))?;
     files::check_distinct(&options.input.files(), &written)?;
+    interrupt::on_interrupt(|| {
+        files::remove_unfinished();
+        linking::clean_up();
+        std::process::exit(130);
+    });
     let (model, texts) = compile(options)?;
     terminal::warn(&model.warnings(terminal::is_color()));
     match (product, &header) {
