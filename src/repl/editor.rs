@@ -236,8 +236,7 @@ impl Hinter for Assistant {
 
     fn hint(&self, line: &str, pos: usize, _: &Context<'_>) -> Option<Shown> {
         let is_last = pos == line.len() && !line.is_empty();
-        let last = line.lines().next_back().unwrap_or(line);
-        is_last.then(|| self.hint_for(last)).flatten().map(Shown)
+        is_last.then(|| self.hint_for(line)).flatten().map(Shown)
     }
 }
 

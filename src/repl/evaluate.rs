@@ -191,10 +191,25 @@ impl Session {
         let ty = described
             .get(&name)
             .map_or_else(String::new, |known| known.ty.clone());
+        // Sizes of what is defined element by element show once the program is bound.
+        let ty = match ty.split_once('[') {
+            Some((element, sizes)) if sizes.contains('?') => match self.shape_of(question) {
+                Some(shape) => format!("{element}[{}]", shape.join(", ")),
+                None => ty,
+            },
+            _ => ty,
+        };
         Ok(match question.is_draw {
             true => format!("a distribution; a draw is {ty}"),
             false => ty,
         })
+    }
+
+    /// The lengths of the index positions of a value; `None` if they cannot be had yet.
+    fn shape_of(&self, question: &Question) -> Option<Vec<String>> {
+        let asked = self.asked(&self.program, question, true).ok()?;
+        let found = self.compute(&asked, 0).ok()?;
+        Some(found.shape.iter().map(ToString::to_string).collect())
     }
 
     /// The random variables that a value depends on and that the data do not hold wholly.

@@ -356,6 +356,9 @@ fn commands_show_types_stages_documentation_and_data() {
     let mut talk = Talk::new();
     talk.script(SCHOOLS);
     assert_eq!(talk.say(":type theta"), "real[8]");
+    talk.script("let v[1] = mu\nfor t in 2..4 { let v[t] = v[t - 1] / 2 }");
+    assert_eq!(talk.say(":type v"), "real[4]");
+    talk.script(":undo\n:undo");
     assert_eq!(talk.say(":type theta[1] > 0"), "bool");
     assert_eq!(
         talk.say(":type normal(0, 1)"),
