@@ -16,7 +16,7 @@ use likelier::Error;
 use serde::{Deserialize, Serialize};
 
 use crate::commands::run;
-use crate::files;
+use crate::{configuration, files};
 
 /// What ends a program that carries something; before it stands the length of the text, eight bytes.
 const MARK: &[u8; 16] = b"likelier carries";
@@ -105,11 +105,13 @@ impl Carried {
         let arguments = std::iter::once(program)
             .chain(self.arguments.iter().map(Into::into))
             .chain(given);
-        let matches = command.get_matches_from(arguments);
+        let command = command.after_help(format!("Example:\n  {name} --draws 2000 -o draws.csv"));
+        let matches = command.clone().get_matches_from(arguments);
+        let settings = configuration::of_command_line(&command, &matches);
         let options = run::Options::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
         // It is set once, here.
         let _ = FILES.set(self.files);
-        run::execute(&options)
+        run::execute(&options, &settings)
     }
 }
 

@@ -50,6 +50,9 @@ pub enum Error {
         "{0} cannot be formatted without changing what it means; it is left as it is\n  help: this is a mistake of the formatter, probably about a comment inside a statement: move that, and please report the file"
     )]
     Format(String),
+    /// A file of settings that cannot be used.
+    #[error("{0}")]
+    Configuration(ModelErrors),
     /// Something asked for by name does not exist.
     #[error("{0}")]
     Unknown(String),

@@ -1,7 +1,7 @@
 //! The only place that opens files. Reading insists on text; writing goes to a temporary file beside the target that is
 //! renamed when complete, so that a reader never sees half a file and a failed run leaves an older one alone.
 
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -129,35 +129,76 @@ pub fn write_whole(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> Result<(), Error> {
-    let failed = |error: io::Error| failure("write", path, &error.to_string());
-    let before = fs::metadata(path).ok();
-    if before.as_ref().is_some_and(|it| !it.is_file()) {
-        let file = File::options().write(true).open(path).map_err(failed)?;
-        return fill(file, content).map_err(failed);
+    let mut batch = Batch::default();
+    batch.write(path, content)?;
+    batch.finish()
+}
+
+/// Files that belong together: all of them get their names when all are complete, so that a failure leaves no mixture of
+/// results.
+#[derive(Default)]
+pub struct Batch {
+    /// The name of each until the end, and the one it gets.
+    parts: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Batch {
+    /// Writes one of them.
+    pub fn write(
+        &mut self,
+        path: &Path,
+        content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), Error> {
+        let failed = |error: io::Error| failure("write", path, &error.to_string());
+        let before = fs::metadata(path).ok();
+        if before.as_ref().is_some_and(|it| !it.is_file()) {
+            let file = File::options().write(true).open(path).map_err(failed)?;
+            return fill(file, content).map_err(failed);
+        }
+        check_permissions(path, before.as_ref())?;
+        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let temporary = temporary_name(&target);
+        unfinished().push(temporary.clone());
+        self.parts.push((temporary.clone(), target));
+        File::create_new(&temporary)
+            .and_then(|file| {
+                if let Some(before) = &before {
+                    file.set_permissions(before.permissions())?;
+                }
+                fill(file, content)
+            })
+            .map_err(failed)
     }
-    if before
-        .as_ref()
-        .is_some_and(|it| it.permissions().readonly())
-    {
-        return Err(failure("write", path, "it is write-protected"));
+
+    /// Gives all of them their names.
+    pub fn finish(mut self) -> Result<(), Error> {
+        while let Some((temporary, target)) = self.parts.first() {
+            fs::rename(temporary, target)
+                .map_err(|error| failure("write", target, &error.to_string()))?;
+            unfinished().retain(|one| one != temporary);
+            self.parts.remove(0);
+        }
+        Ok(())
     }
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let temporary = temporary_name(&target);
-    unfinished().push(temporary.clone());
-    let written = File::create_new(&temporary)
-        .and_then(|file| {
-            if let Some(before) = &before {
-                file.set_permissions(before.permissions())?;
-            }
-            fill(file, content)
-        })
-        .and_then(|()| fs::rename(&temporary, &target));
-    if written.is_err() {
-        // If it cannot be removed either, the first error counts.
-        let _ = fs::remove_file(&temporary);
+}
+
+impl Drop for Batch {
+    fn drop(&mut self) {
+        for (temporary, _) in &self.parts {
+            // If it cannot be removed, the error that brought us here counts.
+            let _ = fs::remove_file(temporary);
+            unfinished().retain(|one| one != temporary);
+        }
     }
-    unfinished().retain(|one| *one != temporary);
-    written.map_err(failed)
+}
+
+fn check_permissions(path: &Path, before: Option<&fs::Metadata>) -> Result<(), Error> {
+    match before {
+        Some(before) if before.permissions().readonly() => {
+            Err(failure("write", path, "it is write-protected"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn fill(file: File, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -176,8 +217,36 @@ fn temporary_name(target: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Finds out before a long run whether a file can be written after it.
-pub fn check_writable(path: &Path) -> Result<(), Error> {
+/// The files that a command is going to write: nobody else writes them while this lives. What says so to others is a
+/// locked file beside each, which the system unlocks however the program ends.
+#[must_use = "the files are free again when this is dropped"]
+#[derive(Default)]
+pub struct Claim {
+    locks: Vec<(PathBuf, File)>,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        for (path, _) in &self.locks {
+            let _ = fs::remove_file(path);
+            unfinished().retain(|one| one != path);
+        }
+    }
+}
+
+/// Finds out before a long run whether these files can be written after it, and keeps others from writing them.
+///
+/// # Errors
+/// [`Error::File`] if one of them cannot be written, or another run is about to.
+pub fn claim<'a>(paths: impl IntoIterator<Item = &'a PathBuf>) -> Result<Claim, Error> {
+    let mut claim = Claim::default();
+    for path in paths {
+        claim.locks.extend(lock(path)?);
+    }
+    Ok(claim)
+}
+
+fn lock(path: &Path) -> Result<Option<(PathBuf, File)>, Error> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder,
         _ => Path::new("."),
@@ -186,26 +255,43 @@ pub fn check_writable(path: &Path) -> Result<(), Error> {
         return Err(failure("write", path, "it is a folder"));
     }
     if !folder.is_dir() {
-        return Err(failure(
-            "write",
-            path,
-            &format!("there is no folder {}", folder.display()),
-        ));
+        let reason = format!("there is no folder {}", folder.display());
+        return Err(failure("write", path, &reason));
     }
     let before = fs::metadata(path).ok();
     if before.as_ref().is_some_and(|it| !it.is_file()) {
-        return Ok(());
+        return Ok(None);
     }
-    if before.is_some_and(|it| it.permissions().readonly()) {
-        return Err(failure("write", path, "it is write-protected"));
-    }
-    // Whether files can be made in a folder is known by making one.
+    check_permissions(path, before.as_ref())?;
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let trial = temporary_name(&target);
-    let made = File::create_new(&trial).map(drop);
-    let _ = fs::remove_file(&trial);
-    made.map_err(|error| failure("write", path, &error.to_string()))
+    let mut name = target.into_os_string();
+    name.push(".lock");
+    let name = PathBuf::from(name);
+    // Who made the file before us may remove it between our opening and our locking it.
+    for _ in 0..LOCK_ATTEMPTS {
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&name)
+            .map_err(|error| failure("write", path, &error.to_string()))?;
+        match file.try_lock() {
+            Ok(()) if !name.exists() => {}
+            // Some file systems know no locks.
+            Ok(()) | Err(TryLockError::Error(_)) => {
+                unfinished().push(name.clone());
+                return Ok(Some((name, file)));
+            }
+            Err(TryLockError::WouldBlock) => break,
+        }
+    }
+    let reason =
+        "another likelier is about to write it; wait for that, or give the result another name";
+    Err(failure("write", path, reason))
 }
+
+/// How often a lock is tried for whose file was removed.
+const LOCK_ATTEMPTS: usize = 5;
 
 /// Refuses to write over what is read, and two results to one file.
 pub fn check_distinct(read: &[&Path], written: &[PathBuf]) -> Result<(), Error> {
@@ -323,6 +409,22 @@ mod tests {
     }
 
     #[test]
+    fn a_file_is_claimed_by_one() {
+        let folder = std::env::temp_dir().join(format!("likelier-claim-{}", std::process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let path = folder.join("a.csv");
+        let first = claim([&path]).unwrap();
+        let Err(second) = claim([&path]) else {
+            panic!("claimed twice")
+        };
+        assert!(second.to_string().contains("another likelier"));
+        drop(first);
+        drop(claim([&path]).unwrap());
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
+        fs::remove_dir_all(&folder).unwrap();
+    }
+
+    #[test]
     fn a_set_has_a_name_and_a_value() {
         assert_eq!(
             parse_set("s = 1.5").unwrap(),
@@ -342,6 +444,16 @@ mod tests {
             Err(io::Error::other("disk full"))
         });
         assert!(failed.unwrap_err().to_string().contains("disk full"));
+        assert_eq!(read_text(&path).unwrap(), "old");
+        assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
+        let mut batch = Batch::default();
+        batch.write(&path, |out| out.write_all(b"new")).unwrap();
+        batch
+            .write(&folder.join("b.txt"), |_| {
+                Err(io::Error::other("disk full"))
+            })
+            .unwrap_err();
+        drop(batch);
         assert_eq!(read_text(&path).unwrap(), "old");
         assert_eq!(fs::read_dir(&folder).unwrap().count(), 1);
         fs::remove_dir_all(&folder).unwrap();

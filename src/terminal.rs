@@ -51,7 +51,7 @@ pub fn error(text: &str) {
 /// Says what went wrong. The compiler's diagnostics come with their own headings; all other errors get one.
 pub fn report(failure: &Error) {
     error(&match failure {
-        Error::Model(errors) => errors.render(is_color()),
+        Error::Model(errors) | Error::Configuration(errors) => errors.render(is_color()),
         Error::Point(complaints) => {
             let headed: Vec<String> = complaints
                 .iter()

@@ -17,8 +17,14 @@ use super::simulate::show_warnings;
 use crate::terminal::Printer;
 use crate::{files, interrupt, progress};
 
-/// Simulate data from the model many times, fit them, and check that the truth is found as often as the draws say
+/// Check with simulated data that the truth is found often enough
+///
+/// Simulates data from the model many times and fits them: the true values must lie among the draws as often as the draws say.
 #[derive(Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:\n  likelier calibrate model.ppl data.json -n 64"
+)]
 pub struct Options {
     #[command(flatten)]
     input: ModelAndData,
@@ -34,10 +40,10 @@ pub struct Options {
     /// Check also that the errors of evidence cover the difference between SMC and bridge sampling (takes much longer)
     #[arg(long)]
     evidence: bool,
-    /// Seed of all random numbers; the same seed gives the same ranks
+    /// Seed of all random numbers; the same seed gives the same results
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads [default: as many as the machine has]; ranks do not depend on it
+    /// Threads [default: as many as are useful]; results do not depend on it
     #[arg(long)]
     threads: Option<usize>,
     /// Print the result as JSON
@@ -82,10 +88,8 @@ impl Options {
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let settings = options.settings();
     settings.check()?;
-    if let Some(path) = &options.output {
-        files::check_writable(path)?;
-        files::check_distinct(&options.input.files(), std::slice::from_ref(path))?;
-    }
+    files::check_distinct(&options.input.files(), options.output.as_slice())?;
+    let _claim = files::claim(&options.output)?;
     let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
     let name = options.input.model.display().to_string();
@@ -143,14 +147,11 @@ fn watched(
     work: impl FnOnce(&CalibrationControl) -> Result<Calibration, Error>,
 ) -> Result<Calibration, Error> {
     let control = Arc::new(CalibrationControl::default());
-    let handler = Arc::clone(&control);
-    interrupt::on_interrupt(move || {
-        if handler.is_stopping() {
-            files::remove_unfinished();
-            std::process::exit(130);
-        }
-        handler.stop();
-    });
+    let _watch = interrupt::stop_or_quit(
+        &control,
+        CalibrationControl::is_stopping,
+        CalibrationControl::stop,
+    );
     let lines = || {
         vec![format!(
             "{} of {} simulations",

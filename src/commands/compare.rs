@@ -17,11 +17,16 @@ use likelier::{
 
 use super::evidence::{Estimation, check_orders, estimate, row_by_row, watched};
 use super::{Cpu, ModelAndData, Print};
+use crate::files::Claim;
 use crate::terminal::{self, Printer};
 use crate::{files, progress};
 
-/// Compare models of the same data: evidences, probabilities, leave-one-out prediction
+/// Compare models of the same data: evidence and prediction
 #[derive(Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:\n  likelier compare linear.ppl quadratic.ppl --data data.json"
+)]
 pub struct Options {
     /// The models, .ppl files; `FILE:NAME` for one of the `model` items in a file
     #[arg(value_name = "MODEL", required = true)]
@@ -35,6 +40,9 @@ pub struct Options {
     /// Instruction set of the native code
     #[arg(long, value_enum, default_value_t = Cpu::Native)]
     cpu: Cpu,
+    /// Leave likelier.toml beside the first model unread
+    #[arg(long)]
+    no_config: bool,
     #[command(flatten)]
     estimation: Estimation,
     /// Leave out what goes row by row: where one model got ahead, and the later half of the data given the earlier one
@@ -85,13 +93,14 @@ impl Options {
             scale: Vec::new(),
             harden: Vec::new(),
             cpu: self.cpu,
+            no_config: self.no_config,
         }
     }
 }
 
 /// Runs the command.
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
-    options.check()?;
+    let _claim = options.check()?;
     let inputs: Vec<ModelAndData> = options.models.iter().map(|m| options.input(m)).collect();
     let models: Vec<Model> = inputs
         .iter()
@@ -119,16 +128,14 @@ impl Options {
     }
 
     /// Refuses what makes no sense, and what could not be written after the work.
-    pub fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<Claim, Error> {
         self.estimation.settings().check()?;
         check_orders(self.orders)?;
         let written = self.written();
-        written
-            .iter()
-            .try_for_each(|path| files::check_writable(path))?;
         let read = self.models.iter().chain(&self.data).chain(&self.new);
         let read: Vec<&Path> = read.map(PathBuf::as_path).collect();
-        files::check_distinct(&read, &written)
+        files::check_distinct(&read, &written)?;
+        files::claim(&written)
     }
 }
 

@@ -12,12 +12,17 @@ use likelier::{Error, Model};
 
 use super::{ModelAndData, SampledCoordinates};
 use crate::carried::Carried;
+use crate::files::Batch;
 use crate::linking::{self, Product};
 use crate::terminal::{self, Printer};
 use crate::{files, interrupt};
 
-/// Compile a model with its data to a program, or to a library that C, Python and others call
+/// Compile a model with its data to a program or a C library
+///
+/// A program does what `run` does; the library is called from C, Python and others.
 #[derive(Args)]
+#[command(after_help = "Example:
+  likelier compile model.ppl data.json -o model.so")]
 pub struct Options {
     #[command(flatten)]
     input: ModelAndData,
@@ -55,14 +60,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let written: Vec<PathBuf> = std::iter::once(output.clone())
         .chain(header.clone())
         .collect();
-    written
-        .iter()
-        .try_for_each(|path| files::check_writable(path))?;
     files::check_distinct(&options.input.files(), &written)?;
-    interrupt::on_interrupt(|| {
-        files::remove_unfinished();
+    let _claim = files::claim(&written)?;
+    let _watch = interrupt::on_interrupt(|| {
         linking::clean_up();
-        std::process::exit(130);
+        interrupt::quit();
     });
     let (model, texts) = compile(options)?;
     terminal::warn(&model.warnings(terminal::is_color()));
@@ -119,8 +121,10 @@ fn write_linked(
     let output = &options.output;
     let linked = linking::link(&object, product)
         .map_err(|reason| files::failure("write", output, &reason))?;
-    files::write_whole(output, |out| out.write_all(&linked))?;
-    files::write_whole(header, |out| out.write_all(object.header.as_bytes()))
+    let mut batch = Batch::default();
+    batch.write(output, |out| out.write_all(&linked))?;
+    batch.write(header, |out| out.write_all(object.header.as_bytes()))?;
+    batch.finish()
 }
 
 /// Writes a program.

@@ -11,8 +11,14 @@ use super::{ModelAndData, SampledCoordinates};
 use crate::files;
 use crate::terminal::Printer;
 
-/// Evaluate the log density and its gradient at one point and print them as JSON
+/// Evaluate the log density and its gradient at one point
+///
+/// They are printed as JSON.
 #[derive(Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:\n  likelier density model.ppl data.json --at point.json"
+)]
 pub struct Options {
     #[command(flatten)]
     input: ModelAndData,

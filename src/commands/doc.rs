@@ -9,6 +9,10 @@ use crate::terminal::Printer;
 
 /// Show the documentation of a distribution or function
 #[derive(Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:\n  likelier doc normal"
+)]
 pub struct Options {
     /// Its name, for example normal
     #[arg(value_name = "NAME")]

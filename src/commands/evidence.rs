@@ -15,11 +15,18 @@ use likelier::{
 };
 
 use super::{ModelAndData, Print, header};
+use crate::files::Claim;
 use crate::terminal::{self, Printer};
 use crate::{files, interrupt, progress};
 
-/// Estimate the log marginal likelihood by two methods and say whether they agree
+/// Estimate the log marginal likelihood by two methods
+///
+/// They must agree, or no number is given.
 #[derive(Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:\n  likelier evidence model.ppl data.json"
+)]
 pub struct Options {
     #[command(flatten)]
     pub input: ModelAndData,
@@ -57,8 +64,8 @@ pub struct Options {
 /// How evidence is estimated, wherever it is.
 #[derive(Args, Clone)]
 pub struct Estimation {
-    /// Seed of all random numbers; the same seed gives the same numbers
-    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
+    /// Seed of all random numbers; the same seed gives the same results
+    #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Which estimators run
     #[arg(long, value_enum, default_value_t = Method::Both)]
@@ -90,7 +97,7 @@ pub struct Estimation {
     /// How often everything may be made longer until the estimators agree
     #[arg(long, default_value_t = 3)]
     escalations: usize,
-    /// Threads [default: as many as are useful]; numbers do not depend on it
+    /// Threads [default: as many as are useful]; results do not depend on it
     #[arg(long)]
     threads: Option<usize>,
 }
@@ -167,7 +174,7 @@ impl Estimation {
 
 /// Runs the command.
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
-    options.check()?;
+    let _claim = options.check()?;
     let mut printer = Printer::new(options.quiet || options.json);
     let model = options.input.compile()?;
     terminal::warn(&model.warnings(terminal::is_color()));
@@ -188,14 +195,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
 
 impl Options {
     /// Refuses what makes no sense, and what could not be written after the work.
-    pub fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<Claim, Error> {
         self.estimation.settings().check()?;
         check_orders(self.orders)?;
-        if let Some(path) = &self.output {
-            files::check_writable(path)?;
-            files::check_distinct(&self.input.files(), std::slice::from_ref(path))?;
-        }
-        Ok(())
+        files::check_distinct(&self.input.files(), self.output.as_slice())?;
+        files::claim(&self.output)
     }
 }
 
@@ -295,12 +299,10 @@ pub fn watched<T>(
     work: impl FnOnce(&EvidenceControl) -> Result<T, Error>,
 ) -> Result<T, Error> {
     let control = Arc::new(EvidenceControl::new(settings));
-    let handler = Arc::clone(&control);
-    interrupt::on_interrupt(move || {
-        if handler.is_stopping() {
-            interrupt::insist();
-        }
-        handler.stop();
-    });
+    let _watch = interrupt::stop_or_quit(
+        &control,
+        EvidenceControl::is_stopping,
+        EvidenceControl::stop,
+    );
     progress::with_lines(show_progress, &|| lines(&control), || work(&control))
 }

@@ -7,8 +7,12 @@ use likelier::Error;
 
 use crate::terminal::Printer;
 
-/// Explain a message by its code, with a wrong and a corrected example
+/// Explain a message by its code
 #[derive(Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:\n  likelier explain E0201"
+)]
 pub struct Options {
     /// The code in the brackets of the message, for example E0201
     #[arg(value_name = "CODE")]

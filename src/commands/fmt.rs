@@ -12,12 +12,15 @@ use likelier::Error;
 use crate::files;
 use crate::terminal::{self, Printer};
 
-/// Format models: the same words, comments and blank lines in one layout
+/// Format models: the same words and comments in one layout
 #[derive(Args)]
-#[command(after_help = "\
+#[command(
+    allow_negative_numbers = true,
+    after_help = "\
 Example:
   likelier fmt model.ppl          formats a file in place
-  likelier fmt --check .          exits with code 3 if a file below this folder is not formatted")]
+  likelier fmt --check .          exits with code 3 if a file below this folder is not formatted"
+)]
 pub struct Options {
     /// Models, or folders: all .ppl files in them
     #[arg(

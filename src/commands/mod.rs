@@ -4,11 +4,13 @@ pub mod calibrate;
 pub mod check;
 pub mod compare;
 pub mod compile;
+pub mod completions;
 pub mod density;
 pub mod doc;
 pub mod evidence;
 pub mod explain;
 pub mod fmt;
+pub mod man;
 pub mod optimise;
 pub mod predict;
 pub mod repl;
@@ -49,6 +51,9 @@ pub struct ModelAndData {
     /// Instruction set of the native code; the same level gives the same draws on every machine, large matrices apart
     #[arg(long, value_enum, default_value_t = Cpu::Native)]
     pub cpu: Cpu,
+    /// Leave likelier.toml beside the model unread
+    #[arg(long)]
+    pub no_config: bool,
 }
 
 impl ModelAndData {

@@ -11,8 +11,14 @@ use super::{ModelAndData, header};
 use crate::files;
 use crate::terminal::{self, Printer};
 
-/// Find the mode of the posterior density, or the maximum of the likelihood, and say whether there is one
+/// Find the mode of the posterior, or the maximum of the likelihood
+///
+/// Says whether there is one: many posteriors have none.
 #[derive(Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:\n  likelier optimise model.ppl data.json"
+)]
 pub struct Options {
     #[command(flatten)]
     input: ModelAndData,
@@ -25,10 +31,10 @@ pub struct Options {
     /// Prior draws from which climbs begin
     #[arg(long, default_value_t = 20)]
     starts: usize,
-    /// Seed of those draws
-    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
+    /// Seed of all random numbers; the same seed gives the same results
+    #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Threads [default: as many as are useful]; numbers do not depend on it
+    /// Threads [default: as many as are useful]; results do not depend on it
     #[arg(long)]
     threads: Option<usize>,
     /// Show every element of every variable
@@ -57,10 +63,8 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         seed: options.seed,
         threads: options.threads,
     };
-    if let Some(path) = &options.output {
-        files::check_writable(path)?;
-        files::check_distinct(&options.input.files(), std::slice::from_ref(path))?;
-    }
+    files::check_distinct(&options.input.files(), options.output.as_slice())?;
+    let _claim = files::claim(&options.output)?;
     let mut printer = Printer::new(options.quiet || options.json);
     let model = options.input.compile()?;
     terminal::warn(&model.warnings(terminal::is_color()));

@@ -14,13 +14,19 @@ use super::simulate::{check_output, report, show_warnings, write_rows};
 use crate::files;
 use crate::terminal::Printer;
 
-/// Predict from the draws that `run -o` wrote: replicates of what was observed, or of new rows and groups
+/// Predict from draws: replicates, or new rows and groups
+///
+/// The draws are those that `run -o` wrote. Says how much of the spread is ignorance and how much is chance.
 #[derive(Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:\n  likelier predict model.ppl data.json --from draws_*.csv"
+)]
 pub struct Options {
     #[command(flatten)]
     input: ModelAndData,
-    /// The files of draws; may be repeated
-    #[arg(long, value_name = "FILE", num_args = 1.., required = true)]
+    /// The files of draws that `run -o` wrote; may be repeated
+    #[arg(long = "from", alias = "draws", value_name = "FILE", num_args = 1.., required = true)]
     draws: Vec<PathBuf>,
     /// Data that replace those of the run: covariates, groups, sizes
     #[arg(long = "new", value_name = "DATA2", num_args = 1..)]
@@ -31,12 +37,15 @@ pub struct Options {
     /// Draw this inferred variable from its distribution instead of taking it from the draws
     #[arg(long, value_name = "NAME")]
     redraw: Vec<String>,
-    /// Seed of all random numbers
+    /// Seed of all random numbers; the same seed gives the same results
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Write the predictions: .csv or .json
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
     /// Write the summary as JSON
     #[arg(long, value_name = "FILE")]
     summary_json: Option<PathBuf>,
@@ -54,10 +63,6 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         .output
         .iter()
         .try_for_each(|path| check_output(path))?;
-    options
-        .summary_json
-        .iter()
-        .try_for_each(|path| files::check_writable(path))?;
     let mut read = options.input.files();
     read.extend(
         options
@@ -73,6 +78,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         .cloned()
         .collect();
     files::check_distinct(&read, &written)?;
+    let _claim = files::claim(&written)?;
     let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
     let new_data = match options.new.is_empty() {
@@ -97,12 +103,12 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         })
         .collect::<Result<Vec<DrawTable>, Error>>()?;
     let rows = simulator.along(&tables, options.seed)?;
-    let is_shown = !options.quiet || options.summary_json.is_some();
+    let is_shown = !options.quiet || options.json || options.summary_json.is_some();
     let parts = match is_shown {
         true => simulator.variance_parts(&tables, options.seed)?,
         false => Vec::new(),
     };
-    let mut printer = Printer::new(options.quiet);
+    let mut printer = Printer::new(options.quiet || options.json);
     let files: Vec<String> = options
         .draws
         .iter()
@@ -128,6 +134,9 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     printer.print(&report(&simulator, &rows, Some(&parts), options.all))?;
     for path in written {
         printer.print(&format!("Written    {}\n", path.display()))?;
+    }
+    if options.json {
+        Printer::new(options.quiet).print(&simulation::prediction_json(&rows, &parts))?;
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -9,8 +9,10 @@ use likelier::Error;
 use super::Cpu;
 use crate::{files, repl};
 
-/// Build and question a model interactively; `likelier` alone does so too
+/// Build and question a model at a prompt, as `likelier` alone does
 #[derive(Args)]
+#[command(after_help = "Example:
+  likelier repl model.ppl data.json")]
 pub struct Options {
     /// A model to begin with, a .ppl file
     #[arg(value_name = "MODEL")]

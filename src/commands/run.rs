@@ -1,7 +1,7 @@
 //! `likelier run`: sample from the posterior, say what it means, and write what was asked for. The order on the screen
 //! is the order of trust: what the model made of the data, then the estimates, then whether to believe them.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -18,50 +18,46 @@ use likelier::{
 };
 
 use super::{ModelAndData, Print, SampledCoordinates, header};
+use crate::configuration::{self, Setting};
+use crate::files::{Batch, Claim};
 use crate::terminal::{self, Printer};
 use crate::{files, interrupt, progress};
 
-/// Sample from the posterior of a model given data
+/// Draw from the posterior of a model given data
 #[derive(Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:\n  likelier run model.ppl data.json -o draws.csv"
+)]
 pub struct Options {
     #[command(flatten)]
     pub input: ModelAndData,
     /// How draws are made
     #[arg(long, value_enum, default_value_t = DrawMethod::Nuts)]
     method: DrawMethod,
-    /// Seed of all random numbers; the same seed gives the same draws
-    #[arg(long, default_value_t = 1, allow_negative_numbers = true)]
+    /// Seed of all random numbers; the same seed gives the same results
+    #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Number of chains
-    #[arg(long, default_value_t = 4, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 4)]
     chains: usize,
     /// Draws kept of each chain
-    #[arg(long, default_value_t = 1000, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 1000)]
     draws: usize,
     /// Iterations before them, in which the sampler adapts
-    #[arg(long, default_value_t = 600, allow_negative_numbers = true)]
+    #[arg(long, default_value_t = 600)]
     warmup: usize,
     /// Acceptance probability to aim at; higher means smaller steps and fewer divergences
-    #[arg(
-        long,
-        default_value_t = 0.8,
-        value_name = "PROBABILITY",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, default_value_t = 0.8, value_name = "PROBABILITY")]
     target_accept: f64,
     /// Do not repeat a run with divergent draws at acceptance 0.95
     #[arg(long)]
     no_retry: bool,
     /// A draw takes at most 2^DEPTH - 1 steps
-    #[arg(
-        long,
-        default_value_t = 10,
-        value_name = "DEPTH",
-        allow_negative_numbers = true
-    )]
+    #[arg(long, default_value_t = 10, value_name = "DEPTH")]
     max_depth: u32,
-    /// Threads for the chains [default: as many as are useful]; draws do not depend on it
-    #[arg(long, allow_negative_numbers = true)]
+    /// Threads [default: as many as are useful]; results do not depend on it
+    #[arg(long)]
     threads: Option<usize>,
     /// How warm-up finds the scales of the parameters
     #[arg(long, value_enum, default_value_t = WarmupSchedule::Fisher, value_name = "SCHEDULE")]
@@ -81,6 +77,9 @@ pub struct Options {
     /// Say how many parameters the data determine, and how much they narrowed each
     #[arg(long)]
     contraction: bool,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
     /// Write the summary as JSON
     #[arg(long, value_name = "FILE")]
     summary_json: Option<PathBuf>,
@@ -90,10 +89,13 @@ pub struct Options {
     /// Exit with code 3 when the draws are not to be trusted
     #[arg(long)]
     strict: bool,
+    /// Show what would be used and where each setting comes from, and draw nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Print nothing but errors and warnings
     #[arg(short, long)]
     quiet: bool,
-    /// Show no progress bars
+    /// Show no progress
     #[arg(long)]
     no_progress: bool,
 }
@@ -115,10 +117,15 @@ enum WarmupSchedule {
 }
 
 /// Runs the command.
-pub fn execute(options: &Options) -> Result<ExitCode, Error> {
-    options.check_files()?;
-    options.settings().check()?;
-    let mut printer = Printer::new(options.quiet);
+pub fn execute(options: &Options, origins: &[Setting]) -> Result<ExitCode, Error> {
+    let settings = options.settings();
+    settings.check()?;
+    if options.dry_run {
+        options.check_distinct()?;
+        return show(options, &settings, origins);
+    }
+    let _claim = options.check_files()?;
+    let mut printer = Printer::new(options.quiet || options.json);
     let model = options.input.compile_in(options.coordinates.into())?;
     terminal::warn(&model.warnings(terminal::is_color()));
     let info = options.input.info(&model);
@@ -157,7 +164,29 @@ pub fn sample_and_report(
     };
     let written = write_files(options, &results, &simulators)?;
     print(&report(options, &results, &written))?;
+    if options.json {
+        Printer::new(options.quiet).print(&results.summary_json())?;
+    }
     Ok(results.posterior)
+}
+
+/// What would be done, and who said so.
+fn show(options: &Options, settings: &Settings, origins: &[Setting]) -> Result<ExitCode, Error> {
+    let model = options.input.compile_in(options.coordinates.into())?;
+    terminal::warn(&model.warnings(terminal::is_color()));
+    let info = options.input.info(&model);
+    let mut text = header(&info, &model, &chosen(&info, settings));
+    text.push_str(&configuration::table(origins));
+    let chains = options
+        .output
+        .iter()
+        .flat_map(|path| (1..=settings.chains).map(|chain| files::chain_path(path, chain)));
+    let written: Vec<PathBuf> = chains.chain(options.summary_json.clone()).collect();
+    if !written.is_empty() {
+        text.push_str(&format!("\nWould write {}\n", listed(&written)));
+    }
+    Printer::new(false).print(&text)?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// What a run found.
@@ -207,12 +236,9 @@ impl Options {
     }
 
     /// Refuses before the work what could not be written after it.
-    pub fn check_files(&self) -> Result<(), Error> {
-        self.output
-            .iter()
-            .chain(&self.summary_json)
-            .try_for_each(|path| files::check_writable(path))?;
-        self.check_distinct()
+    pub fn check_files(&self) -> Result<Claim, Error> {
+        self.check_distinct()?;
+        files::claim(self.output.iter().chain(&self.summary_json))
     }
 
     fn check_distinct(&self) -> Result<(), Error> {
@@ -235,7 +261,7 @@ fn sample(
     if settings.method == Method::Smc && !model.compiled.inferred.is_empty() {
         let smc_settings = tempering_settings(settings);
         let control = Arc::new(EvidenceControl::new(&smc_settings));
-        stop_on_interrupt(
+        let _watch = interrupt::stop_or_quit(
             &control,
             EvidenceControl::is_stopping,
             EvidenceControl::stop,
@@ -248,27 +274,12 @@ fn sample(
         return Ok((posterior, is_defined.then(|| ByProduct::smc(&found))));
     }
     let control = Arc::new(Control::new(settings.chains));
-    stop_on_interrupt(&control, Control::is_stopping, Control::stop);
+    let _watch = interrupt::stop_or_quit(&control, Control::is_stopping, Control::stop);
     let posterior = progress::with_progress(settings, &control, show_progress, || {
         model.sample_watched(settings, &control)
     })?;
     let evidence = model.bridge_by_product(&posterior);
     Ok((posterior, evidence.as_ref().map(ByProduct::bridge)))
-}
-
-/// The first Ctrl-C asks the work to stop, the second insists.
-fn stop_on_interrupt<T: Send + Sync + 'static>(
-    control: &Arc<T>,
-    is_stopping: fn(&T) -> bool,
-    stop: fn(&T),
-) {
-    let control = Arc::clone(control);
-    interrupt::on_interrupt(move || {
-        if is_stopping(&control) {
-            interrupt::insist();
-        }
-        stop(&control);
-    });
 }
 
 /// What the run is of, on the line of settings.
@@ -372,6 +383,11 @@ fn write_files(
     let Results {
         info, posterior, ..
     } = results;
+    let mut batch = Batch::default();
+    if let Some(path) = &options.summary_json {
+        let text = results.summary_json();
+        batch.write(path, |out| out.write_all(text.as_bytes()))?;
+    }
     let mut written = Vec::new();
     if let Some(path) = &options.output {
         let mut paths = Vec::new();
@@ -379,38 +395,50 @@ fn write_files(
             let path = files::chain_path(path, chain.number);
             let along = |simulator: &Simulator| simulator.along_chain(posterior, chain);
             let extras: Vec<Rows> = simulators.iter().map(along).collect();
-            files::write_whole(&path, |out| {
+            batch.write(&path, |out| {
                 stan_csv::write(out, info, posterior, chain, &extras)
             })?;
             paths.push(path);
         }
+        batch.finish()?;
         for strange in files::remove_stale_chains(path, &paths, options.chains) {
             terminal::error(&format!(
                 "warning: {} is not of this run; a reader that takes all chains by name would take it too",
                 strange.display()
             ));
         }
-        match paths.as_slice() {
-            [first, _, .., last] => {
-                written.push(format!("{} … {}", first.display(), last.display()));
-            }
-            few => written.extend(few.iter().map(|path| path.display().to_string())),
-        }
+        written.push(listed(&paths));
+    } else {
+        batch.finish()?;
     }
-    if let Some(path) = &options.summary_json {
-        write_summary(path, results)?;
-        written.push(path.display().to_string());
-    }
+    written.extend(
+        options
+            .summary_json
+            .iter()
+            .map(|path| path.display().to_string()),
+    );
     Ok(written)
 }
 
-fn write_summary(path: &Path, results: &Results) -> Result<(), Error> {
-    let Results {
-        info,
-        posterior,
-        evidence,
-        contraction,
-    } = results;
-    let text = summary::summary_json(info, posterior, evidence.as_ref(), contraction.as_ref());
-    files::write_whole(path, |out| out.write_all(text.as_bytes()))
+/// The names of files, of many only the first and the last.
+fn listed(paths: &[PathBuf]) -> String {
+    match paths {
+        [first, _, .., last] => format!("{} … {}", first.display(), last.display()),
+        few => few
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
+}
+
+impl Results {
+    fn summary_json(&self) -> String {
+        summary::summary_json(
+            &self.info,
+            &self.posterior,
+            self.evidence.as_ref(),
+            self.contraction.as_ref(),
+        )
+    }
 }

@@ -11,6 +11,10 @@ use crate::terminal::Printer;
 
 /// Show a model as a stage of the compiler sees it
 #[derive(Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:\n  likelier show density model.ppl data.json"
+)]
 pub struct Options {
     /// Which stage
     #[arg(value_enum, value_name = "STAGE")]

@@ -11,18 +11,24 @@ use likelier::uncertainty::VarianceParts;
 use likelier::{Dataset, Error, Simulator};
 
 use super::{ModelAndData, Print};
-use crate::files;
+use crate::files::{self, Claim};
 use crate::terminal::{self, Printer};
 
-/// Draw from the prior: every random variable, whatever the data say of it; their sizes still count
+/// Draw from the prior: every random variable, whatever the data say
+///
+/// Of the data only covariates and sizes count.
 #[derive(Args)]
+#[command(
+    allow_negative_numbers = true,
+    after_help = "Example:\n  likelier simulate model.ppl --set N=20 -n 1 -o fake.json"
+)]
 pub struct Options {
     #[command(flatten)]
     pub input: ModelAndData,
     /// Number of draws
     #[arg(short = 'n', long, default_value_t = 1000, value_name = "K")]
     draws: usize,
-    /// Seed of all random numbers; the same seed gives the same draws
+    /// Seed of all random numbers; the same seed gives the same results
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// Write the draws: a .csv file, or a .json file, which is a data file when K is 1
@@ -42,7 +48,7 @@ pub struct Options {
 
 /// Runs the command.
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
-    options.check()?;
+    let _claim = options.check()?;
     let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
     let mut printer = Printer::new(options.quiet);
@@ -52,14 +58,15 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
 
 impl Options {
     /// Refuses what makes no sense, and what could not be written after the work.
-    pub fn check(&self) -> Result<(), Error> {
+    pub fn check(&self) -> Result<Claim, Error> {
         if self.draws == 0 {
             return Err(Error::Settings(
                 "the number of draws must be at least 1".to_owned(),
             ));
         }
         self.output.iter().try_for_each(|path| check_output(path))?;
-        files::check_distinct(&self.input.files(), self.output.as_slice())
+        files::check_distinct(&self.input.files(), self.output.as_slice())?;
+        files::claim(&self.output)
     }
 }
 
@@ -97,7 +104,6 @@ pub fn simulate_and_report(
 
 /// Refuses before the work what could not be written after it.
 pub(super) fn check_output(path: &Path) -> Result<(), Error> {
-    files::check_writable(path)?;
     match extension(path).as_str() {
         "csv" | "json" => Ok(()),
         _ => Err(files::failure(

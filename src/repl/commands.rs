@@ -152,7 +152,7 @@ fn run_posterior(session: &mut Session, rest: &str, print: &mut Print<'_>) -> Re
     let Some(options) = options::<run::Options>(session, "run", rest, print)? else {
         return Ok(());
     };
-    options.check_files()?;
+    let _claim = options.check_files()?;
     let program = session.program.clone();
     let (model, info) = compile(
         session,
@@ -171,7 +171,7 @@ fn estimate(session: &mut Session, rest: &str, print: &mut Print<'_>) -> Result<
     let Some(options) = options::<evidence::Options>(session, "evidence", rest, print)? else {
         return Ok(());
     };
-    options.check()?;
+    let _claim = options.check()?;
     let natural = likelier::Coordinates::Natural;
     let (model, info) = compile(session, &session.program, &options.input, natural)?;
     evidence::estimate_and_report(&options, &model, &info, print)?;
@@ -182,7 +182,7 @@ fn draw_prior(session: &mut Session, rest: &str, print: &mut Print<'_>) -> Resul
     let Some(options) = options::<simulate::Options>(session, "simulate", rest, print)? else {
         return Ok(());
     };
-    options.check()?;
+    let _claim = options.check()?;
     let (data, _) = inputs(session, &options.input)?;
     simulate::simulate_and_report(&options, &session.program.text(), &data, print)
 }
@@ -192,7 +192,7 @@ fn compare_models(session: &mut Session, rest: &str, print: &mut Print<'_>) -> R
     let Some(mut options) = options::<compare::Options>(session, "compare", rest, print)? else {
         return Ok(());
     };
-    options.check()?;
+    let _claim = options.check()?;
     let natural = likelier::Coordinates::Natural;
     let own = options.input(Path::new(&session.name));
     let (model, info) = compile(session, &session.program, &own, natural)?;
