@@ -18,6 +18,7 @@
 //! ```
 
 pub mod calibration;
+pub mod check;
 pub mod comparison;
 pub mod constraints;
 pub mod contraction;

@@ -324,3 +324,88 @@ fn rows_are_in_the_documents() {
     );
     assert!(!found.status.success() && text(&found.stderr).contains("E0512"));
 }
+
+#[test]
+fn check_gives_what_it_finds_to_machines() {
+    let model =
+        "given x: real[N]\nb[1..2] ~ normal(0, 1e4)\nlet β = 2 * b[1]\ny ~ normal(b[1] * x, 1)\n";
+    let files = [
+        ("m.ppl", model),
+        ("d.json", r#"{"x": [1, 2], "y": [1, 2]}"#),
+        ("w.ppl", "a ~ norml(0, 1)\n"),
+    ];
+    let output = run(
+        "check-json",
+        &files,
+        &["check", "m.ppl", "d.json", "--pedantic", "--json"],
+    );
+    assert!(output.status.success() && output.stderr.is_empty());
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(found["format"], "likelier-check");
+    assert_eq!(found["ok"], true);
+    let codes = |found: &Value| -> Vec<String> {
+        let all = found["diagnostics"].as_array().expect("a list").iter();
+        all.map(|one| one["code"].as_str().unwrap_or("none").to_owned())
+            .collect()
+    };
+    assert_eq!(codes(&found), ["W0102", "W0103", "W0105"]);
+    let place = &found["diagnostics"][1]["places"][0];
+    assert_eq!(place["file"], "m.ppl");
+    let at = ["line", "column", "end_line", "end_column"].map(|key| place[key].as_u64());
+    assert_eq!(at, [Some(3), Some(5), Some(3), Some(6)]);
+    assert!(
+        found["diagnostics"][2]["message"]
+            .as_str()
+            .expect("text")
+            .contains("`b[2]`")
+    );
+    assert_eq!(found["variables"][0]["role"], "given");
+    let strict = run(
+        "check-json",
+        &files,
+        &["check", "m.ppl", "d.json", "--pedantic", "--strict", "-q"],
+    );
+    assert_eq!(strict.status.code(), Some(3));
+    let wrong = run("check-json", &files, &["check", "w.ppl", "--json"]);
+    assert_eq!(wrong.status.code(), Some(1));
+    assert!(wrong.stderr.is_empty());
+    let found: Value = serde_json::from_slice(&wrong.stdout).expect("JSON");
+    assert_eq!(found["ok"], false);
+    assert_eq!(codes(&found).len(), 1);
+    let missing = run(
+        "check-json",
+        &files,
+        &["check", "m.ppl", "no.json", "--json"],
+    );
+    assert_eq!(missing.status.code(), Some(1));
+    let found: Value = serde_json::from_slice(&missing.stdout).expect("JSON");
+    assert!(
+        found["diagnostics"][0]["message"]
+            .as_str()
+            .expect("text")
+            .contains("no.json")
+    );
+}
+
+#[test]
+fn summaries_are_printed_for_machines() {
+    let model = "m ~ normal(0, 1)\ny[1..N] ~ normal(m, 1)\n";
+    let files = [("m.ppl", model), ("d.json", r#"{"y": [1, 2]}"#)];
+    let arguments = [
+        "run", "m.ppl", "d.json", "--draws", "50", "--warmup", "50", "-o", "o.csv", "--json",
+    ];
+    let output = run("json", &files, &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert!(found["parameters"]["m"]["mean"].is_number(), "{found}");
+    let arguments = [
+        "predict", "m.ppl", "d.json", "--from", "o_1.csv", "o_2.csv", "--json",
+    ];
+    let output = run("json", &files, &arguments);
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(found["draws"], 100);
+    // The name that this option had first.
+    let arguments = ["predict", "m.ppl", "d.json", "--draws", "o_1.csv", "-q"];
+    assert!(run("json", &files, &arguments).status.success());
+}

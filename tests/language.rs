@@ -11,6 +11,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use likelier::check::check_report;
 use likelier::{CpuLevel, Dataset, Error, Model, Options, PointDensity, Stage};
 use serde_json::Value;
 
@@ -125,6 +126,25 @@ fn mistakes_are_answered_as_written() {
 }
 
 #[test]
+fn questions_are_asked_where_there_are_any() {
+    let programs = Program::all("pedantic");
+    assert!(programs.len() >= 7, "{} programs", programs.len());
+    let mut failures = Vec::new();
+    for program in &programs {
+        let name = format!("{}.ppl", program.name);
+        let data = program.data();
+        let report = check_report(&name, &program.text, Some(&data), &options(), true);
+        let found = report.expect("a report");
+        let text = found.render(false);
+        if !found.is_ok() {
+            failures.push(format!("{name} is wrong:\n{text}"));
+        }
+        failures.extend(program.golden("txt", &text).err());
+    }
+    assert_none(&failures);
+}
+
+#[test]
 fn warnings_are_given_as_written() {
     let programs = Program::all("warnings");
     assert!(programs.len() >= 6, "{} programs", programs.len());
@@ -140,7 +160,7 @@ fn warnings_are_given_as_written() {
 
 #[test]
 fn golden_texts_have_their_programs() {
-    for place in ["errors", "stages", "warnings"] {
+    for place in ["errors", "stages", "warnings", "pedantic"] {
         for entry in fs::read_dir(folder(place)).expect("the folder") {
             let path = entry.expect("an entry").path();
             let file = path.file_name().expect("a name").to_string_lossy();

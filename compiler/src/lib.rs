@@ -174,6 +174,36 @@ pub fn check(sources: &mut Sources, file: FileId) -> Vec<Diagnostic> {
     }
 }
 
+/// What a careful reader would ask about a model that has no errors: see [`check::pedantic`]. `unknown` tells by name which
+/// random variables are unknown; without data all may be.
+pub fn questions(
+    sources: &mut Sources,
+    file: FileId,
+    adjustments: &[Adjustment],
+    unknown: &dyn Fn(&str) -> bool,
+) -> Vec<Diagnostic> {
+    match front(sources, file, adjustments) {
+        Ok((hir, _)) => check::pedantic::questions(&hir, sources, file, unknown),
+        Err(_) => Vec::new(),
+    }
+}
+
+/// Where each random variable of a model without errors is first defined.
+pub fn definitions(
+    sources: &mut Sources,
+    file: FileId,
+    adjustments: &[Adjustment],
+) -> Vec<(String, source::Span)> {
+    let Ok((hir, _)) = front(sources, file, adjustments) else {
+        return Vec::new();
+    };
+    let random = hir.variables.into_iter();
+    let random = random.filter(|variable| variable.kind == check::hir::VariableKind::Random);
+    random
+        .map(|variable| (variable.name, variable.span))
+        .collect()
+}
+
 /// The text to the typed program, with warnings.
 fn front(
     sources: &mut Sources,

@@ -3,6 +3,7 @@
 //! that page is a promise.
 
 pub mod calibration;
+pub mod check;
 pub mod comparison;
 pub mod constraints;
 pub mod contraction;

@@ -16,6 +16,7 @@ mod mixture;
 mod models;
 mod names;
 mod ode;
+pub mod pedantic;
 pub mod print;
 mod random;
 pub mod soft;

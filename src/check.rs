@@ -1,0 +1,306 @@
+//! What can be said of a program without running it, as one report for people and machines: errors, warnings, and, if asked
+//! for, the questions of a careful reader.
+
+use likelier_compiler::source::{Diagnostic, Sources};
+use likelier_compiler::{Compiled, InferredVariable, Options};
+use likelier_runtime::random::{Purpose, Stream};
+use likelier_runtime::target::{Evaluator, Parts, Target, Weights};
+
+use crate::{Dataset, Error, Model, Role, draw, error::ModelErrors, sources};
+
+/// What was found.
+pub struct CheckReport {
+    /// The texts that the diagnostics point into.
+    pub sources: Sources,
+    /// Errors, warnings and questions.
+    pub diagnostics: Vec<Diagnostic>,
+    /// The model compiled for its data, if there are any and they fit.
+    pub model: Option<Model>,
+}
+
+impl CheckReport {
+    /// Whether nothing is wrong; warnings are allowed.
+    pub fn is_ok(&self) -> bool {
+        !self.diagnostics.iter().any(Diagnostic::is_error)
+    }
+
+    /// The diagnostics drawn with excerpts of the texts.
+    pub fn render(&self, color: bool) -> String {
+        draw(&self.sources, &self.diagnostics, color)
+    }
+}
+
+/// Checks a model, with data also whether they fit. `pedantic` asks for questions too.
+///
+/// # Errors
+/// None about the model: they are in the report.
+pub fn check_report(
+    name: &str,
+    text: &str,
+    data: Option<&Dataset>,
+    options: &Options,
+    pedantic: bool,
+) -> Result<CheckReport, Error> {
+    let found = match data {
+        None => {
+            let (mut sources, file) = sources(name, text, options.loader);
+            let mut diagnostics = likelier_compiler::check(&mut sources, file);
+            let is_ok = !diagnostics.iter().any(Diagnostic::is_error);
+            if pedantic && is_ok {
+                let adjustments = &options.adjustments;
+                let all = |_: &str| true;
+                diagnostics.extend(likelier_compiler::questions(
+                    &mut sources,
+                    file,
+                    adjustments,
+                    &all,
+                ));
+            }
+            return Ok(CheckReport {
+                sources,
+                diagnostics,
+                model: None,
+            });
+        }
+        Some(data) => Model::compile(name, text, data, options),
+    };
+    match found {
+        Ok(model) => {
+            let mut diagnostics = model.compiled.warnings.clone();
+            if pedantic {
+                diagnostics.extend(model.questions());
+            }
+            Ok(CheckReport {
+                sources: model.sources.clone(),
+                diagnostics,
+                model: Some(model),
+            })
+        }
+        Err(Error::Model(ModelErrors {
+            sources,
+            diagnostics,
+        })) => Ok(CheckReport {
+            sources,
+            diagnostics,
+            model: None,
+        }),
+        Err(other) => Err(other),
+    }
+}
+
+impl Model {
+    /// What a careful reader would ask of the model with these data.
+    pub fn questions(&self) -> Vec<Diagnostic> {
+        let recipe = &self.recipe;
+        let (mut sources, file) = sources(&recipe.name, &recipe.text, recipe.options.loader);
+        let roles = &self.compiled.roles;
+        let is_unknown = |name: &str| {
+            roles
+                .iter()
+                .any(|line| line.name == name && line.role == Role::Inferred)
+        };
+        let adjustments = &recipe.options.adjustments;
+        let mut found = likelier_compiler::questions(&mut sources, file, adjustments, &is_unknown);
+        let places = likelier_compiler::definitions(&mut sources, file, adjustments);
+        let place = |name: &str| places.iter().find(|place| place.0 == name).map(|it| it.1);
+        for (name, message) in uninformed(&self.compiled) {
+            let question = Diagnostic::warning("W0105", message)
+                .note("what is found of it is its prior")
+                .help("look whether an index, a level of a factor or a statement is missing; what is not wanted can be removed");
+            found.push(match place(&name) {
+                Some(place) => question.at(place, ""),
+                None => question,
+            });
+        }
+        found
+    }
+}
+
+/// Prior draws that are compared with each other.
+const POSITIONS: usize = 12;
+/// Models of more coordinates are not looked at: every pair of them is.
+const MOST_COORDINATES: usize = 2000;
+/// So many elements are named.
+const MOST_NAMES: usize = 5;
+/// Numbers that differ by less, relative to their size, are equal.
+const TOLERANCE: f64 = 1e-12;
+
+/// Unknowns about which neither data nor constraints say anything, and a sentence on each: their part of the posterior is their prior. A coordinate
+/// is informed if likelihood or constraints change when it moves from one prior draw to another, or if the prior ties it to one that is: the gradient
+/// of the prior in its direction then changes with the other.
+fn uninformed(compiled: &Compiled) -> Vec<(String, String)> {
+    let dimension = compiled.model.dimension();
+    if dimension == 0 || dimension > MOST_COORDINATES {
+        return Vec::new();
+    }
+    let mut probe = Probe::new(compiled);
+    let all: Vec<Vec<f64>> = (0..POSITIONS).map(|number| probe.draw(number)).collect();
+    let mut informed = vec![false; dimension];
+    let mut usable: Vec<&Vec<f64>> = Vec::new();
+    for here in &all {
+        let told = probe.told(here);
+        if !told.iter().all(|part| part.is_finite()) {
+            continue;
+        }
+        usable.push(here);
+        for there in &all {
+            for moved in (0..dimension).filter(|moved| there[*moved] != here[*moved]) {
+                if informed[moved] {
+                    continue;
+                }
+                let parts = probe.told(&replaced(here, there, moved));
+                informed[moved] = told.iter().zip(&parts).any(|(a, b)| differs(*a, *b));
+            }
+        }
+    }
+    if usable.is_empty() || informed.iter().all(|flag| *flag) {
+        return Vec::new();
+    }
+    let mut groups: Vec<usize> = (0..dimension).collect();
+    for (rank, here) in usable.iter().enumerate() {
+        let there = &all[(rank + 1) % all.len()];
+        let Some(prior) = probe.prior(here) else {
+            continue;
+        };
+        for moved in 0..dimension {
+            let Some(changed) = probe.prior(&replaced(here, there, moved)) else {
+                continue;
+            };
+            for other in (0..dimension).filter(|other| *other != moved) {
+                if differs(prior[other], changed[other]) {
+                    join(&mut groups, moved, other);
+                }
+            }
+        }
+    }
+    let mut is_told = vec![false; dimension];
+    for (coordinate, flag) in informed.iter().enumerate() {
+        is_told[root(&groups, coordinate)] |= flag;
+    }
+    let silent = |coordinate: &usize| !is_told[root(&groups, *coordinate)];
+    let variables = compiled.inferred.iter();
+    variables
+        .filter_map(|variable| {
+            let missing: Vec<usize> = variable.unconstrained.clone().filter(silent).collect();
+            let what = sentence_part(compiled, variable, &missing)?;
+            let message = format!("neither data nor constraints inform {what}");
+            Some((variable.name.clone(), message))
+        })
+        .collect()
+}
+
+/// The variable, or those of its elements whose coordinates these are.
+fn sentence_part(
+    compiled: &Compiled,
+    variable: &InferredVariable,
+    missing: &[usize],
+) -> Option<String> {
+    let coordinates = variable.unconstrained.len();
+    if missing.is_empty() {
+        return None;
+    }
+    if missing.len() == coordinates {
+        return Some(format!("`{}`", variable.name));
+    }
+    if variable.length() != coordinates {
+        let count = missing.len();
+        return Some(format!(
+            "{count} of the {coordinates} coordinates of `{}`",
+            variable.name
+        ));
+    }
+    let first = variable.given_offset;
+    let name = |at: &usize| {
+        let column = &compiled.columns[first + at - variable.unconstrained.start];
+        format!("`{}`", column.name)
+    };
+    let names: Vec<String> = missing.iter().take(MOST_NAMES).map(name).collect();
+    let dots = if missing.len() > MOST_NAMES {
+        ", …"
+    } else {
+        ""
+    };
+    Some(format!("{}{dots}", names.join(", ")))
+}
+
+/// A position with one coordinate of another.
+fn replaced(here: &[f64], there: &[f64], moved: usize) -> Vec<f64> {
+    let mut position = here.to_vec();
+    position[moved] = there[moved];
+    position
+}
+
+fn differs(a: f64, b: f64) -> bool {
+    match a.is_finite() && b.is_finite() {
+        true => (a - b).abs() > TOLERANCE * (a.abs() + b.abs()),
+        false => a != b,
+    }
+}
+
+fn root(groups: &[usize], mut member: usize) -> usize {
+    while groups[member] != member {
+        member = groups[member];
+    }
+    member
+}
+
+fn join(groups: &mut [usize], a: usize, b: usize) {
+    let (a, b) = (root(groups, a), root(groups, b));
+    groups[a.max(b)] = a.min(b);
+}
+
+/// The gradient of the prior, and the parts of everything else.
+struct Probe<'a> {
+    evaluator: Box<dyn Evaluator + 'a>,
+    dimension: usize,
+    alone: Weights,
+    whole: Weights,
+    parts: Parts,
+}
+
+impl<'a> Probe<'a> {
+    fn new(compiled: &'a Compiled) -> Self {
+        let soft = compiled.model.soft_count();
+        Self {
+            evaluator: compiled.model.evaluator(),
+            dimension: compiled.model.dimension(),
+            alone: Weights::tempered(soft, 0.0, 0.0),
+            whole: Weights::posterior(soft),
+            parts: Parts {
+                soft: vec![0.0; soft],
+                ..Parts::default()
+            },
+        }
+    }
+
+    /// A prior draw.
+    fn draw(&mut self, number: usize) -> Vec<f64> {
+        let mut stream = Stream::new(1, Purpose::Start, number as u32);
+        let mut position = vec![0.0; self.dimension];
+        self.evaluator.prior_draw(&mut stream, &mut position);
+        position
+    }
+
+    /// The gradient of the prior, where it is finite.
+    fn prior(&mut self, position: &[f64]) -> Option<Vec<f64>> {
+        let mut gradient = vec![0.0; self.dimension];
+        let value = self.evaluator.log_density_gradient(
+            position,
+            &self.alone,
+            &mut gradient,
+            &mut self.parts,
+        );
+        let is_finite = value.is_finite() && gradient.iter().all(|one| one.is_finite());
+        is_finite.then_some(gradient)
+    }
+
+    /// The log likelihood and the log potential of each constraint.
+    fn told(&mut self, position: &[f64]) -> Vec<f64> {
+        let mut gradient = vec![0.0; self.dimension];
+        self.evaluator
+            .log_density_gradient(position, &self.whole, &mut gradient, &mut self.parts);
+        let mut told = self.parts.soft.clone();
+        told.push(self.parts.likelihood);
+        told
+    }
+}
