@@ -674,3 +674,47 @@ fn nothing_is_coloured_where_no_terminal_is() {
         );
     }
 }
+
+/// What the program writes on a terminal with this value of `NO_COLOR`.
+#[cfg(unix)]
+fn on_terminal(place: &Place, arguments: &[&str], no_color: Option<&str>) -> String {
+    use portable_pty::{CommandBuilder, PtySize, native_pty_system};
+    let pair = native_pty_system()
+        .openpty(PtySize::default())
+        .expect("a pseudo-terminal");
+    let mut command = CommandBuilder::new(env!("CARGO_BIN_EXE_likelier"));
+    command.args(arguments);
+    command.cwd(&place.folder);
+    command.env("TERM", "xterm-256color");
+    command.env_remove("NO_COLOR");
+    no_color
+        .iter()
+        .for_each(|value| command.env("NO_COLOR", value));
+    let mut reader = pair.master.try_clone_reader().expect("a reader");
+    let mut child = pair.slave.spawn_command(command).expect("the program");
+    drop(pair.slave);
+    let mut written = Vec::new();
+    // The end of a terminal is an error on some systems; what came before counts.
+    let _ = reader.read_to_end(&mut written);
+    child.wait().expect("it ends");
+    String::from_utf8_lossy(&written).into_owned()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_terminal_is_coloured_unless_somebody_objects() {
+    let place = Place::new("no-color", &[("wrong.ppl", "mu ~ normal(0, 1\n")]);
+    let coloured =
+        |text: &str| text.contains("\x1b[1") || text.contains("\x1b[3") || text.contains("\x1b[0;");
+    for arguments in [
+        &["check", "wrong.ppl"][..],
+        &["run", "no.ppl"],
+        &["run", "--help"],
+        &["nonsense"],
+    ] {
+        let plain = on_terminal(&place, arguments, Some("1"));
+        assert!(!coloured(&plain), "{arguments:?}\n{plain:?}");
+        let shown = on_terminal(&place, arguments, None);
+        assert!(coloured(&shown), "{arguments:?}\n{shown:?}");
+    }
+}

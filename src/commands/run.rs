@@ -148,6 +148,10 @@ pub fn sample_and_report(
     info: RunInfo,
     print: &mut Print<'_>,
 ) -> Result<Posterior, Error> {
+    if options.dry_run {
+        let text = "a dry run is for the command line; here, `:set` lists what is set";
+        return Err(Error::Settings(text.to_owned()));
+    }
     let settings = options.settings();
     settings.check()?;
     let simulators = simulators(options, model)?;
