@@ -405,6 +405,18 @@ fn summaries_are_printed_for_machines() {
     assert!(output.status.success(), "{}", text(&output.stderr));
     let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     assert_eq!(found["draws"], 100);
+    let output = run(
+        "json",
+        &files,
+        &["simulate", "m.ppl", "d.json", "-n", "400", "--json"],
+    );
+    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(found["draws"], 400);
+    // The prior predictive sd of y is sqrt(2); of 400 draws it is known to about 4 %.
+    let sd = found["quantities"]["y[1]"]["sd"]
+        .as_f64()
+        .expect("a number");
+    assert!((sd - 2f64.sqrt()).abs() < 0.2, "{sd}");
     // The name that this option had first.
     let arguments = ["predict", "m.ppl", "d.json", "--draws", "o_1.csv", "-q"];
     assert!(run("json", &files, &arguments).status.success());

@@ -38,6 +38,9 @@ pub struct Options {
     /// other depends]
     #[arg(long = "only", value_name = "NAME")]
     only: Vec<String>,
+    /// Print the summary as JSON
+    #[arg(long)]
+    json: bool,
     /// Show every row of the table, however long
     #[arg(long)]
     all: bool,
@@ -51,7 +54,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let _claim = options.check()?;
     let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
-    let mut printer = Printer::new(options.quiet);
+    let mut printer = Printer::new(options.quiet || options.json);
     simulate_and_report(options, &text, &data, &mut |text| printer.print(text))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -99,7 +102,11 @@ pub fn simulate_and_report(
         None => String::new(),
     };
     print(&report(&simulator, &rows, None, options.all))?;
-    print(&written)
+    print(&written)?;
+    if options.json {
+        Printer::new(options.quiet).print(&simulation::simulation_json(&rows))?;
+    }
+    Ok(())
 }
 
 /// Refuses before the work what could not be written after it.

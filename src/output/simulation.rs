@@ -74,6 +74,22 @@ pub fn prediction_json(rows: &Rows, parts: &[VarianceParts]) -> String {
     text(&document)
 }
 
+/// Each simulated number with its mean, spread and quantiles.
+pub fn simulation_json(rows: &Rows) -> String {
+    let quantities = rows.summary().into_iter().map(|row| {
+        let value = json!({
+            "mean": row.mean, "sd": row.sd, "q5": row.q5, "q50": row.q50, "q95": row.q95,
+        });
+        (row.name, value)
+    });
+    text(&json!({
+        "format": "likelier-simulation-summary",
+        "format_version": 1,
+        "draws": rows.count(),
+        "quantities": quantities.collect::<Map<String, Value>>(),
+    }))
+}
+
 /// The first draw of the named variables together with the data that went in: a data file.
 pub fn data_json(rows: &Rows, data: &Dataset, names: &[String]) -> String {
     text(&Value::Object(document(rows, data, names)))
