@@ -1,5 +1,6 @@
 //! The parts a sampler is made of.
 
+pub mod conditional;
 pub mod curvature;
 pub mod impossible;
 pub mod leapfrog;

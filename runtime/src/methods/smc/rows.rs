@@ -6,7 +6,9 @@
 //! density and no moves; then the particles are resampled and moved with the rows so far. A row that alone leaves fewer is
 //! taken in by powers between 0 and 1, which is why rows have weights and not only a number up to which they count.
 
-use super::{Estimate, Failure, Progress, Replicate, Run, Settings, Watch, replicates, scatter};
+use super::{
+    Estimate, FUNNEL_SHARE, Failure, Progress, Replicate, Run, Settings, Watch, replicates, scatter,
+};
 use crate::methods::particles::Population;
 use crate::parallel;
 use crate::parts::tempering::{Reweighting, largest_power};
@@ -208,7 +210,7 @@ impl Walk<'_, '_> {
     /// Takes rows, or what is left of the first, while enough particles remain effective.
     fn take_whole_rows(&mut self, pending: &mut Pending, window: &mut Window) {
         let count = self.replicate.posterior.count();
-        let wanted = self.run.settings.effective_share * count as f64;
+        let wanted = self.run.share * count as f64;
         let base = self.replicate.evidence;
         while self.next < self.order.len() {
             if window.row(self.next).is_none() {
@@ -231,7 +233,7 @@ impl Walk<'_, '_> {
     fn take_part_of_row(&mut self, pending: &mut Pending, window: &Window) -> Result<(), Failure> {
         let row = window.row(self.next).expect("it was looked at");
         let rest = 1.0 - self.fraction;
-        let power = largest_power(row, rest, self.run.settings.effective_share);
+        let power = largest_power(row, rest, self.run.share);
         let (logs, candidate) = pending.with(row, power);
         if candidate.effective == 0.0 || !candidate.log_mean.is_finite() {
             return Err(Failure::Row {
@@ -270,6 +272,9 @@ impl Walk<'_, '_> {
             pending.relative_variance,
             (1.0, 1.0),
         )?;
+        if self.run.is_surprised(&self.replicate) {
+            self.run.share = FUNNEL_SHARE;
+        }
         let jump = self.replicate.stages.last().map_or(1.0, |stage| stage.jump);
         found.jump = found.jump.min(jump);
         Ok(())
