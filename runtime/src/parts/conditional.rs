@@ -18,8 +18,10 @@ const PER_NUMBER: f64 = 4.0;
 const CORRECTIONS: usize = 6;
 /// Particles among which a driver is looked for.
 const LOOKED_AT: usize = 512;
-/// Nats by which a map has to describe the particles better than a linear one.
+/// Nats by which a map has to describe the particles better than one with a single covariance, in all and for each coordinate. Logarithms of
+/// widths with variance v are worth v.
 const LEAST_GAIN: f64 = 0.25;
+const PER_COORDINATE: f64 = 0.1;
 /// Particles of a chain that tell as much as one that is independent of the others.
 const CHAINED: f64 = 2.0;
 /// Standard deviations of the driver beyond the last knots up to which logarithms go on.
@@ -123,8 +125,8 @@ impl Place<'_> {
 }
 
 impl Conditional {
-    /// The map that describes weighted positions (rows of `dimension` values) best, if one does so much better than a
-    /// linear map that it is no accident.
+    /// The map that describes weighted positions (rows of `dimension` values) best, if it follows widths that vary by more
+    /// than by accident.
     pub fn find(positions: &[f64], weights: &[f64], dimension: usize) -> Option<Self> {
         if !(2..=LARGEST).contains(&dimension) {
             return None;
@@ -148,7 +150,8 @@ impl Conditional {
         let map = Self::of(positions, weights, dimension, driver, knots)?;
         let gain = map.gain(positions, weights)?;
         let by_accident = 0.5 * knots as f64 * numbers / effective(weights);
-        (gain > LEAST_GAIN + by_accident).then_some(map)
+        let least = LEAST_GAIN.max(PER_COORDINATE * (dimension - 1) as f64);
+        (gain > least + by_accident).then_some(map)
     }
 
     /// The map with a driver and the number of its knots given.
@@ -232,30 +235,35 @@ impl Conditional {
         }
     }
 
-    /// The nats by which the map describes particles better than a linear one does, by entropies of normals.
+    /// The nats by which the map describes particles better, by entropies of normals, than a linear one and than one with
+    /// the same means and a single covariance does: two modes have different means, and are no funnel.
     fn gain(&self, positions: &[f64], weights: &[f64]) -> Option<f64> {
-        let dimension = self.shapes[0].mean.len() + 1;
-        let last = |row: &[f64]| -> Vec<f64> {
-            let driver = std::iter::once(row[self.driver]);
-            driver.chain(without(row, self.driver)).collect()
-        };
-        let turned: Vec<f64> = positions.chunks(dimension).flat_map(last).collect();
-        let lower = covariance_factor(&turned, weights, dimension)?;
-        let linear: f64 = (1..dimension)
-            .map(|j| libm::log(lower[j * dimension + j]))
-            .sum();
-        let mut z = vec![0.0; dimension - 1];
+        let size = self.shapes[0].mean.len();
+        let mut residuals = Vec::with_capacity(weights.len() * size);
+        let mut turned = Vec::with_capacity(positions.len());
+        let mut z = vec![0.0; size];
         let (mut total, mut curved) = (0.0, 0.0);
-        for (row, weight) in positions.chunks(dimension).zip(weights) {
+        for (row, weight) in positions.chunks(size + 1).zip(weights) {
             let place = self.place((row[self.driver] - self.centre) / self.width);
+            turned.push(row[self.driver]);
+            for (j, other) in without(row, self.driver).enumerate() {
+                turned.push(other);
+                residuals.push(other - place.bounded(|shape| shape.mean[j]).0);
+            }
             self.straighten(place, without(row, self.driver), &mut z);
-            let determinant: f64 = self.log_determinant(place).0;
+            let determinant = self.log_determinant(place).0;
             total += weight;
             // As far as the map is right, |z|² has the mean that it would have for a normal.
-            curved +=
-                weight * (determinant + 0.5 * (dot::<false>(&z, &z) - (dimension - 1) as f64));
+            curved += weight * (determinant + 0.5 * (dot::<false>(&z, &z) - size as f64));
         }
-        let gain = linear - curved / total;
+        let entropy = |rows: &[f64], width: usize, skipped: usize| -> Option<f64> {
+            let lower = covariance_factor(rows, weights, width)?;
+            let diagonal = lower.iter().step_by(width + 1).skip(skipped);
+            Some(diagonal.map(|l| libm::log(*l)).sum())
+        };
+        let linear = entropy(&turned, size + 1, 1)?;
+        let single = entropy(&residuals, size, 0)?;
+        let gain = linear.min(single) - curved / total;
         gain.is_finite().then_some(gain)
     }
 
