@@ -476,7 +476,6 @@ mod tests {
         let gain = map.gain(&positions, &vec![1.0; 4000]).unwrap();
         assert!(gain > 4.0, "{gain}");
         println!("{map:#?}");
-        let mut bins = vec![[0.0; 3]; 10];
         let (mut z, mut back) = (vec![0.0; 3], vec![0.0; 3]);
         // Sums of squares and products for low, middle and high values of the driver.
         let mut sums = [[0.0; 4]; 3];
