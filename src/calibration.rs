@@ -204,7 +204,7 @@ impl Calibration {
 ///
 /// # Errors
 /// [`Error::Settings`] for settings that make no sense and models that cannot be calibrated, [`Error::Model`] for wrong models,
-/// [`Error::Rejected`] when constraints keep hardly any prior draw, [`Error::NoDraws`] when stopped before the first fit.
+/// [`Error::Rejected`] when constraints keep hardly any prior draw, [`Error::Stopped`] before the first fit.
 pub fn calibrate(
     truth: Program<'_>,
     fit: Program<'_>,
@@ -256,7 +256,7 @@ pub fn calibrate(
     );
     let outcomes: Vec<_> = outcomes.into_iter().flatten().collect();
     if outcomes.is_empty() {
-        return Err(Error::NoDraws("no simulation was fitted".to_owned()));
+        return Err(Error::Stopped("no simulation was fitted".to_owned()));
     }
     let interrupted = outcomes.len() < settings.simulations;
     let (fitted, failed): (Vec<_>, Vec<_>) = outcomes.into_iter().partition(Result::is_ok);

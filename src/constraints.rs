@@ -443,7 +443,7 @@ impl LeftOut<'_> {
                 }
                 true
             }
-            Err(Error::NoDraws(_)) => {
+            Err(Error::NoDraws(_) | Error::Stopped(_)) => {
                 report.obstacle = Some("it was stopped".to_owned());
                 false
             }

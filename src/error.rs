@@ -29,6 +29,9 @@ pub enum Error {
         "stopped before the first draw; there is nothing to show\n  {0}\n  help: a tiny step size means a density too steep or too narrow to follow: look at the scales and at nearly singular matrices; `--warmup` sets the number of warm-up iterations"
     )]
     NoDraws(String),
+    /// The work was stopped before there was anything to keep, and not because of what it was about.
+    #[error("stopped before there was anything to show: {0}")]
+    Stopped(String),
     /// The constraints of a model leave hardly any draw of its prior.
     #[error("{0}")]
     Rejected(String),

@@ -162,7 +162,7 @@ impl Model {
     /// # Errors
     /// [`Error::Model`] when it is undefined, or rows depend on each other through discrete unknowns that are summed out;
     /// [`Error::Settings`] when the prior cannot be drawn from; [`Error::NoStart`] when a row is impossible;
-    /// [`Error::NoDraws`] when it was stopped.
+    /// [`Error::Stopped`].
     pub fn evidence_by_rows(
         &self,
         settings: &EvidenceSettings,

@@ -120,7 +120,7 @@ fn what_cannot_be_calibrated_is_refused() {
 }
 
 /// Ten models of different kinds, with the data that are given.
-const KINDS: [(&str, &str, &str); 10] = [
+const KINDS: [(&str, &str, &str); 11] = [
     ("normal", NORMAL, r#"{"N": 5}"#),
     (
         "regression",
@@ -163,6 +163,11 @@ const KINDS: [(&str, &str, &str); 10] = [
         "{}",
     ),
     (
+        "soft sum and a requirement",
+        "a ~ normal(0, 1)\nb ~ normal(0, 1)\ny ~ normal(a - b, 0.5)\nsoft sum: a + b ~= 1 within 0.2\nrequire a > 0\n",
+        "{}",
+    ),
+    (
         "missing values",
         "a ~ uniform(-0.9, 0.9)\ny[1] ~ normal(0, 1)\ny[t in 2..5] ~ normal(a * y[t - 1], 1)\n",
         r#"{"y": [0, 0, null, 0, 0]}"#,
@@ -192,18 +197,18 @@ fn calibrate_all(method: Method) {
             wrong.push(format!("{name}\n{}", calibration_text(&found)));
         }
     }
-    // Of ten verdicts at the level of 5 %, more than two fail with probability 0.012 when all is right.
+    // Of eleven verdicts at the level of 5 %, more than two fail with probability 0.015 when all is right.
     assert!(wrong.len() <= 2, "{}", wrong.join("\n"));
 }
 
 #[test]
 #[ignore = "a minute or two"]
-fn chains_are_calibrated_on_models_of_ten_kinds() {
+fn chains_are_calibrated_on_models_of_many_kinds() {
     calibrate_all(Method::Nuts);
 }
 
 #[test]
 #[ignore = "some minutes"]
-fn particles_are_calibrated_on_models_of_ten_kinds() {
+fn particles_are_calibrated_on_models_of_many_kinds() {
     calibrate_all(Method::Smc);
 }

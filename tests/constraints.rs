@@ -7,10 +7,11 @@ use std::path::Path;
 use likelier::constraints::Spread;
 use likelier::evidence::LogValue;
 use likelier::{
-    Adjustment, ConstraintReport, ConstraintsReport, Dataset, Evidence, EvidenceSettings, Model,
-    Options, Verdict,
+    Adjustment, ConstraintReport, ConstraintsReport, Dataset, Estimators, Evidence,
+    EvidenceSettings, Model, Options, Verdict,
 };
 use likelier_runtime::math::special::normal_cdf;
+use likelier_runtime::random::{Purpose, Stream};
 use serde_json::{Value, json};
 
 const PROBLEMS: [&str; 5] = [
@@ -210,6 +211,64 @@ fn all_problems_are_right_with_eight_seeds() {
         texts.extend(strength(seed));
     }
     assert!(texts.is_empty(), "{}", texts.join("\n"));
+}
+
+/// log p(y) of `NEAR` without and with its constraint, in closed form.
+fn near(y: f64) -> (f64, f64) {
+    let log_normal = |y: f64, mean: f64, variance: f64| {
+        -0.5 * (y - mean).powi(2) / variance - 0.5 * (std::f64::consts::TAU * variance).ln()
+    };
+    let precision = 1.0 / 4.0 + 1.0 / 0.09;
+    let mean = (1.0 / 0.09) / precision;
+    let with = log_normal(y, mean, 1.0 / precision + 0.25);
+    (log_normal(y, 0.0, 4.0 + 0.25), with)
+}
+
+const NEAR: &str = "mu ~ normal(0, 2)\nsoft near: mu ~= 1 within 0.3\ny ~ normal(mu, 0.5)\n";
+
+/// The tension of a simulated datum, as reported and in closed form.
+fn tension_of(y: f64, seed: u64) -> (LogValue, f64) {
+    let model = compile("near", NEAR, &json!({ "y": y }), &[]);
+    let (evidence, report) = reported(&model, seed);
+    let Some(tension) = report.each[0].tension else {
+        panic!("{y}: {:?} {:?}", report.each[0].obstacle, evidence.notes)
+    };
+    let (without, with) = near(y);
+    (tension, without - with)
+}
+
+/// E[p(y | without) / p(y | with)] is one where data come from the program, so P(T ≥ t) ≤ e^−t (Markov). Data from the
+/// program without the constraint break that bound, which shows that it can be broken.
+#[test]
+#[ignore = "a few minutes: 1200 data sets"]
+fn tension_is_as_rare_as_it_promises() {
+    let mut stream = Stream::new(11, Purpose::Test, 0);
+    let precision = 1.0_f64 / 4.0 + 1.0 / 0.09;
+    let mut datum = |mean: f64, sd: f64| mean + sd * stream.normal() + 0.5 * stream.normal();
+    let mut tensions = Vec::new();
+    let mut far = 0;
+    for seed in 0..1000 {
+        let y = datum((1.0 / 0.09) / precision, precision.recip().sqrt());
+        let (reported, exact) = tension_of(y, seed);
+        far += usize::from((reported.value - exact).abs() > 4.0 * reported.se.max(0.005));
+        tensions.push(reported.value);
+    }
+    println!("{far} of 1000 tensions are over four standard errors off");
+    assert!(far <= 10, "{far}");
+    for t in [0.5, 1.0, 2.0, 3.0, 5.0] {
+        let share = tensions.iter().filter(|tension| **tension >= t).count() as f64 / 1000.0;
+        let bound = (-t).exp();
+        println!("P(T >= {t}) = {share}, at most {bound:.4}");
+        assert!(share <= bound + 3.0 * (bound * (1.0 - bound) / 1000.0).sqrt());
+    }
+    let broken = (0..200)
+        .filter(|&seed| tension_of(datum(0.0, 2.0), 5000 + seed).0.value >= 3.0)
+        .count();
+    println!(
+        "without the constraint: P(T >= 3) = {}",
+        broken as f64 / 200.0
+    );
+    assert!(broken > 30, "{broken}");
 }
 
 /// With a normal prior, θ > c and a normal datum, both normalisers are normal probabilities.

@@ -13,7 +13,7 @@ use crate::data::coordinates::{Coordinate, Coordinates};
 use crate::data::dataset::Dataset;
 use crate::data::interval::Ranges;
 use crate::data::loops::{self, ArrayKind, ConstraintKind, Loops, Statement};
-use crate::data::{BoundProgram, Split};
+use crate::data::{BoundProgram, Split, labels};
 use crate::forward::{self, OutputColumn, OutputKind};
 use crate::jit::{CompiledModel, Programs};
 use crate::math::graph::Graph;
@@ -234,6 +234,7 @@ pub(crate) fn finish(
     let columns = columns(loops, &output_columns, &program.coordinates);
     let inferred = inferred(loops, &layout);
     warnings.extend(observed_ancestors(hir, &program));
+    warnings.extend(labels::skipped(hir, dataset));
     warnings.extend(program.warnings.iter().cloned());
     Ok(Compiled {
         model,

@@ -44,7 +44,7 @@ impl Model {
     ///
     /// # Errors
     /// [`Error::Model`] when it is undefined, [`Error::Settings`] for settings that make no sense, [`Error::NoStart`] and
-    /// [`Error::NoDraws`] as for sampling.
+    /// [`Error::NoDraws`] as for sampling, [`Error::Stopped`].
     pub fn evidence(&self, settings: &EvidenceSettings) -> Result<Evidence, Error> {
         self.evidence_watched(settings, &EvidenceControl::new(settings))
     }
@@ -427,7 +427,7 @@ impl Model {
 pub(crate) fn failure(failure: Failure) -> Error {
     match failure {
         Failure::Stopped => {
-            Error::NoDraws("the particles had not reached the posterior".to_owned())
+            Error::Stopped("the particles had not reached the posterior".to_owned())
         }
         Failure::Impossible { tried, reason } => Error::NoStart(format!(
             "of {tried} prior draws hardly any has a positive density. {}",

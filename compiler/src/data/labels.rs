@@ -102,6 +102,38 @@ pub(super) fn factors(hir: &Hir, dataset: &Dataset) -> HashMap<VariableId, Facto
     factors
 }
 
+/// Warns of columns whose whole numbers leave some out: of names that look like numbers, the largest is no count of levels.
+pub(crate) fn skipped(hir: &Hir, dataset: &Dataset) -> Vec<Diagnostic> {
+    let mut warnings = Vec::new();
+    let columns = columns(hir);
+    for group in groups(&columns) {
+        let entries = group.iter().filter_map(|column| dataset.get(column.key));
+        let numbers: Vec<&Entry> = entries.filter(|entry| entry.labels.is_none()).collect();
+        let values = || numbers.iter().flat_map(|entry| &entry.values);
+        let occurring: BTreeSet<u64> = values()
+            .filter(|value| value.is_finite())
+            .map(|value| *value as u64)
+            .collect();
+        let (Some(&largest), Some(column)) = (occurring.last(), group.first()) else {
+            continue;
+        };
+        let empty = largest.saturating_sub(occurring.len() as u64);
+        if empty == 0 {
+            continue;
+        }
+        let name = column.name;
+        warnings.push(
+            Diagnostic::warning(
+                "W0004",
+                format!("{empty} of the {largest} levels of `{name}` occur in no row"),
+            )
+            .at(column.span, "whole numbers count levels from 1, so the largest is their number")
+            .help("if they are names, as years and codes are, let them be texts: \"2007\" in JSON, `y2007` in a CSV file; if some levels just have no rows, all is well"),
+        );
+    }
+    warnings
+}
+
 /// The data with one numbering for each group of columns that share their labels.
 ///
 /// # Errors
