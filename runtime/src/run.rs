@@ -107,7 +107,7 @@ pub struct ChainProgress {
     pub iteration: usize,
     /// The latest step size.
     pub step_size: f64,
-    /// Divergences so far.
+    /// Divergences so far: of warm-up while it lasts, then of the draws.
     pub divergences: usize,
 }
 
@@ -167,6 +167,13 @@ impl Control {
             step_size: counters
                 .map_or(0.0, |c| f64::from_bits(c.step_size.load(Ordering::Relaxed))),
             divergences: counters.map_or(0, |c| c.divergences.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Those of warm-up teach the step size and say nothing of the draws.
+    fn forget_divergences(&self, chain: usize) {
+        if let Some(counters) = self.chains.get(chain) {
+            counters.divergences.store(0, Ordering::Relaxed);
         }
     }
 
@@ -242,6 +249,7 @@ fn run_chain(
             control,
             number,
         );
+        control.forget_divergences(number);
     }
     chain.warmup_seconds = begin.elapsed().as_secs_f64();
     chain.step_size = nuts.step_size;

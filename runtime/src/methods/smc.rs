@@ -2,7 +2,8 @@
 //!
 //! A stage reweights the particles by the power of the potential that leaves an effective half of them, multiplies what
 //! has been gained so far by the mean weight, resamples ancestors and moves them with NUTS, in coordinates in which the
-//! reweighted particles are uncorrelated, at a step size found for this stage. The product of the mean weights of a leg
+//! reweighted particles are uncorrelated, at a step size found for this stage. Where that is small because one unknown
+//! scales the others, the coordinates follow the funnel (`parts/conditional.rs`), and stages are short. The product of the mean weights of a leg
 //! is an estimate of its ratio of normalising constants: the second leg alone is the evidence p(y | constraints). With a
 //! path that was recorded before (`Step`s), the estimate is unbiased; adaptation makes it consistent only (Beskos et al.
 //! 2016). Independent replicates tell the error; each also estimates its own from the scatter of the weights between
