@@ -6,6 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use likelier::ObjectFile;
 use object::build::elf::Builder;
@@ -153,10 +154,20 @@ static FOLDER: Mutex<Option<PathBuf>> = Mutex::new(None);
 /// Removes what linking has left: for the end of the program in the midst of it.
 pub fn clean_up() {
     let folder = FOLDER.lock().unwrap_or_else(PoisonError::into_inner).take();
-    if let Some(folder) = folder {
-        let _ = fs::remove_dir_all(folder);
+    let Some(folder) = folder else {
+        return;
+    };
+    // The work that is interrupted may write one more file while the folder is being emptied.
+    for _ in 0..TRIES {
+        if fs::remove_dir_all(&folder).is_ok() || !folder.exists() {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
+
+/// How often it is tried to remove a folder that is still written to.
+const TRIES: usize = 100;
 
 /// A folder for a moment.
 struct Folder(PathBuf);

@@ -7,8 +7,8 @@ use std::path::Path;
 use likelier::constraints::Spread;
 use likelier::evidence::LogValue;
 use likelier::{
-    Adjustment, ConstraintReport, ConstraintsReport, Dataset, Estimators, Evidence,
-    EvidenceSettings, Model, Options, Verdict,
+    Adjustment, ConstraintReport, ConstraintsReport, Dataset, Evidence, EvidenceSettings, Model,
+    Options, Verdict,
 };
 use likelier_runtime::math::special::normal_cdf;
 use likelier_runtime::random::{Purpose, Stream};
