@@ -32,7 +32,7 @@ const MEMBERS: [&str; 8] = [
 
 /// The helper of the line editor.
 pub struct Assistant {
-    library: Vec<(&'static str, NameKind)>,
+    known_names: Vec<(&'static str, NameKind)>,
     /// The names of the session.
     pub names: Vec<String>,
     /// What of the session is called, by name, and its definition from its name on.
@@ -45,7 +45,7 @@ impl Assistant {
     /// A helper that knows the library.
     pub fn new(is_colored: bool) -> Self {
         Self {
-            library: interactive::library_names(),
+            known_names: interactive::library_names(),
             names: Vec::new(),
             signatures: Vec::new(),
             files: FilenameCompleter::new(),
@@ -54,8 +54,8 @@ impl Assistant {
     }
 
     fn kind(&self, name: &str) -> Option<NameKind> {
-        let found = self.library.binary_search_by_key(&name, |(own, _)| own);
-        found.ok().map(|place| self.library[place].1)
+        let found = self.known_names.binary_search_by_key(&name, |(own, _)| own);
+        found.ok().map(|place| self.known_names[place].1)
     }
 
     /// What may stand for the word that ends at the cursor, and where that begins.
@@ -105,7 +105,7 @@ impl Assistant {
             return (start, Vec::new());
         }
         let is_doc = line.starts_with(":doc ");
-        let library = self.library.iter().map(|(name, kind)| match kind {
+        let library = self.known_names.iter().map(|(name, kind)| match kind {
             NameKind::Word => (*name).to_owned(),
             _ if is_doc => (*name).to_owned(),
             _ => format!("{name}("),
