@@ -6,6 +6,7 @@
 
 use crate::methods::nuts::Nuts;
 use crate::parallel;
+use crate::parts::conditional::Local;
 use crate::parts::impossible::most_frequent;
 use crate::parts::leapfrog::{Density, PhasePoint};
 use crate::parts::step_size::{DualAveraging, first_step_size};
@@ -217,6 +218,7 @@ struct Mover<'a> {
     density: Density<'a>,
     nuts: Nuts,
     proposal: PhasePoint,
+    local: Local,
 }
 
 impl Kernel<'_> {
@@ -230,6 +232,7 @@ impl Kernel<'_> {
             density: Density::new(Box::new(evaluator), self.weights.clone(), dimension),
             nuts,
             proposal: start,
+            local: Local::default(),
         }
     }
 
@@ -358,7 +361,8 @@ impl Kernel<'_> {
                 accepted as f64 / self.moves.prior as f64
             };
             states.jump += squared_distance(&last, &mover.nuts.current.position);
-            self.whitening.color(&mover.nuts.current.position, position);
+            self.whitening
+                .color(&mover.nuts.current.position, position, &mut mover.local);
             let parts = &mover.nuts.current.parts;
             states.population.parts.push(parts.clone());
         }
@@ -369,7 +373,7 @@ impl Kernel<'_> {
 
 impl Mover<'_> {
     fn place(&mut self, whitening: &Whitening, position: &[f64]) {
-        whitening.whiten(position, &mut self.nuts.current.position);
+        whitening.whiten(position, &mut self.nuts.current.position, &mut self.local);
         self.density.evaluate(&mut self.nuts.current);
     }
 
@@ -379,6 +383,7 @@ impl Mover<'_> {
             density,
             nuts,
             proposal,
+            ..
         } = self;
         density.evaluator.prior_draw(stream, &mut proposal.position);
         density.evaluate(proposal);

@@ -257,14 +257,16 @@ impl Run<'_> {
     /// The whole path. A run that comes upon a funnel begins anew with short stages, since by the time that its narrow end is noticed,
     /// the particles have missed the way to it.
     fn start(&mut self) -> Result<Replicate, Failure> {
-        let first = self.attempt()?;
+        let prior = self.prior()?;
+        let first = self.walk_from(prior.clone())?;
         if !self.is_surprised(&first) {
             return Ok(first);
         }
         self.share = FUNNEL_SHARE;
-        let mut second = self.attempt()?;
-        second.evaluations += first.evaluations;
-        Ok(second)
+        self.walk_from(Replicate {
+            evaluations: first.evaluations,
+            ..prior
+        })
     }
 
     /// Whether the latest stage found a funnel for which stages are too long.
@@ -274,18 +276,14 @@ impl Run<'_> {
         is_funnel && self.path.is_none() && self.share < FUNNEL_SHARE
     }
 
-    /// A path, which ends early where it [`Run::is_surprised`].
-    fn attempt(&self) -> Result<Replicate, Failure> {
+    /// Particles of the prior.
+    fn prior(&self) -> Result<Replicate, Failure> {
         let count = self.settings.chains * self.settings.length;
         let weights = self.weights(1.0, 1.0);
         let draw =
             |likely| prior_draws(self.target, &weights, self.key, count, likely, self.threads);
         let mut draws = draw(false);
-        let is_constrained = draws
-            .population
-            .parts
-            .iter()
-            .any(|parts| parts.soft_sum() != 0.0);
+        let is_constrained = is_constrained(&draws.population);
         let is_impossible = |parts: &Parts| !parts.likelihood.is_finite();
         let mut evaluations = draws.tried;
         if !is_constrained && draws.population.parts.iter().any(is_impossible) {
@@ -294,7 +292,12 @@ impl Run<'_> {
         }
         let mut replicate = self.begin(draws, count)?;
         replicate.evaluations = evaluations;
-        if is_constrained {
+        Ok(replicate)
+    }
+
+    /// The path from the prior on, which ends early where the run [`Run::is_surprised`].
+    fn walk_from(&self, mut replicate: Replicate) -> Result<Replicate, Failure> {
+        if is_constrained(&replicate.posterior) {
             self.walk(&mut replicate, Leg::Constraints)?;
             self.evaluate_likelihood(&mut replicate);
         }
@@ -590,6 +593,11 @@ impl Run<'_> {
             false => step,
         }
     }
+}
+
+fn is_constrained(particles: &Population) -> bool {
+    let mut parts = particles.parts.iter();
+    parts.any(|parts| parts.soft_sum() != 0.0)
 }
 
 /// Variance of the mean weight over its square.

@@ -7,7 +7,8 @@
 //! L's diagonal are interpolated between knots; lengths and diagonal by their logarithms, which go on as straight lines beyond the last knots,
 //! since that is how a population goes on into the narrow end.
 
-use super::whitening::{lower_factor, moments};
+use super::tempering::effective;
+use super::whitening::{covariance, factor_towards_diagonal, moments};
 use crate::math::linear::dot;
 
 /// Knots are this many at most.
@@ -89,39 +90,34 @@ impl Shape {
     }
 }
 
+/// What the map is at one value of the driver. Reused from position to position: it allocates once.
+#[derive(Debug, Clone, Default)]
+pub struct Local {
+    place: Place,
+    coordinates: Vec<Coordinate>,
+}
+
 /// A place between two knots.
-#[derive(Clone, Copy)]
-struct Place<'a> {
-    below: &'a Shape,
-    above: &'a Shape,
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    /// The knot below.
+    segment: usize,
     /// From 0 at the knot below to 1 at that above; outside of that beyond the last knots.
     part: f64,
     /// One over the distance of the knots.
     rate: f64,
 }
 
-impl Place<'_> {
-    /// A logarithm, which goes on beyond the last knots, with its slope.
-    fn logarithm(&self, value: impl Fn(&Shape) -> f64) -> (f64, f64) {
-        let (low, high) = (value(self.below), value(self.above));
-        let margin = FARTHEST * self.rate;
-        let (part, slope) = match self.part {
-            part if part < -margin => (-margin, 0.0),
-            part if part > 1.0 + margin => (1.0 + margin, 0.0),
-            part => (part, (high - low) * self.rate),
-        };
-        (low + part * (high - low), slope)
-    }
-
-    /// Something that stays as it is beyond the last knots, with its slope.
-    fn bounded(&self, value: impl Fn(&Shape) -> f64) -> (f64, f64) {
-        let (low, high) = (value(self.below), value(self.above));
-        match self.part {
-            part if part <= 0.0 => (low, 0.0),
-            part if part >= 1.0 => (high, 0.0),
-            part => (low + part * (high - low), (high - low) * self.rate),
-        }
-    }
+/// The mean and the row of L of one coordinate, with slopes along the standardised driver.
+#[derive(Debug, Clone, Copy)]
+struct Coordinate {
+    mean: f64,
+    mean_slope: f64,
+    log_diagonal: f64,
+    log_diagonal_slope: f64,
+    diagonal: f64,
+    deviation: f64,
+    log_deviation_slope: f64,
 }
 
 impl Conditional {
@@ -191,12 +187,11 @@ impl Conditional {
     fn correct(&mut self, values: &[f64], others: &[f64], weights: &[f64]) -> Option<()> {
         let size = self.shapes[0].mean.len();
         let mut seen = vec![0.0; others.len()];
-        for ((value, row), z) in values
-            .iter()
-            .zip(others.chunks(size))
-            .zip(seen.chunks_mut(size))
-        {
-            self.straighten(self.place(*value), row.iter().copied(), z);
+        let mut local = Local::default();
+        let rows = others.chunks(size).zip(seen.chunks_mut(size));
+        for (value, (row, z)) in values.iter().zip(rows) {
+            self.look_at(*value, &mut local);
+            self.straighten(&local, row.iter().copied(), z);
         }
         let mut near = vec![0.0; values.len()];
         for knot in 0..self.knots.len() {
@@ -241,17 +236,17 @@ impl Conditional {
         let size = self.shapes[0].mean.len();
         let mut residuals = Vec::with_capacity(weights.len() * size);
         let mut turned = Vec::with_capacity(positions.len());
-        let mut z = vec![0.0; size];
+        let (mut z, mut local) = (vec![0.0; size], Local::default());
         let (mut total, mut curved) = (0.0, 0.0);
         for (row, weight) in positions.chunks(size + 1).zip(weights) {
-            let place = self.place((row[self.driver] - self.centre) / self.width);
+            self.look_at((row[self.driver] - self.centre) / self.width, &mut local);
             turned.push(row[self.driver]);
-            for (j, other) in without(row, self.driver).enumerate() {
+            for (other, coordinate) in without(row, self.driver).zip(&local.coordinates) {
                 turned.push(other);
-                residuals.push(other - place.bounded(|shape| shape.mean[j]).0);
+                residuals.push(other - coordinate.mean);
             }
-            self.straighten(place, without(row, self.driver), &mut z);
-            let determinant = self.log_determinant(place).0;
+            self.straighten(&local, without(row, self.driver), &mut z);
+            let (determinant, _) = local.log_determinant();
             total += weight;
             // As far as the map is right, |z|² has the mean that it would have for a normal.
             curved += weight * (determinant + 0.5 * (dot::<false>(&z, &z) - size as f64));
@@ -267,100 +262,133 @@ impl Conditional {
         gain.is_finite().then_some(gain)
     }
 
-    fn place(&self, value: f64) -> Place<'_> {
+    /// Computes what the map is at a value of the standardised driver.
+    fn look_at(&self, value: f64, local: &mut Local) {
         let last = self.knots.len() - 2;
         let above = self.knots.partition_point(|knot| *knot < value);
         let segment = above.saturating_sub(1).min(last);
         let (low, high) = (self.knots[segment], self.knots[segment + 1]);
-        Place {
-            below: &self.shapes[segment],
-            above: &self.shapes[segment + 1],
+        let place = Place {
+            segment,
             part: (value - low) / (high - low),
             rate: 1.0 / (high - low),
+        };
+        let coordinate = |j: usize| {
+            let (mean, mean_slope) = self.bounded(place, |shape| shape.mean[j]);
+            let (log_diagonal, log_diagonal_slope) =
+                self.logarithm(place, |shape| shape.log_diagonal[j]);
+            let (log_deviation, log_deviation_slope) =
+                self.logarithm(place, |shape| shape.log_deviation[j]);
+            Coordinate {
+                mean,
+                mean_slope,
+                log_diagonal,
+                log_diagonal_slope,
+                diagonal: libm::exp(log_diagonal),
+                deviation: libm::exp(log_deviation),
+                log_deviation_slope,
+            }
+        };
+        let size = self.shapes[0].mean.len();
+        local.place = place;
+        local.coordinates.clear();
+        local.coordinates.extend((0..size).map(coordinate));
+    }
+
+    /// A logarithm, which goes on beyond the last knots, with its slope.
+    fn logarithm(&self, place: Place, value: impl Fn(&Shape) -> f64) -> (f64, f64) {
+        let (low, high) = self.around(place, value);
+        let margin = FARTHEST * place.rate;
+        let (part, slope) = match place.part {
+            part if part < -margin => (-margin, 0.0),
+            part if part > 1.0 + margin => (1.0 + margin, 0.0),
+            part => (part, (high - low) * place.rate),
+        };
+        (low + part * (high - low), slope)
+    }
+
+    /// Something that stays as it is beyond the last knots, with its slope.
+    fn bounded(&self, place: Place, value: impl Fn(&Shape) -> f64) -> (f64, f64) {
+        let (low, high) = self.around(place, value);
+        match place.part {
+            part if part <= 0.0 => (low, 0.0),
+            part if part >= 1.0 => (high, 0.0),
+            part => (low + part * (high - low), (high - low) * place.rate),
         }
     }
 
-    /// log |L| and its slope along the standardised driver.
-    fn log_determinant(&self, place: Place) -> (f64, f64) {
-        let size = place.below.mean.len();
-        let entry = |j: usize| place.logarithm(|shape| shape.log_diagonal[j]);
-        let add = |sum: (f64, f64), value: (f64, f64)| (sum.0 + value.0, sum.1 + value.1);
-        (0..size).map(entry).fold((0.0, 0.0), add)
+    fn around(&self, place: Place, value: impl Fn(&Shape) -> f64) -> (f64, f64) {
+        let Place { segment, .. } = place;
+        (
+            value(&self.shapes[segment]),
+            value(&self.shapes[segment + 1]),
+        )
+    }
+
+    /// Entry k of row j of L over the row's length, with its slope.
+    fn direction(&self, place: Place, j: usize, k: usize) -> (f64, f64) {
+        let entry = j * self.shapes[0].mean.len() + k;
+        self.bounded(place, |shape| shape.direction[entry])
     }
 
     /// z = L⁻¹ (θ − m)
-    fn straighten(&self, place: Place, others: impl Iterator<Item = f64>, z: &mut [f64]) {
-        let size = z.len();
-        for (j, other) in others.enumerate() {
-            let (mean, _) = place.bounded(|shape| shape.mean[j]);
-            let (log_diagonal, _) = place.logarithm(|shape| shape.log_diagonal[j]);
-            let (log_deviation, _) = place.logarithm(|shape| shape.log_deviation[j]);
-            let entry = |k: usize| place.bounded(|shape| shape.direction[j * size + k]).0;
-            let before: f64 = z[..j].iter().enumerate().map(|(k, z)| entry(k) * z).sum();
-            let rest = other - mean - libm::exp(log_deviation) * before;
-            z[j] = rest / libm::exp(log_diagonal);
+    fn straighten(&self, local: &Local, others: impl Iterator<Item = f64>, z: &mut [f64]) {
+        for (j, (other, at)) in others.zip(&local.coordinates).enumerate() {
+            let terms = z[..j].iter().enumerate();
+            let before: f64 = terms
+                .map(|(k, z)| self.direction(local.place, j, k).0 * z)
+                .sum();
+            z[j] = (other - at.mean - at.deviation * before) / at.diagonal;
         }
     }
 
     /// z of θ; the driver stands at its own place.
-    pub fn whiten(&self, position: &[f64], z: &mut [f64]) {
+    pub fn whiten(&self, position: &[f64], z: &mut [f64], local: &mut Local) {
         let value = (position[self.driver] - self.centre) / self.width;
+        self.look_at(value, local);
         // The driver is moved to the end for the others to be a slice.
         let size = position.len() - 1;
-        self.straighten(
-            self.place(value),
-            without(position, self.driver),
-            &mut z[..size],
-        );
+        self.straighten(local, without(position, self.driver), &mut z[..size]);
         z[self.driver..].rotate_right(1);
         z[self.driver] = value;
     }
 
-    /// θ of z.
-    pub fn color(&self, z: &[f64], position: &mut [f64]) {
-        let size = z.len() - 1;
-        let place = self.place(z[self.driver]);
-        for j in 0..size {
-            let (mean, _) = place.bounded(|shape| shape.mean[j]);
-            let (log_diagonal, _) = place.logarithm(|shape| shape.log_diagonal[j]);
-            let (log_deviation, _) = place.logarithm(|shape| shape.log_deviation[j]);
-            let entry = |k: usize| place.bounded(|shape| shape.direction[j * size + k]).0;
+    /// θ of z, leaving what [`Conditional::pull`] needs in `local`.
+    pub fn color(&self, z: &[f64], position: &mut [f64], local: &mut Local) {
+        self.look_at(z[self.driver], local);
+        for (j, at) in local.coordinates.iter().enumerate() {
             let before = without(z, self.driver).take(j).enumerate();
-            let before: f64 = before.map(|(k, z)| entry(k) * z).sum();
+            let before: f64 = before
+                .map(|(k, z)| self.direction(local.place, j, k).0 * z)
+                .sum();
             let own = z[self.index(j)];
-            position[self.index(j)] =
-                mean + libm::exp(log_deviation) * before + libm::exp(log_diagonal) * own;
+            position[self.index(j)] = at.mean + at.deviation * before + at.diagonal * own;
         }
         position[self.driver] = self.centre + self.width * z[self.driver];
     }
 
-    /// The gradient in z of a log density whose gradient in θ is given, with that of log |dθ/dz|, which is returned.
-    pub fn pull(&self, z: &[f64], gradient: &[f64], out: &mut [f64]) -> f64 {
-        let size = z.len() - 1;
-        let place = self.place(z[self.driver]);
-        let (log_determinant, slope) = self.log_determinant(place);
+    /// The gradient in z of a log density whose gradient in θ is given, with that of log |dθ/dz|, which is returned; after
+    /// [`Conditional::color`] of the same z.
+    pub fn pull(&self, z: &[f64], gradient: &[f64], out: &mut [f64], local: &Local) -> f64 {
+        let (log_determinant, slope) = local.log_determinant();
         out.fill(0.0);
         let mut along = slope + self.width * gradient[self.driver];
-        for j in 0..size {
+        for (j, at) in local.coordinates.iter().enumerate() {
             let g = gradient[self.index(j)];
-            let (_, mean_slope) = place.bounded(|shape| shape.mean[j]);
-            let (log_diagonal, diagonal_slope) = place.logarithm(|shape| shape.log_diagonal[j]);
-            let (log_deviation, deviation_slope) = place.logarithm(|shape| shape.log_deviation[j]);
-            let (diagonal, deviation) = (libm::exp(log_diagonal), libm::exp(log_deviation));
-            let mut before = 0.0;
-            let mut before_slope = 0.0;
+            let (mut before, mut before_slope) = (0.0, 0.0);
             for k in 0..j {
-                let (entry, entry_slope) = place.bounded(|shape| shape.direction[j * size + k]);
+                let (entry, entry_slope) = self.direction(local.place, j, k);
                 let z = z[self.index(k)];
                 before += entry * z;
                 before_slope += entry_slope * z;
-                out[self.index(k)] += g * deviation * entry;
+                out[self.index(k)] += g * at.deviation * entry;
             }
-            out[self.index(j)] += g * diagonal;
+            let own = z[self.index(j)];
+            out[self.index(j)] += g * at.diagonal;
             along += g
-                * (mean_slope
-                    + deviation * (deviation_slope * before + before_slope)
-                    + diagonal * diagonal_slope * z[self.index(j)]);
+                * (at.mean_slope
+                    + at.deviation * (at.log_deviation_slope * before + before_slope)
+                    + at.diagonal * at.log_diagonal_slope * own);
         }
         out[self.driver] = along;
         log_determinant + libm::log(self.width)
@@ -372,6 +400,16 @@ impl Conditional {
     }
 }
 
+impl Local {
+    /// log |L| and its slope along the standardised driver.
+    fn log_determinant(&self) -> (f64, f64) {
+        let add = |sum: (f64, f64), at: &Coordinate| {
+            (sum.0 + at.log_diagonal, sum.1 + at.log_diagonal_slope)
+        };
+        self.coordinates.iter().fold((0.0, 0.0), add)
+    }
+}
+
 fn without(row: &[f64], driver: usize) -> impl Iterator<Item = f64> {
     row[..driver].iter().chain(&row[driver + 1..]).copied()
 }
@@ -379,12 +417,6 @@ fn without(row: &[f64], driver: usize) -> impl Iterator<Item = f64> {
 /// How many numbers a knot holds for certain: a mean and a deviation of each coordinate.
 fn numbers(size: usize) -> f64 {
     2.0 * size as f64
-}
-
-/// The effective number of weighted particles.
-fn effective(weights: &[f64]) -> f64 {
-    let total: f64 = weights.iter().sum();
-    total * total / dot::<false>(weights, weights)
 }
 
 /// Different values at equally spaced levels; `None` when there are not two.
@@ -413,39 +445,18 @@ fn quantiles(values: &[f64], weights: &[f64], count: usize) -> Option<Vec<f64>> 
 /// chance explains (Schäfer and Strimmer 2005).
 fn covariance_factor(rows: &[f64], weights: &[f64], size: usize) -> Option<Vec<f64>> {
     let (mean, variance) = moments(rows, weights, size);
-    let total: f64 = weights.iter().sum();
-    let mut covariance = vec![0.0; size * size];
-    for (row, weight) in rows.chunks(size).zip(weights) {
-        if *weight == 0.0 {
-            continue;
-        }
-        for i in 0..size {
-            let scaled = weight / total * (row[i] - mean[i]);
-            for j in 0..i {
-                covariance[i * size + j] += scaled * (row[j] - mean[j]);
-            }
-        }
-    }
-    let mut squares = 0.0;
-    let mut chance = 0.0;
+    let covariance = covariance(rows, weights, &mean);
+    let independent = effective(weights) / CHAINED;
+    let (mut squares, mut chance) = (0.0, 0.0);
     for i in 0..size {
         for j in 0..i {
             let square = covariance[i * size + j].powi(2) / (variance[i] * variance[j]);
             squares += square;
-            chance += (1.0 - square).max(0.0).powi(2) / (effective(weights) / CHAINED);
+            chance += (1.0 - square).max(0.0).powi(2) / independent;
         }
     }
     let kept = 1.0 - (chance / squares.max(1e-300)).min(1.0);
-    for i in 0..size {
-        for j in 0..i {
-            let value = kept * covariance[i * size + j];
-            covariance[i * size + j] = value;
-            covariance[j * size + i] = value;
-        }
-        covariance[i * size + i] = variance[i] * (1.0 + 1e-9);
-    }
-    let mut lower = vec![0.0; size * size];
-    lower_factor(size, &covariance, &mut lower).then_some(lower)
+    factor_towards_diagonal(covariance, &variance, kept)
 }
 
 #[cfg(test)]
@@ -477,11 +488,12 @@ mod tests {
         assert!(gain > 4.0, "{gain}");
         println!("{map:#?}");
         let (mut z, mut back) = (vec![0.0; 3], vec![0.0; 3]);
+        let mut local = Local::default();
         // Sums of squares and products for low, middle and high values of the driver.
         let mut sums = [[0.0; 4]; 3];
         for row in positions.chunks(3) {
-            map.whiten(row, &mut z);
-            map.color(&z, &mut back);
+            map.whiten(row, &mut z, &mut local);
+            map.color(&z, &mut back, &mut local);
             for (a, b) in row.iter().zip(&back) {
                 assert!((a - b).abs() < 1e-9 * (1.0 + a.abs()));
             }
@@ -508,11 +520,11 @@ mod tests {
         let map = Conditional::find(&positions, &vec![1.0; 2000], 3).unwrap();
         // log p = sin θ_0 + θ_1 θ_2
         let density = |z: &[f64]| {
-            let mut q = vec![0.0; 3];
-            map.color(z, &mut q);
+            let (mut q, mut local) = (vec![0.0; 3], Local::default());
+            map.color(z, &mut q, &mut local);
             let mut out = vec![0.0; 3];
             let gradient = [libm::cos(q[0]), q[2], q[1]];
-            let added = map.pull(z, &gradient, &mut out);
+            let added = map.pull(z, &gradient, &mut out, &local);
             (libm::sin(q[0]) + q[1] * q[2] + added, out)
         };
         for z in [
@@ -537,14 +549,14 @@ mod tests {
         }
         // What is added is the log of the volume that z's neighbourhood takes in θ.
         let z = [0.3, 0.2, -0.4];
-        let mut jacobian = [[0.0; 3]; 3];
+        let (mut jacobian, mut local) = ([[0.0; 3]; 3], Local::default());
         for i in 0..3 {
             let (mut low, mut high) = (z, z);
             low[i] -= 1e-6;
             high[i] += 1e-6;
             let (mut below, mut above) = (vec![0.0; 3], vec![0.0; 3]);
-            map.color(&low, &mut below);
-            map.color(&high, &mut above);
+            map.color(&low, &mut below, &mut local);
+            map.color(&high, &mut above, &mut local);
             for j in 0..3 {
                 jacobian[j][i] = (above[j] - below[j]) / 2e-6;
             }
@@ -552,7 +564,8 @@ mod tests {
         let [a, b, c] = jacobian;
         let determinant = a[0] * (b[1] * c[2] - b[2] * c[1]) - a[1] * (b[0] * c[2] - b[2] * c[0])
             + a[2] * (b[0] * c[1] - b[1] * c[0]);
-        let added = map.pull(&z, &[0.0; 3], &mut [0.0; 3]);
+        map.color(&z, &mut [0.0; 3], &mut local);
+        let added = map.pull(&z, &[0.0; 3], &mut [0.0; 3], &local);
         assert!((added - determinant.abs().ln()).abs() < 1e-6);
     }
 

@@ -28,13 +28,19 @@ impl Reweighting {
         };
         let weights: Vec<f64> = potentials.iter().map(weight).collect();
         let sum: f64 = weights.iter().sum();
-        let squares: f64 = weights.iter().map(|w| w * w).sum();
         Self {
             log_mean: power * largest + libm::log(sum / potentials.len() as f64),
-            effective: sum * sum / squares,
+            effective: effective(&weights),
             weights,
         }
     }
+}
+
+/// The effective number of weighted particles, (Σ w)² / Σ w².
+pub fn effective(weights: &[f64]) -> f64 {
+    let sum: f64 = weights.iter().sum();
+    let squares: f64 = weights.iter().map(|w| w * w).sum();
+    sum * sum / squares
 }
 
 /// The largest power up to `limit` that leaves an effective number of `share` of the particles with a finite potential;

@@ -1,8 +1,10 @@
-//! A linear map that makes particles uncorrelated with unit variances, and a density seen through it. A sampler with a
-//! unit metric on z, where θ = L z, is one with the dense metric L Lᵀ on θ; the constant log |L| plays no part in moves.
+//! A map that makes particles uncorrelated with unit variances, and a density seen through it. A sampler with a unit metric
+//! on z, where θ = L z, is one with the dense metric L Lᵀ on θ; the constant log |L| plays no part in moves. A map that is
+//! not linear (`conditional.rs`) adds the gradient of its log determinant.
 
 use crate::math::linear::{cholesky, solve_lower};
-use crate::parts::conditional::Conditional;
+use crate::parts::conditional::{Conditional, Local};
+use crate::parts::tempering::effective;
 use crate::random::Stream;
 use crate::target::{Evaluator, Parts, Weights};
 
@@ -11,7 +13,7 @@ use crate::target::{Evaluator, Parts, Weights};
 /// by 1.5 nats when each particle is moved once).
 const PER_COORDINATE: f64 = 12.0;
 
-/// θ = L z.
+/// θ = L z, or a map that is not linear.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Whitening {
     /// Standard deviations.
@@ -28,39 +30,20 @@ impl Whitening {
     pub fn of(positions: &[f64], weights: &[f64], dimension: usize) -> Self {
         let (mean, variance) = moments(positions, weights, dimension);
         let deviations: Vec<f64> = variance.iter().map(|v| v.sqrt()).collect();
-        let total: f64 = weights.iter().sum();
-        let squares: f64 = weights.iter().map(|w| w * w).sum();
-        let effective = total * total / squares;
+        let effective = effective(weights);
         if dimension < 2 || effective < PER_COORDINATE * dimension as f64 {
             return Self::Diagonal(deviations);
         }
         let kept = effective / (effective + dimension as f64);
-        let mut covariance = vec![0.0; dimension * dimension];
-        for (row, weight) in positions.chunks(dimension).zip(weights) {
-            for i in 0..dimension {
-                let scaled = weight / total * (row[i] - mean[i]);
-                for j in 0..i {
-                    covariance[i * dimension + j] += scaled * (row[j] - mean[j]);
-                }
-            }
-        }
-        for i in 0..dimension {
-            for j in 0..i {
-                let value = kept * covariance[i * dimension + j];
-                covariance[i * dimension + j] = value;
-                covariance[j * dimension + i] = value;
-            }
-            covariance[i * dimension + i] = variance[i] * (1.0 + 1e-9);
-        }
-        let mut lower = vec![0.0; dimension * dimension];
-        match lower_factor(dimension, &covariance, &mut lower) {
-            true => Self::Dense(lower),
-            false => Self::Diagonal(deviations),
+        let covariance = covariance(positions, weights, &mean);
+        match factor_towards_diagonal(covariance, &variance, kept) {
+            Some(lower) => Self::Dense(lower),
+            None => Self::Diagonal(deviations),
         }
     }
 
     /// θ = L z
-    pub fn color(&self, z: &[f64], position: &mut [f64]) {
+    pub fn color(&self, z: &[f64], position: &mut [f64], local: &mut Local) {
         match self {
             Self::Diagonal(deviations) => {
                 for ((q, z), s) in position.iter_mut().zip(z).zip(deviations) {
@@ -73,12 +56,12 @@ impl Whitening {
                     *q = row[..=i].iter().zip(z).map(|(l, z)| l * z).sum();
                 }
             }
-            Self::Conditional(map) => map.color(z, position),
+            Self::Conditional(map) => map.color(z, position, local),
         }
     }
 
     /// z = L⁻¹ θ
-    pub fn whiten(&self, position: &[f64], z: &mut [f64]) {
+    pub fn whiten(&self, position: &[f64], z: &mut [f64], local: &mut Local) {
         match self {
             Self::Diagonal(deviations) => {
                 for ((z, q), s) in z.iter_mut().zip(position).zip(deviations) {
@@ -89,13 +72,13 @@ impl Whitening {
                 z.copy_from_slice(position);
                 solve_lower::<false>(z.len(), 1, lower, z);
             }
-            Self::Conditional(map) => map.whiten(position, z),
+            Self::Conditional(map) => map.whiten(position, z, local),
         }
     }
 
     /// The gradient at z of a log density seen through the map, from its gradient in θ; and what the map adds to the log
     /// density, up to a constant.
-    fn pull(&self, z: &[f64], gradient: &[f64], out: &mut [f64]) -> f64 {
+    fn pull(&self, z: &[f64], gradient: &[f64], out: &mut [f64], local: &Local) -> f64 {
         match self {
             Self::Diagonal(deviations) => {
                 for ((out, g), s) in out.iter_mut().zip(gradient).zip(deviations) {
@@ -113,7 +96,7 @@ impl Whitening {
                 }
                 0.0
             }
-            Self::Conditional(map) => map.pull(z, gradient, out),
+            Self::Conditional(map) => map.pull(z, gradient, out, local),
         }
     }
 }
@@ -143,6 +126,44 @@ pub fn moments(positions: &[f64], weights: &[f64], dimension: usize) -> (Vec<f64
     (mean, variance)
 }
 
+/// Covariances of weighted positions below the diagonal, row by row; the rest is zero.
+pub fn covariance(positions: &[f64], weights: &[f64], mean: &[f64]) -> Vec<f64> {
+    let dimension = mean.len();
+    let total: f64 = weights.iter().sum();
+    let mut covariance = vec![0.0; dimension * dimension];
+    for (row, weight) in positions.chunks(dimension).zip(weights) {
+        if *weight == 0.0 {
+            continue;
+        }
+        for i in 0..dimension {
+            let scaled = weight / total * (row[i] - mean[i]);
+            for j in 0..i {
+                covariance[i * dimension + j] += scaled * (row[j] - mean[j]);
+            }
+        }
+    }
+    covariance
+}
+
+/// The lower factor of a covariance given below its diagonal, of which only the part `kept` counts, and by its variances.
+pub fn factor_towards_diagonal(
+    mut covariance: Vec<f64>,
+    variance: &[f64],
+    kept: f64,
+) -> Option<Vec<f64>> {
+    let dimension = variance.len();
+    for i in 0..dimension {
+        for j in 0..i {
+            let value = kept * covariance[i * dimension + j];
+            covariance[i * dimension + j] = value;
+            covariance[j * dimension + i] = value;
+        }
+        covariance[i * dimension + i] = variance[i] * (1.0 + 1e-9);
+    }
+    let mut lower = vec![0.0; dimension * dimension];
+    lower_factor(dimension, &covariance, &mut lower).then_some(lower)
+}
+
 /// The lower factor of a covariance, if it is positive definite.
 pub fn lower_factor(size: usize, covariance: &[f64], lower: &mut [f64]) -> bool {
     cholesky::<false>(size, covariance, lower).is_ok() && lower.iter().all(|l| l.is_finite())
@@ -154,6 +175,7 @@ pub struct Whitened<'a> {
     whitening: &'a Whitening,
     position: Vec<f64>,
     gradient: Vec<f64>,
+    local: Local,
 }
 
 impl<'a> Whitened<'a> {
@@ -164,7 +186,12 @@ impl<'a> Whitened<'a> {
             whitening,
             position: vec![0.0; dimension],
             gradient: vec![0.0; dimension],
+            local: Local::default(),
         }
+    }
+
+    fn color(&mut self, z: &[f64]) {
+        self.whitening.color(z, &mut self.position, &mut self.local);
     }
 }
 
@@ -176,30 +203,34 @@ impl Evaluator for Whitened<'_> {
         gradient: &mut [f64],
         parts: &mut Parts,
     ) -> f64 {
-        self.whitening.color(position, &mut self.position);
+        self.color(position);
         let value =
             self.inner
                 .log_density_gradient(&self.position, weights, &mut self.gradient, parts);
-        value + self.whitening.pull(position, &self.gradient, gradient)
+        value
+            + self
+                .whitening
+                .pull(position, &self.gradient, gradient, &self.local)
     }
 
     fn prior_draw(&mut self, stream: &mut Stream, position: &mut [f64]) {
         self.inner.prior_draw(stream, &mut self.position);
-        self.whitening.whiten(&self.position, position);
+        self.whitening
+            .whiten(&self.position, position, &mut self.local);
     }
 
     fn outputs(&mut self, position: &[f64], stream: &mut Stream, values: &mut [f64]) {
-        self.whitening.color(position, &mut self.position);
+        self.color(position);
         self.inner.outputs(&self.position, stream, values);
     }
 
     fn rows(&mut self, position: &[f64], values: &mut [f64]) {
-        self.whitening.color(position, &mut self.position);
+        self.color(position);
         self.inner.rows(&self.position, values);
     }
 
     fn explain(&mut self, position: &[f64]) -> Option<String> {
-        self.whitening.color(position, &mut self.position);
+        self.color(position);
         self.inner.explain(&self.position)
     }
 }
@@ -218,12 +249,12 @@ mod tests {
             positions.extend([3.0 + 2.0 * a, 5.0 * a + 0.5 * b]);
         }
         let weights = vec![1.0; 20_000];
-        let whitening = Whitening::of(&positions, &weights, 2);
+        let (whitening, mut local) = (Whitening::of(&positions, &weights, 2), Local::default());
         let (mut z, mut back) = (vec![0.0; 2], vec![0.0; 2]);
         let (mut cross, mut whitened) = (0.0, Vec::new());
         for row in positions.chunks(2) {
-            whitening.whiten(row, &mut z);
-            whitening.color(&z, &mut back);
+            whitening.whiten(row, &mut z, &mut local);
+            whitening.color(&z, &mut back, &mut local);
             assert!((back[0] - row[0]).abs() < 1e-9 && (back[1] - row[1]).abs() < 1e-9);
             whitened.extend_from_slice(&z);
         }
