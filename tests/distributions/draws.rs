@@ -1,9 +1,10 @@
 //! Draws against densities: simulated values, with known and with unknown parameters, and starts. Draws of a model
 //! without unknowns are independent, and so are those at one position.
 
+use crate::integrals::probabilities;
 use crate::laws::{Case, Complaints, attempt, case_of, cases, model};
+use crate::mean_and_factor;
 use crate::numeric::{DEVIATE_LIMIT, Evaluation, KOLMOGOROV_LIMIT, chi_square, kolmogorov};
-use crate::{mean_and_factor, probabilities};
 use likelier::{ColumnKind, Model, Settings};
 
 const DRAWS: u64 = 10_000;

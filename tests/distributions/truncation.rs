@@ -1,9 +1,9 @@
 //! `truncated`: the mass that is left becomes one, on either side and on both, with known and unknown parameters.
 
 use crate::draws::Cumulative;
+use crate::integrals::{mass_of, probabilities};
 use crate::laws::{Case, Complaints, Row, attempt, cases, compile, first_line};
 use crate::numeric::{Evaluation, KOLMOGOROV_LIMIT, kolmogorov};
-use crate::{mass_of, probabilities};
 
 /// Pairs of bounds from a law's points: one-sided, two-sided, far out. Of the two-sided ones every third is taken: each law
 /// and each of its sets of parameters still has some in both tails, across the middle and from end to end.
