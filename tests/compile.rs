@@ -3,13 +3,15 @@
 
 #![cfg(target_os = "linux")]
 
-use std::fmt::Write as _;
+#[path = "compile/in_memory.rs"]
+mod in_memory;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use likelier::{ColumnKind, Dataset, Model, Options, Settings};
-use likelier_compiler::given_count;
+use in_memory::{compile_in_memory, expected, input, places};
+use likelier::Settings;
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Parts, Target, Weights};
 
@@ -119,142 +121,6 @@ fn succeed(command: &mut Command) -> String {
 fn write_model(folder: &Path, name: &str, (model, data): (&str, &str)) {
     fs::write(folder.join(format!("{name}.ppl")), model).expect("a file");
     fs::write(folder.join(format!("{name}.json")), data).expect("a file");
-}
-
-fn compile_in_memory((model, data): (&str, &str), cpu: &str) -> Model {
-    let data = Dataset::from_json("model.json", data).expect("data");
-    let options = Options {
-        cpu: cpu.parse().expect("a level"),
-        ..Options::default()
-    };
-    Model::compile("model.ppl", model, &data, &options).expect("a model")
-}
-
-/// A position with the random numbers of a draw.
-struct Place {
-    seed: u64,
-    chain: u32,
-    draw: u64,
-    position: Vec<f64>,
-}
-
-/// Positions near the origin and one far out, with random numbers.
-fn places(model: &Model) -> Vec<Place> {
-    let dimension = model.compiled.model.dimension();
-    let mut stream = Stream::new(11, Purpose::Test, 0);
-    let mut places: Vec<Place> = (0..4)
-        .map(|draw| Place {
-            seed: 5,
-            chain: 1,
-            draw,
-            position: (0..dimension).map(|_| 0.7 * stream.normal()).collect(),
-        })
-        .collect();
-    places.push(Place {
-        seed: u64::MAX,
-        chain: u32::MAX,
-        draw: u64::MAX,
-        position: vec![-900.0; dimension],
-    });
-    places
-}
-
-fn weights(model: &Model) -> Vec<f64> {
-    let count = model.compiled.model.soft_count();
-    let mut weights: Vec<f64> = (0..count).map(|k| 0.25 * k as f64).collect();
-    weights.push(0.5);
-    weights
-}
-
-fn input(model: &Model, places: &[Place]) -> String {
-    let mut text = String::new();
-    let mut put = |word: u64| writeln!(text, "{word:x}").expect("a string grows");
-    weights(model)
-        .iter()
-        .for_each(|weight| put(weight.to_bits()));
-    put(places.len() as u64);
-    for place in places {
-        let numbers = [place.seed, u64::from(place.chain), place.draw];
-        numbers.into_iter().for_each(&mut put);
-        place.position.iter().for_each(|value| put(value.to_bits()));
-    }
-    text
-}
-
-/// What check.c and check.py print, by the code in memory.
-fn expected(model: &Model, places: &[Place]) -> String {
-    let compiled = &model.compiled;
-    let native = &compiled.model;
-    let mut text = format!(
-        "model.ppl {} {}\n",
-        model.cpu(),
-        compiled.coordinates.name()
-    );
-    for column in &compiled.columns {
-        let kind = match column.kind {
-            ColumnKind::Inferred => 0,
-            ColumnKind::Report => 1,
-            ColumnKind::Simulated => 2,
-            ColumnKind::SummedOut => 3,
-        };
-        writeln!(text, "output {} {kind}", column.name).expect("a string grows");
-    }
-    for constraint in &compiled.constraints {
-        writeln!(text, "constraint {}", constraint.name).expect("a string grows");
-    }
-    let mut put = |what: &str, values: &[f64]| {
-        text.push_str(what);
-        for value in values {
-            match value.is_nan() {
-                true => text.push_str(" nan"),
-                false => write!(text, " {:016x}", value.to_bits()).expect("a string grows"),
-            }
-        }
-        text.push('\n');
-    };
-    let mut evaluator = native.evaluator();
-    let some = weights(model);
-    let (likelihood, soft) = some.split_last().expect("a weight of the likelihood");
-    let some = Weights {
-        soft: soft.to_vec(),
-        likelihood: *likelihood,
-        rows: Vec::new(),
-    };
-    let mut gradient = vec![0.0; native.dimension()];
-    let mut parts = Parts::default();
-    let mut outputs = vec![0.0; native.output_count()];
-    let parameters = given_count(&compiled.inferred);
-    for place in places {
-        for (what, weights) in [
-            ("density", &Weights::posterior(native.soft_count())),
-            ("weighted", &some),
-        ] {
-            let position = &place.position;
-            let density =
-                evaluator.log_density_gradient(position, weights, &mut gradient, &mut parts);
-            put(what, &[density]);
-            put("gradient", &gradient);
-            let mut all = vec![parts.prior, parts.jacobian, parts.likelihood];
-            all.extend(&parts.soft);
-            put("parts", &all);
-        }
-        let mut stream = Stream::new(place.seed, Purpose::Output, place.chain);
-        stream.at(place.draw);
-        evaluator.outputs(&place.position, &mut stream, &mut outputs);
-        put("draw", &outputs);
-        let values = &outputs[..parameters];
-        put("values", values);
-        let back = native.unconstrain(values).expect("a position");
-        let is_inside = back.iter().all(|coordinate| coordinate.is_finite());
-        put(&format!("inside {}", i32::from(is_inside)), &[]);
-        put("position", &back);
-        let mut stream = Stream::new(place.seed, Purpose::Start, 0);
-        stream.at(place.draw);
-        let mut start = vec![0.0; native.dimension()];
-        evaluator.prior_draw(&mut stream, &mut start);
-        put("prior", &start);
-    }
-    text
 }
 
 fn assert_same(found: &str, expected: &str) {
@@ -636,24 +502,21 @@ fn what_cannot_be_made_is_said() {
         let said = complaint(arguments, code);
         assert!(said.contains(wanted), "{arguments}: {said}");
     }
-    let output = Command::new(env!("CARGO_BIN_EXE_likelier"))
-        .args("compile model.ppl model.json -o model.so".split(' '))
-        .env("PATH", folder.join("nothing"))
-        .current_dir(&folder)
-        .output()
-        .expect("the program runs");
-    let said = String::from_utf8_lossy(&output.stderr);
+    let under = |variable: &str| {
+        let output = Command::new(env!("CARGO_BIN_EXE_likelier"))
+            .args("compile model.ppl model.json -o model.so".split(' '))
+            .env(variable, folder.join("nothing"))
+            .current_dir(&folder)
+            .output()
+            .expect("the program runs");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let said = under("PATH");
     assert!(
         said.contains("it takes a C linker") && said.contains("-o model"),
         "{said}"
     );
-    let output = Command::new(env!("CARGO_BIN_EXE_likelier"))
-        .args("compile model.ppl model.json -o model.so".split(' '))
-        .env("TMPDIR", folder.join("nothing"))
-        .current_dir(&folder)
-        .output()
-        .expect("the program runs");
-    let said = String::from_utf8_lossy(&output.stderr);
+    let said = under("TMPDIR");
     assert!(
         said.contains("the variable TMPDIR names another place"),
         "{said}"

@@ -6,7 +6,7 @@ pub mod reference;
 use crate::ast;
 use crate::ast::tree::{DistributionBody, DistributionItem, ModelItem, Statement, StatementKind};
 use crate::check::library::{ALWAYS, FILES, File, Item, Library};
-use crate::math::primitive::{DRAWS, TABLE};
+use crate::math::primitive::{DRAWS, Entry, TABLE};
 use crate::source::{FileId, foreign, suggest};
 use crate::words::WORDS;
 
@@ -169,21 +169,8 @@ pub fn doc(name: &str) -> Result<String, String> {
     if let Some((_, doc)) = FORMS.iter().chain(WHOLES).find(|entry| entry.0 == name) {
         found.push(format!("{doc}\n"));
     }
-    if let Some(entry) = TABLE
-        .iter()
-        .find(|entry| entry.callable && entry.name == name)
-    {
-        let arguments: Vec<String> = entry
-            .arguments
-            .iter()
-            .map(|ty| format!("{ty:?}").to_lowercase())
-            .collect();
-        let result = format!("{:?}", entry.result).to_lowercase();
-        found.push(format!(
-            "{name}({}) -> {result}\n\n{}\n",
-            arguments.join(", "),
-            entry.doc
-        ));
+    if let Some(entry) = scalars().find(|entry| entry.name == name) {
+        found.push(format!("{}\n\n{}\n", signature(entry), entry.doc));
     }
     if let Some(draw) = DRAWS.iter().find(|draw| draw.0 == name) {
         found.push(format!(
@@ -201,12 +188,7 @@ pub fn doc(name: &str) -> Result<String, String> {
         .flat_map(|file| file.names.iter().copied())
         .chain(FORMS.iter().chain(WHOLES).map(|entry| entry.0))
         .chain(WORDS.iter().map(|word| word.0))
-        .chain(
-            TABLE
-                .iter()
-                .filter(|entry| entry.callable)
-                .map(|entry| entry.name),
-        );
+        .chain(scalars().map(|entry| entry.name));
     let known: Vec<&str> = known.collect();
     let help = match foreign::distribution(name) {
         Some(ours) => format!("here it is `{ours}`"),
@@ -246,11 +228,10 @@ pub fn names() -> Vec<(&'static str, NameKind)> {
         .iter()
         .filter(|file| modules.contains(&file.module))
         .flat_map(|file| file.names.iter().map(|name| (*name, kind(file.module))));
-    let scalars = TABLE.iter().filter(|entry| entry.callable);
     let mut names: Vec<(&str, NameKind)> = library
         .chain(FORMS.iter().map(|form| (form.0, NameKind::Distribution)))
         .chain(WHOLES.iter().map(|whole| (whole.0, NameKind::Function)))
-        .chain(scalars.map(|entry| (entry.name, NameKind::Function)))
+        .chain(scalars().map(|entry| (entry.name, NameKind::Function)))
         .chain(WORDS.iter().map(|word| (word.0, NameKind::Word)))
         .collect();
     names.sort_by_key(|(name, _)| *name);
@@ -275,17 +256,21 @@ pub fn signatures(name: &str) -> Vec<String> {
         let head = doc.split(": ").next().unwrap_or(doc);
         found.push(head.to_string());
     }
-    let scalar = |entry: &&crate::math::primitive::Entry| entry.callable && entry.name == name;
-    if let Some(entry) = TABLE.iter().find(scalar) {
-        let arguments: Vec<String> = entry
-            .arguments
-            .iter()
-            .map(|ty| format!("{ty:?}").to_lowercase())
-            .collect();
-        let result = format!("{:?}", entry.result).to_lowercase();
-        found.push(format!("{name}({}) -> {result}", arguments.join(", ")));
-    }
+    found.extend(scalars().find(|entry| entry.name == name).map(signature));
     found
+}
+
+/// The functions of numbers that programs may call.
+fn scalars() -> impl Iterator<Item = &'static Entry> {
+    TABLE.iter().filter(|entry| entry.callable)
+}
+
+/// `log(real) -> real`
+fn signature(entry: &Entry) -> String {
+    let word = |ty: &dyn std::fmt::Debug| format!("{ty:?}").to_lowercase();
+    let arguments: Vec<String> = entry.arguments.iter().map(|ty| word(ty)).collect();
+    let (name, result) = (entry.name, word(&entry.result));
+    format!("{name}({}) -> {result}", arguments.join(", "))
 }
 
 /// The names of which this one is a part: `lkj` of `lkj_corr` and `lkj_cholesky`.
@@ -383,11 +368,7 @@ fn index() -> String {
     text.push_str(&format!("forms: {}\n", forms.join(" ")));
     let wholes: Vec<&str> = WHOLES.iter().map(|whole| whole.0).collect();
     text.push_str(&format!("arrays: {}\n", wholes.join(" ")));
-    let scalars: Vec<&str> = TABLE
-        .iter()
-        .filter(|entry| entry.callable)
-        .map(|entry| entry.name)
-        .collect();
+    let scalars: Vec<&str> = scalars().map(|entry| entry.name).collect();
     text.push_str(&format!("numbers: {}\n", scalars.join(" ")));
     text
 }

@@ -1,11 +1,11 @@
 //! Programs that run forwards only: draws from the prior, predictions from draws of a posterior, and the log density of
 //! each observed value. They share one shape: the values of some variables go in, named numbers come out.
 
+mod summaries;
+
 use std::collections::{HashMap, HashSet};
 
-use crate::check::hir::{
-    Expression, ExpressionKind, Hir, StatementKind, VariableId, VariableKind, Whole,
-};
+use crate::check::hir::{Hir, StatementKind, VariableId, VariableKind};
 use crate::check::walk::all_statements;
 use crate::compiled::{
     Column, ColumnKind, Constraint, InferredVariable, RoleLine, columns, constraints,
@@ -99,7 +99,7 @@ pub fn predict(
     prediction: &Prediction,
     options: &Options,
 ) -> Result<Simulation, Vec<Diagnostic>> {
-    let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
+    let (hir, mut warnings) = crate::front(sources, file, &options.adjustments)?;
     let dataset = &*labels::shared(&hir, dataset)?;
     let fit = bind_natural(&hir, sources, dataset)?;
     let layout = density::layout(&fit.loops);
@@ -133,9 +133,8 @@ pub fn predict(
             .map_err(|error| vec![Diagnostic::error("E0477", error.to_string())])?,
         None => dataset.clone(),
     };
-    let mut warnings = warnings;
     if let Some(newer) = &prediction.new_data {
-        warnings.extend(new_summaries(&hir, newer));
+        warnings.extend(summaries::warnings(&hir, newer));
     }
     let program = bind_program(&hir, sources, &merged, Purpose::Prediction(&draws))?;
     forward_program(&hir, sources, &merged, &program, warnings, options)
@@ -228,86 +227,6 @@ pub fn constraint_report(
         leaves: Vec::new(),
         warnings,
     })
-}
-
-/// Warns of summaries that are taken over new data, as in `(x - mean(x)) / sd(x)`: the draws belong to those of the data that
-/// the model was fitted to.
-fn new_summaries(hir: &Hir, newer: &Dataset) -> Vec<Diagnostic> {
-    let mut changed: HashSet<VariableId> = HashSet::new();
-    let mut warnings = Vec::new();
-    all_statements(&hir.statements, 0, &mut |statement, _| {
-        if let StatementKind::Given {
-            variable, column, ..
-        } = &statement.kind
-        {
-            let name = &hir.variables[variable.0 as usize].name;
-            if newer.get(column.as_ref().unwrap_or(name)).is_some() {
-                changed.insert(*variable);
-            }
-        }
-        let mut reads_changed = false;
-        statement.expressions(&mut |expression| {
-            expression.everywhere(&mut |inner| {
-                if let ExpressionKind::Variable(id) = &*inner.kind {
-                    reads_changed |= changed.contains(id);
-                }
-                if is_summary(hir, inner) && is_of_new_data(hir, inner, &changed) {
-                    warnings.push(
-                        Diagnostic::warning(
-                            "W0005",
-                            "this is computed anew, over the new rows".to_string(),
-                        )
-                        .at(inner.span, "the draws belong to its value for the data of the fit")
-                        .help("keep that value fixed: give it as data of its own (`given centre: real`), or scale the new rows by hand with the numbers of the fit"),
-                    );
-                }
-            });
-        });
-        if let StatementKind::Let { variable, .. } = &statement.kind
-            && reads_changed
-        {
-            changed.insert(*variable);
-        }
-    });
-    warnings
-}
-
-/// Whether an expression makes one number, or a scale, of all elements of an array.
-fn is_summary(hir: &Hir, expression: &Expression) -> bool {
-    match &*expression.kind {
-        ExpressionKind::Reduction { .. } => true,
-        ExpressionKind::Whole { function, .. } => matches!(
-            function,
-            Whole::Reduce(_) | Whole::Variance | Whole::StandardDeviation
-        ),
-        ExpressionKind::Call { function, .. } => {
-            hir.functions[function.0 as usize].name == "standardise"
-        }
-        _ => false,
-    }
-}
-
-/// Whether it reads new data, and nothing that belongs to one row or is unknown.
-fn is_of_new_data(hir: &Hir, summary: &Expression, changed: &HashSet<VariableId>) -> bool {
-    let mut own = HashSet::new();
-    let mut read = Vec::new();
-    summary.everywhere(&mut |inner| match &*inner.kind {
-        ExpressionKind::Variable(id) => read.push(*id),
-        ExpressionKind::Reduction { binders, .. }
-        | ExpressionKind::Comprehension { binders, .. } => {
-            own.extend(binders.iter().map(|binder| binder.variable));
-        }
-        _ => {}
-    });
-    let is_fixed = |id: &VariableId| {
-        let kind = hir.variables[id.0 as usize].kind;
-        own.contains(id)
-            || matches!(
-                kind,
-                VariableKind::Given | VariableKind::Let | VariableKind::Size
-            )
-    };
-    read.iter().all(is_fixed) && read.iter().any(|id| changed.contains(id))
 }
 
 /// Warns of observed values whose log likelihoods are not there: once for each statement.

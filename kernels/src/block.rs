@@ -6,7 +6,7 @@
 use likelier_runtime::math::{block, special};
 
 use crate::level::Level;
-use crate::symbol::Symbol;
+use crate::symbol::{Symbol, symbols};
 
 #[inline(always)]
 fn multiply_add_lane<const FMA: bool>(a: f64, b: f64, c: f64) -> f64 {
@@ -63,10 +63,7 @@ macro_rules! unary_kernels {
         $(unary_kernel! { $level $attributes $name $function })*
 
         fn unary_symbols() -> Vec<Symbol> {
-            vec![$(Symbol {
-                name: concat!("likelier_", $level, "_block_", stringify!($name)),
-                address: $name as *const u8,
-            }),*]
+            symbols!(concat!("likelier_", $level, "_block_"); $($name)*)
         }
     };
 }
@@ -90,11 +87,7 @@ macro_rules! binary_kernels {
         $(binary_kernel! { $level $attributes $vv $vs $sv $function })*
 
         fn binary_symbols() -> Vec<Symbol> {
-            vec![$(
-                Symbol { name: concat!("likelier_", $level, "_block_", stringify!($vv)), address: $vv as *const u8 },
-                Symbol { name: concat!("likelier_", $level, "_block_", stringify!($vs)), address: $vs as *const u8 },
-                Symbol { name: concat!("likelier_", $level, "_block_", stringify!($sv)), address: $sv as *const u8 },
-            )*]
+            symbols!(concat!("likelier_", $level, "_block_"); $($vv $vs $sv)*)
         }
     };
 }
@@ -104,7 +97,7 @@ macro_rules! binary_kernel {
         $(#[$attribute])*
         #[unsafe(export_name = concat!("likelier_", $level, "_block_", stringify!($vv)))]
         unsafe extern "C" fn $vv(out: *mut f64, a: *const f64, b: *const f64, n: usize) {
-            // SAFETY: as for all kernels of this folder.
+            // SAFETY: as for all kernels of this file.
             let (out, a, b) = unsafe { (slice_mut(out, n), slice(a, n), slice(b, n)) };
             for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
                 *out = $function(a, b);
@@ -114,7 +107,7 @@ macro_rules! binary_kernel {
         $(#[$attribute])*
         #[unsafe(export_name = concat!("likelier_", $level, "_block_", stringify!($vs)))]
         unsafe extern "C" fn $vs(out: *mut f64, a: *const f64, b: f64, n: usize) {
-            // SAFETY: as for all kernels of this folder.
+            // SAFETY: as for all kernels of this file.
             let (out, a) = unsafe { (slice_mut(out, n), slice(a, n)) };
             for (out, &a) in out.iter_mut().zip(a) {
                 *out = $function(a, b);
@@ -124,7 +117,7 @@ macro_rules! binary_kernel {
         $(#[$attribute])*
         #[unsafe(export_name = concat!("likelier_", $level, "_block_", stringify!($sv)))]
         unsafe extern "C" fn $sv(out: *mut f64, a: f64, b: *const f64, n: usize) {
-            // SAFETY: as for all kernels of this folder.
+            // SAFETY: as for all kernels of this file.
             let (out, b) = unsafe { (slice_mut(out, n), slice(b, n)) };
             for (out, &b) in out.iter_mut().zip(b) {
                 *out = $function(a, b);
@@ -139,10 +132,7 @@ macro_rules! other_kernels {
         $(other_kernel! { $level $attributes $name($($argument: $type),*) $(-> $result)? $body })*
 
         fn other_symbols() -> Vec<Symbol> {
-            vec![$(Symbol {
-                name: concat!("likelier_", $level, "_block_", stringify!($name)),
-                address: $name as *const u8,
-            }),*]
+            symbols!(concat!("likelier_", $level, "_block_"); $($name)*)
         }
     };
 }
@@ -237,21 +227,21 @@ macro_rules! level {
 
             other_kernels! { $level $attributes
                 add_to(out: *mut f64, a: *const f64, n: usize) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     let (out, a) = unsafe { (slice_mut(out, n), slice(a, n)) };
                     out.iter_mut().zip(a).for_each(|(out, a)| *out += a);
                 }
                 copy(out: *mut f64, a: *const f64, n: usize) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     let (out, a) = unsafe { (slice_mut(out, n), slice(a, n)) };
                     out.copy_from_slice(a);
                 }
                 fill(out: *mut f64, n: usize, number: f64) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     unsafe { slice_mut(out, n) }.fill(number);
                 }
                 select(out: *mut f64, mask: *const f64, a: *const f64, b: *const f64, n: usize) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     let (out, mask) = unsafe { (slice_mut(out, n), slice(mask, n)) };
                     // SAFETY: likewise.
                     let (a, b) = unsafe { (slice(a, n), slice(b, n)) };
@@ -260,14 +250,14 @@ macro_rules! level {
                     }
                 }
                 gather(out: *mut f64, a: *const f64, stride: isize, n: usize) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     for (i, out) in unsafe { slice_mut(out, n) }.iter_mut().enumerate() {
                         // SAFETY: the elements are in the buffer, as in the loop this stands for.
                         *out = unsafe { *a.offset(stride * i as isize) };
                     }
                 }
                 gather_table(out: *mut f64, a: *const f64, table: *const i64, scale: i64, n: usize) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     let (out, table) = unsafe { (slice_mut(out, n), slice(table, n)) };
                     for (out, &place) in out.iter_mut().zip(table) {
                         // SAFETY: the elements are in the buffer, as in the loop this stands for.
@@ -275,7 +265,7 @@ macro_rules! level {
                     }
                 }
                 scatter_add(out: *mut f64, stride: isize, a: *const f64, n: usize) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     for (i, a) in unsafe { slice(a, n) }.iter().enumerate() {
                         // SAFETY: the elements are in the buffer, as in the loop this stands for.
                         unsafe { *out.offset(stride * i as isize) += a };
@@ -284,7 +274,7 @@ macro_rules! level {
                 scatter_add_table(
                     out: *mut f64, table: *const i64, scale: i64, a: *const f64, n: usize
                 ) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     let (table, a) = unsafe { (slice(table, n), slice(a, n)) };
                     for (&place, a) in table.iter().zip(a) {
                         // SAFETY: the elements are in the buffer, as in the loop this stands for.
@@ -292,31 +282,31 @@ macro_rules! level {
                     }
                 }
                 iota(out: *mut f64, start: i64, stride: i64, n: usize) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     for (i, out) in unsafe { slice_mut(out, n) }.iter_mut().enumerate() {
                         *out = (start + stride * i as i64) as f64;
                     }
                 }
                 iota_table(out: *mut f64, table: *const i64, start: i64, scale: i64, n: usize) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     let (out, table) = unsafe { (slice_mut(out, n), slice(table, n)) };
                     for (out, place) in out.iter_mut().zip(table) {
                         *out = (start + scale * place) as f64;
                     }
                 }
                 sum(a: *const f64, n: usize) -> f64 {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     sum_of(unsafe { slice(a, n) })
                 }
                 dot(a: *const f64, b: *const f64, n: usize) -> f64 {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     let (a, b) = unsafe { (slice(a, n), slice(b, n)) };
                     dot_of::<$fma>(a, b)
                 }
                 multiply_add_vvv(
                     out: *mut f64, a: *const f64, b: *const f64, c: *const f64, n: usize
                 ) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     let (out, a) = unsafe { (slice_mut(out, n), slice(a, n)) };
                     // SAFETY: likewise.
                     let (b, c) = unsafe { (slice(b, n), slice(c, n)) };
@@ -325,21 +315,21 @@ macro_rules! level {
                     }
                 }
                 multiply_add_vvs(out: *mut f64, a: *const f64, b: *const f64, c: f64, n: usize) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     let (out, a, b) = unsafe { (slice_mut(out, n), slice(a, n), slice(b, n)) };
                     for ((out, &a), &b) in out.iter_mut().zip(a).zip(b) {
                         *out = multiply_add_lane::<$fma>(a, b, c);
                     }
                 }
                 multiply_add_svv(out: *mut f64, a: f64, b: *const f64, c: *const f64, n: usize) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     let (out, b, c) = unsafe { (slice_mut(out, n), slice(b, n), slice(c, n)) };
                     for ((out, &b), &c) in out.iter_mut().zip(b).zip(c) {
                         *out = multiply_add_lane::<$fma>(a, b, c);
                     }
                 }
                 multiply_add_svs(out: *mut f64, a: f64, b: *const f64, c: f64, n: usize) {
-                    // SAFETY: as for all kernels of this folder.
+                    // SAFETY: as for all kernels of this file.
                     let (out, b) = unsafe { (slice_mut(out, n), slice(b, n)) };
                     for (out, &b) in out.iter_mut().zip(b) {
                         *out = multiply_add_lane::<$fma>(a, b, c);

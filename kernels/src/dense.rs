@@ -9,7 +9,7 @@ use likelier_runtime::math::stack::MemStack;
 use likelier_runtime::math::{decompositions, large, linear};
 
 use crate::level::Level;
-use crate::symbol::Symbol;
+use crate::symbol::{Symbol, symbols};
 
 /// A kernel: its sizes, the lengths of the slices it reads, of those it writes, and its working memory, either numbers or a
 /// stack of the library's.
@@ -22,10 +22,7 @@ macro_rules! dense_kernels {
         })*
 
         pub(super) fn symbols() -> Vec<Symbol> {
-            vec![$(Symbol {
-                name: concat!("likelier_", $prefix, stringify!($name)),
-                address: $name as *const u8,
-            }),*]
+            symbols!(concat!("likelier_", $prefix); $($name)*)
         }
     };
 }

@@ -16,6 +16,7 @@ use crate::context::{Context, Entry, FIXED_PARTS};
 use crate::level::Level;
 use crate::memory::Aligned;
 use crate::parts::settle;
+use crate::symbol::{Symbol, symbols};
 
 /// The version of the interface: it changes when a program that was written for an older one would go wrong.
 pub const VERSION: u32 = 1;
@@ -106,27 +107,41 @@ impl State {
         // SAFETY: the caller says so; scratch, weights and parts were made for this model.
         unsafe { program(&context) }
     }
+
+    /// Runs a program that writes to its output.
+    ///
+    /// # Safety
+    /// As for `run`.
+    unsafe fn forward(&mut self, table: &Table, program: Entry, call: Call) {
+        self.weights.fill(1.0);
+        // SAFETY: the caller says so.
+        unsafe { self.run(table, program, call) }
+    }
+
+    /// What is stored for a draw, in this state's own outputs.
+    ///
+    /// # Safety
+    /// `position` has `dimension` numbers.
+    unsafe fn outputs(&mut self, table: &Table, position: *const f64, stream: Option<&mut Stream>) {
+        let call = Call {
+            position,
+            output: self.outputs.as_mut_ptr(),
+            stream,
+            ..Call::default()
+        };
+        // SAFETY: the outputs were made for this model.
+        unsafe { self.forward(table, table.values, call) }
+    }
 }
 
 /// What one call of a program reads and writes.
+#[derive(Default)]
 struct Call<'a> {
     position: *const f64,
     given: *const f64,
     gradient: *mut f64,
     output: *mut f64,
     stream: Option<&'a mut Stream>,
-}
-
-impl Default for Call<'_> {
-    fn default() -> Self {
-        Call {
-            position: ptr::null(),
-            given: ptr::null(),
-            gradient: ptr::null_mut(),
-            output: ptr::null_mut(),
-            stream: None,
-        }
-    }
 }
 
 #[unsafe(no_mangle)]
@@ -176,29 +191,27 @@ unsafe extern "C" fn likelier_table_constraint_count(table: &Table) -> usize {
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn likelier_table_output_name(table: &Table, index: usize) -> *const c_char {
-    match index < table.outputs {
-        // SAFETY: the table holds so many names.
-        true => unsafe { *table.output_names.add(index) },
-        false => ptr::null(),
-    }
+    // SAFETY: the table holds so many names.
+    unsafe { element(table.output_names, table.outputs, index) }.unwrap_or(ptr::null())
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn likelier_table_output_kind(table: &Table, index: usize) -> c_int {
-    match index < table.outputs {
-        // SAFETY: the table holds so many kinds.
-        true => c_int::from(unsafe { *table.output_kinds.add(index) }),
-        false => -1,
-    }
+    // SAFETY: the table holds so many kinds.
+    unsafe { element(table.output_kinds, table.outputs, index) }.map_or(-1, c_int::from)
 }
 
 #[unsafe(no_mangle)]
 unsafe extern "C" fn likelier_table_constraint_name(table: &Table, index: usize) -> *const c_char {
-    match index < table.constraints {
-        // SAFETY: the table holds so many names.
-        true => unsafe { *table.constraint_names.add(index) },
-        false => ptr::null(),
-    }
+    // SAFETY: the table holds so many names.
+    unsafe { element(table.constraint_names, table.constraints, index) }.unwrap_or(ptr::null())
+}
+
+/// # Safety
+/// The list has `count` elements.
+unsafe fn element<T: Copy>(list: *const T, count: usize, index: usize) -> Option<T> {
+    // SAFETY: the caller says so.
+    (index < count).then(|| unsafe { *list.add(index) })
 }
 
 #[unsafe(no_mangle)]
@@ -233,21 +246,20 @@ unsafe extern "C" fn likelier_table_log_density(
             .weights
             .copy_from_slice(unsafe { from_raw_parts(weights, table.constraints + 1) }),
     }
-    let mut own = std::mem::take(&mut state.gradient);
-    let target = match gradient.is_null() {
-        true => own.as_mut_slice(),
-        // SAFETY: the caller gives room for `dimension` numbers.
-        false => unsafe { from_raw_parts_mut(gradient, table.dimension) },
+    let gradient = match gradient.is_null() {
+        true => state.gradient.as_mut_ptr(),
+        false => gradient,
     };
-    target.fill(0.0);
     let call = Call {
         position,
-        gradient: target.as_mut_ptr(),
+        gradient,
         ..Call::default()
     };
-    // SAFETY: the caller gives `dimension` numbers.
-    unsafe { state.run(table, table.gradient, call) };
-    state.gradient = own;
+    // SAFETY: the caller gives `dimension` numbers, and room for as many.
+    unsafe {
+        from_raw_parts_mut(gradient, table.dimension).fill(0.0);
+        state.run(table, table.gradient, call);
+    }
     let total = settle(&state.weights, &mut state.parts);
     if !parts.is_null() {
         // SAFETY: the caller gives room for the fixed parts and one for each constraint.
@@ -271,26 +283,6 @@ unsafe extern "C" fn likelier_table_constrain(
     }
 }
 
-impl State {
-    /// What is stored for a draw, in this state's own outputs.
-    ///
-    /// # Safety
-    /// `position` has `dimension` numbers.
-    unsafe fn outputs(&mut self, table: &Table, position: *const f64, stream: Option<&mut Stream>) {
-        let mut outputs = std::mem::take(&mut self.outputs);
-        self.weights.fill(1.0);
-        let call = Call {
-            position,
-            output: outputs.as_mut_ptr(),
-            stream,
-            ..Call::default()
-        };
-        // SAFETY: the outputs were made for this model.
-        unsafe { self.run(table, table.values, call) };
-        self.outputs = outputs;
-    }
-}
-
 /// Values that come back from their own position are inside their support: those of a vector that must sum to one are then
 /// known to do so.
 #[unsafe(no_mangle)]
@@ -300,23 +292,20 @@ unsafe extern "C" fn likelier_table_unconstrain(
     values: *const f64,
     position: *mut f64,
 ) -> c_int {
-    state.weights.fill(1.0);
-    let origin = std::mem::take(&mut state.origin);
     let call = Call {
-        position: origin.as_ptr(),
+        position: state.origin.as_ptr(),
         given: values,
         output: position,
         ..Call::default()
     };
     // SAFETY: the caller gives `parameters` numbers, and room for `dimension`.
     let (values, position) = unsafe {
-        state.run(table, table.unconstrain, call);
+        state.forward(table, table.unconstrain, call);
         (
             from_raw_parts(values, table.parameters),
             from_raw_parts(position, table.dimension),
         )
     };
-    state.origin = origin;
     if !position.iter().all(|coordinate| coordinate.is_finite()) {
         return 0;
     }
@@ -337,17 +326,14 @@ unsafe extern "C" fn likelier_table_prior_draw(
 ) {
     let mut stream = Stream::new(seed, Purpose::Start, 0);
     stream.at(number);
-    state.weights.fill(1.0);
-    let origin = std::mem::take(&mut state.origin);
     let call = Call {
-        position: origin.as_ptr(),
+        position: state.origin.as_ptr(),
         output: position,
         stream: Some(&mut stream),
         ..Call::default()
     };
     // SAFETY: the caller gives room for `dimension` numbers.
-    unsafe { state.run(table, table.start, call) };
-    state.origin = origin;
+    unsafe { state.forward(table, table.start, call) };
 }
 
 #[unsafe(no_mangle)]
@@ -370,13 +356,8 @@ unsafe extern "C" fn likelier_table_simulate(
 }
 
 /// The functions of this file. A program that links the library, not the archive, has no other use of them.
-pub fn addresses() -> Vec<crate::symbol::Symbol> {
-    macro_rules! list {
-        ($($name:ident)*) => {
-            vec![$(crate::symbol::Symbol { name: stringify!($name), address: $name as *const u8 }),*]
-        };
-    }
-    list! {
+pub fn addresses() -> Vec<Symbol> {
+    symbols! { "";
         likelier_table_interface_version likelier_table_compiler likelier_table_model
         likelier_table_cpu likelier_table_coordinates likelier_table_dimension
         likelier_table_parameter_count likelier_table_output_count

@@ -6,7 +6,7 @@
 use likelier_runtime::math::special;
 use likelier_runtime::random::Stream;
 
-use crate::symbol::Symbol;
+use crate::symbol::{Symbol, symbols};
 
 macro_rules! elementary {
     ($($name:ident($($argument:ident),+) = $value:expr;)*) => {
@@ -16,7 +16,7 @@ macro_rules! elementary {
         )*
 
         fn elementary() -> Vec<Symbol> {
-            vec![$(Symbol { name: stringify!($name), address: $name as *const u8 }),*]
+            symbols!(""; $($name)*)
         }
     };
 }
@@ -89,7 +89,7 @@ macro_rules! draws {
         )*
 
         fn draws() -> Vec<Symbol> {
-            vec![$(Symbol { name: stringify!($name), address: $name as *const u8 }),*]
+            symbols!(""; $($name)*)
         }
     };
 }

@@ -325,22 +325,9 @@ impl Cutter<'_> {
         {
             *last = Token::Penalty;
         }
-        let follows_value = matches!(
-            self.last(),
-            Some(
-                Token::Name(_)
-                    | Token::Integer(_)
-                    | Token::Real(_)
-                    | Token::True
-                    | Token::False
-                    | Token::ParenClose
-                    | Token::BracketClose
-                    | Token::BraceClose
-                    | Token::Prime
-                    | Token::Joint
-                    | Token::Normalised
-            )
-        );
+        let follows_value = self.last().is_some_and(|last| {
+            last.ends_value() || matches!(last, Token::Joint | Token::Normalised)
+        });
         match &token {
             Token::Name(name) if follows_value && !(starts_line && self.in_block()) => {
                 match name.as_str() {

@@ -178,6 +178,23 @@ impl Token {
         )
     }
 
+    /// Whether an expression may end with this word.
+    pub fn ends_value(&self) -> bool {
+        use Token::*;
+        matches!(
+            self,
+            Name(_)
+                | Integer(_)
+                | Real(_)
+                | True
+                | False
+                | ParenClose
+                | BracketClose
+                | BraceClose
+                | Prime
+        )
+    }
+
     /// Whether only a statement begins with this word.
     pub fn begins_statement(&self) -> bool {
         use Token::*;

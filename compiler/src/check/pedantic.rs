@@ -67,6 +67,11 @@ struct Reader<'a> {
     found: Vec<Diagnostic>,
 }
 
+/// A function that is looked into, which of its arguments move, and how many calls lead to it.
+type Visit = (FunctionId, Vec<bool>, usize);
+/// What was looked into for one question, and need not be once more: where it jumps, the answer is known already.
+type Visits = HashSet<Visit>;
+
 /// The variables to which a statement gives values.
 fn defined(statement: &Statement) -> Vec<VariableId> {
     match &statement.kind {
@@ -97,6 +102,28 @@ fn reads(statement: &Statement, visit: &mut dyn FnMut(VariableId)) {
     statement.expressions(&mut |expression| expression.variables(0, &mut |id, _| visit(id)));
 }
 
+/// Whether an expression reads one of these variables.
+fn depends(expression: &Expression, set: &HashSet<VariableId>) -> bool {
+    let mut found = false;
+    expression.variables(0, &mut |id, _| found |= set.contains(&id));
+    found
+}
+
+/// Adds to some variables all that get their values from them. A loop may use what a later statement of it defines.
+fn spread(statements: &[Statement], set: &mut HashSet<VariableId>) {
+    let mut before = None;
+    while before != Some(set.len()) {
+        before = Some(set.len());
+        all_statements(statements, 0, &mut |statement, _| {
+            let mut is_moved = false;
+            reads(statement, &mut |id| is_moved |= set.contains(&id));
+            if is_moved {
+                set.extend(defined(statement));
+            }
+        });
+    }
+}
+
 impl<'a> Reader<'a> {
     fn variable(&self, id: VariableId) -> &'a Variable {
         &self.hir.variables[id.0 as usize]
@@ -109,21 +136,7 @@ impl<'a> Reader<'a> {
                 self.unknown.insert(VariableId(index as u32));
             }
         }
-        // A loop may use what a later statement of it defines.
-        loop {
-            let before = self.unknown.len();
-            let set = &mut self.unknown;
-            all_statements(&self.hir.statements, 0, &mut |statement, _| {
-                let mut depends = false;
-                reads(statement, &mut |id| depends |= set.contains(&id));
-                if depends {
-                    set.extend(defined(statement));
-                }
-            });
-            if set.len() == before {
-                return;
-            }
-        }
+        spread(&self.hir.statements, &mut self.unknown);
     }
 
     fn find_relevant(&mut self) {
@@ -147,9 +160,7 @@ impl<'a> Reader<'a> {
     }
 
     fn is_unknown(&self, expression: &Expression) -> bool {
-        let mut found = false;
-        expression.variables(0, &mut |id, _| found |= self.unknown.contains(&id));
-        found
+        depends(expression, &self.unknown)
     }
 
     fn statement(&mut self, statement: &Statement) {
@@ -174,74 +185,62 @@ impl<'a> Reader<'a> {
         }
         let mut places = Vec::new();
         statement.expressions(&mut |expression| {
-            expression.everywhere(&mut |part| places.extend(self.place_of_jump(part)));
+            expression.everywhere(&mut |part| {
+                places.extend(self.place_of_jump(part, &self.unknown, &mut Visits::new(), 0));
+            });
         });
         places.into_iter().for_each(|place| self.jump(place));
     }
 
-    /// Where a value may jump while an unknown moves.
-    fn place_of_jump(&self, part: &Expression) -> Option<Span> {
+    /// Where a value may jump while these variables move.
+    fn place_of_jump(
+        &self,
+        part: &Expression,
+        moving: &HashSet<VariableId>,
+        visits: &mut Visits,
+        depth: usize,
+    ) -> Option<Span> {
         match &*part.kind {
             ExpressionKind::Call {
                 function,
                 arguments,
                 ..
             } => {
-                let unknown = arguments.iter().map(|one| self.is_unknown(one)).collect();
-                self.jumps_in(*function, unknown, 0).then_some(part.span)
+                let moves = arguments.iter().map(|one| depends(one, moving)).collect();
+                self.jumps_in((*function, moves, depth), visits)
+                    .then_some(part.span)
             }
             _ => deciding(part)
-                .filter(|it| self.is_unknown(it))
+                .filter(|it| depends(it, moving))
                 .map(|it| it.span),
         }
     }
 
     /// Whether a function of the program jumps where these of its arguments move. Those of the library are trusted.
-    fn jumps_in(&self, function: FunctionId, unknown: Vec<bool>, depth: usize) -> bool {
-        let function: &Function = &self.hir.functions[function.0 as usize];
-        if function.span.file != self.file || depth > DEEPEST_CALL {
+    fn jumps_in(&self, visit: Visit, visits: &mut Visits) -> bool {
+        let (id, ref moves, depth) = visit;
+        let function: &Function = &self.hir.functions[id.0 as usize];
+        if function.span.file != self.file || depth > DEEPEST_CALL || visits.contains(&visit) {
             return false;
         }
-        let parameters = function.parameters.iter().zip(unknown);
-        let moving = parameters.filter(|(_, moves)| *moves);
-        let mut set: HashSet<VariableId> =
-            moving.map(|(parameter, _)| parameter.variable).collect();
-        let depends = |expression: &Expression, set: &HashSet<VariableId>| {
-            let mut found = false;
-            expression.variables(0, &mut |id, _| found |= set.contains(&id));
-            found
-        };
-        loop {
-            let before = set.len();
-            all_statements(&function.body, 0, &mut |statement, _| {
-                let mut is_moved = false;
-                reads(statement, &mut |id| is_moved |= set.contains(&id));
-                if is_moved {
-                    set.extend(defined(statement));
-                }
-            });
-            if set.len() == before {
-                break;
-            }
-        }
+        let parameters = function.parameters.iter().zip(moves);
+        let mut moving: HashSet<VariableId> = parameters
+            .filter(|(_, moves)| **moves)
+            .map(|(parameter, _)| parameter.variable)
+            .collect();
+        spread(&function.body, &mut moving);
+        visits.insert(visit);
         let mut jumps = false;
         all_statements(&function.body, 0, &mut |statement, _| {
             if let StatementKind::If { condition, .. } = &statement.kind {
-                jumps |= depends(condition, &set);
+                jumps |= depends(condition, &moving);
             }
             statement.expressions(&mut |expression| {
                 expression.everywhere(&mut |part| {
-                    jumps |= match &*part.kind {
-                        ExpressionKind::Call {
-                            function,
-                            arguments,
-                            ..
-                        } => {
-                            let moved = arguments.iter().map(|one| depends(one, &set)).collect();
-                            self.jumps_in(*function, moved, depth + 1)
-                        }
-                        _ => deciding(part).is_some_and(|it| depends(it, &set)),
-                    };
+                    jumps = jumps
+                        || self
+                            .place_of_jump(part, &moving, visits, depth + 1)
+                            .is_some();
                 });
             });
         });

@@ -108,9 +108,9 @@ pub(crate) fn skipped(hir: &Hir, dataset: &Dataset) -> Vec<Diagnostic> {
     let columns = columns(hir);
     for group in groups(&columns) {
         let entries = group.iter().filter_map(|column| dataset.get(column.key));
-        let numbers: Vec<&Entry> = entries.filter(|entry| entry.labels.is_none()).collect();
-        let values = || numbers.iter().flat_map(|entry| &entry.values);
-        let occurring: BTreeSet<u64> = values()
+        let occurring: BTreeSet<u64> = entries
+            .filter(|entry| entry.labels.is_none())
+            .flat_map(|entry| &entry.values)
             .filter(|value| value.is_finite())
             .map(|value| *value as u64)
             .collect();

@@ -4,9 +4,11 @@
 //! scratch belongs to the caller, one for each thread.
 //!
 //! Arithmetic, comparisons and index computations become Cranelift instructions; elementary functions and dense algebra
-//! are calls to functions of `likelier_kernels`, which wrap those of `likelier_runtime::math`, never to the platform's mathematics library, so that a binary
-//! gives the same bits on every machine at one CPU level. Loops whose rounds are independent become loops over blocks
-//! of elements with one kernel call for each operation (`blocks`), where that pays.
+//! are calls to functions of `likelier_kernels`, which wrap those of `likelier_runtime::math`, never to the platform's
+//! mathematics library, so that a binary gives the same bits on every machine at one CPU level. Loops whose rounds are
+//! independent become loops over blocks of elements with one kernel call for each operation (`blocks`), where that pays.
+//!
+//! The same code goes to memory (`native`) or, with the C interface of a model (`interface`), to a file (`object`).
 
 mod blocks;
 mod context;

@@ -1,6 +1,5 @@
 //! A compiled model as samplers see it. The gradient program serves every evaluation: one native entry for any weights.
-//! The density graph is kept for `explain`, which interprets it to
-//! find the statement responsible.
+//! The density graph is kept for `explain`, which interprets it to find the statement responsible.
 
 use likelier_kernels::parts::{not_nan, settle};
 use likelier_runtime::random::Stream;

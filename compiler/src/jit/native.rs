@@ -293,15 +293,24 @@ pub(super) fn define(
     arena: &mut Arena,
     target: (CpuLevel, Lowering),
 ) -> Result<Vec<(FuncId, usize)>, JitError> {
-    let mut defined = Vec::with_capacity(graphs.len());
-    for (name, graph) in graphs {
-        let (mut code, function, scratch) = build(module, name, graph, arena, target)?;
-        module
-            .define_function(function, &mut code)
-            .map_err(failed)?;
-        defined.push((function, scratch));
-    }
-    Ok(defined)
+    let graphs = graphs.iter();
+    graphs
+        .map(|(name, graph)| define_one(module, name, graph, arena, target))
+        .collect()
+}
+
+fn define_one(
+    module: &mut dyn Module,
+    name: &str,
+    graph: &Graph,
+    arena: &mut Arena,
+    target: (CpuLevel, Lowering),
+) -> Result<(FuncId, usize), JitError> {
+    let (mut code, function, scratch) = build(module, name, graph, arena, target)?;
+    module
+        .define_function(function, &mut code)
+        .map_err(failed)?;
+    Ok((function, scratch))
 }
 
 /// Declares a function and writes its code.
@@ -342,14 +351,8 @@ fn functions(
     arena: &mut Arena,
     target: (CpuLevel, Lowering),
 ) -> Result<ode::Functions, JitError> {
-    let mut define = |part: &str, graph: &Graph| -> Result<(FuncId, usize), JitError> {
-        let name = format!("{name}, {part}");
-        let (mut code, function, scratch) = build(module, &name, graph, arena, target)?;
-        module
-            .define_function(function, &mut code)
-            .map_err(failed)?;
-        Ok((function, scratch))
-    };
+    let mut define =
+        |part, graph| define_one(module, &format!("{name}, {part}"), graph, arena, target);
     let (derivative, mut most) = define("derivative", &equation.derivative)?;
     let mut adjoint = None;
     if let Some(graph) = &equation.adjoint {

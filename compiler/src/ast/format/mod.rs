@@ -96,21 +96,8 @@ fn without_last_separators(words: Vec<Token>) -> Vec<Token> {
     let mut open = Vec::new();
     let mut kept: Vec<Token> = Vec::new();
     for word in words {
-        let follows_value = matches!(
-            kept.last(),
-            Some(
-                Name(_)
-                    | Factor
-                    | True
-                    | False
-                    | Integer(_)
-                    | Real(_)
-                    | ParenClose
-                    | BracketClose
-                    | BraceClose
-                    | Prime
-            )
-        );
+        // `factor` is a type too, and the brackets behind a type hold sizes.
+        let follows_value = (kept.last()).is_some_and(|last| last.ends_value() || *last == Factor);
         match word {
             ParenOpen => open.push(true),
             BracketOpen => open.push(!follows_value),
