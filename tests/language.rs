@@ -144,6 +144,22 @@ fn questions_are_asked_where_there_are_any() {
     assert_none(&failures);
 }
 
+/// Each of these functions is called by the next four times: one by one, that would be four thousand million calls.
+#[test]
+fn functions_of_functions_are_looked_into_once() {
+    let mut text = "fn f0(x: real) -> real = floor(x)\n".to_string();
+    for (inner, outer) in (0..15).zip(1..) {
+        let calls = [format!("f{inner}(x)"), format!("f{inner}(x)")].join(" + ");
+        text += &format!("fn f{outer}(x: real) -> real = {calls} + {calls}\n");
+    }
+    text += "mu ~ normal(0, 1)\nfactor f15(mu)\nfactor f14(1.0)\n";
+    let report = check_report("m.ppl", &text, None, &options(), true).expect("a report");
+    assert!(report.is_ok());
+    let text = report.render(false);
+    assert_eq!(text.matches("W0106").count(), 1, "{text}");
+    assert!(text.contains("`f15(mu)`"), "{text}");
+}
+
 #[test]
 fn warnings_are_given_as_written() {
     let programs = Program::all("warnings");

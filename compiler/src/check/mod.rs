@@ -16,6 +16,7 @@ mod mixture;
 mod models;
 mod names;
 mod ode;
+mod operators;
 pub mod pedantic;
 pub mod print;
 mod random;

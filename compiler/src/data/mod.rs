@@ -34,6 +34,7 @@ mod mixture;
 mod normalised;
 mod ode;
 mod ordered;
+mod placement;
 mod print;
 pub mod pull;
 mod random;

@@ -10,6 +10,7 @@ mod ode;
 mod pointwise;
 mod random;
 mod scalars;
+mod storage;
 mod unconstrain;
 mod vectors;
 
