@@ -5,6 +5,7 @@
 //! messages can point into them.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -82,7 +83,11 @@ impl Carried {
         let name = Path::new(&program).file_name().unwrap_or_default();
         // Names of commands live as long as the process.
         let name: &'static str = name.to_string_lossy().into_owned().leak();
-        if let Some(path) = given.iter().find(|path| file_is_among(&self.files, path)) {
+        let is_carried = |path: &&OsString| {
+            let path = path.to_str();
+            path.is_some_and(|path| self.files.contains_key(path))
+        };
+        if let Some(path) = given.iter().find(is_carried) {
             let path = path.display();
             return Err(Error::Settings(format!(
                 "`{path}` is the name of a file that this program carries; write ./{path} for one in this folder"
@@ -135,8 +140,4 @@ fn text_behind(path: &Path) -> Option<Option<Vec<u8>>> {
         Some(text)
     };
     Some(read())
-}
-
-fn file_is_among(files: &BTreeMap<String, String>, path: &std::ffi::OsStr) -> bool {
-    path.to_str().is_some_and(|path| files.contains_key(path))
 }

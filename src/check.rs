@@ -41,30 +41,10 @@ pub fn check_report(
     options: &Options,
     pedantic: bool,
 ) -> Result<CheckReport, Error> {
-    let found = match data {
-        None => {
-            let (mut sources, file) = sources(name, text, options.loader);
-            let mut diagnostics = likelier_compiler::check(&mut sources, file);
-            let is_ok = !diagnostics.iter().any(Diagnostic::is_error);
-            if pedantic && is_ok {
-                let adjustments = &options.adjustments;
-                let all = |_: &str| true;
-                diagnostics.extend(likelier_compiler::questions(
-                    &mut sources,
-                    file,
-                    adjustments,
-                    &all,
-                ));
-            }
-            return Ok(CheckReport {
-                sources,
-                diagnostics,
-                model: None,
-            });
-        }
-        Some(data) => Model::compile(name, text, data, options),
+    let Some(data) = data else {
+        return Ok(check_without_data(name, text, options, pedantic));
     };
-    match found {
+    match Model::compile(name, text, data, options) {
         Ok(model) => {
             let mut diagnostics = model.compiled.warnings.clone();
             if pedantic {
@@ -86,6 +66,21 @@ pub fn check_report(
         }),
         Err(other) => Err(other),
     }
+}
+
+fn check_without_data(name: &str, text: &str, options: &Options, pedantic: bool) -> CheckReport {
+    let (mut sources, file) = sources(name, text, options.loader);
+    let mut report = CheckReport {
+        diagnostics: likelier_compiler::check(&mut sources, file),
+        sources,
+        model: None,
+    };
+    if pedantic && report.is_ok() {
+        let (sources, adjustments) = (&mut report.sources, &options.adjustments);
+        let asked = likelier_compiler::questions(sources, file, adjustments, &|_| true);
+        report.diagnostics.extend(asked);
+    }
+    report
 }
 
 impl Model {

@@ -119,9 +119,8 @@ fn is_about_others(error: &clap::Error) -> bool {
 
 /// The file beside the (first) model, if there is one and nobody objects.
 fn beside_model(subcommand: &Command, found: &ArgMatches) -> Option<PathBuf> {
-    let has = |id: &str| subcommand.get_arguments().any(|arg| arg.get_id() == id);
-    let id = ["model", "models"].into_iter().find(|id| has(id))?;
-    if has(NO_CONFIG) && found.get_flag(NO_CONFIG) {
+    let id = model_argument(subcommand)?;
+    if has(subcommand, NO_CONFIG) && found.get_flag(NO_CONFIG) {
         return None;
     }
     let model = found.try_get_many::<PathBuf>(id).ok()??.next()?;
@@ -216,13 +215,11 @@ impl Page {
         key: &Spanned<DeString>,
     ) -> Result<&'a Command, Error> {
         let name = key.get_ref().as_ref();
-        let found = command.find_subcommand(name).filter(|it| has_model(it));
+        let takes_model = |it: &&Command| model_argument(it).is_some();
+        let found = command.find_subcommand(name).filter(takes_model);
         found.ok_or_else(|| {
-            let names: Vec<&str> = command
-                .get_subcommands()
-                .filter(|it| has_model(it))
-                .map(Command::get_name)
-                .collect();
+            let others = command.get_subcommands().filter(takes_model);
+            let names: Vec<&str> = others.map(Command::get_name).collect();
             let help = match nearest(name, names.iter().copied()) {
                 Some(near) => format!("did you mean `[{near}]`?"),
                 None => format!("tables are named after commands: {}", names.join(", ")),
@@ -325,10 +322,13 @@ fn plain(value: &DeValue) -> Option<String> {
     }
 }
 
-fn has_model(command: &Command) -> bool {
-    command
-        .get_arguments()
-        .any(|arg| arg.get_id() == "model" || arg.get_id() == "models")
+fn has(command: &Command, id: &str) -> bool {
+    command.get_arguments().any(|arg| arg.get_id() == id)
+}
+
+/// What the model, or the models, of a command are called inside.
+fn model_argument(command: &Command) -> Option<&'static str> {
+    ["model", "models"].into_iter().find(|id| has(command, id))
 }
 
 /// The options of a command that may be kept in a file: no names of files, and nothing that only makes sense for one call.
@@ -364,13 +364,11 @@ fn settings(
     let mut settings = Vec::new();
     for arg in options(subcommand) {
         let id = arg.get_id().as_str();
-        let origin = match found.value_source(id) {
-            _ if from(taken, id).is_some() => Origin::File(from(taken, id).unwrap_or_default()),
-            Some(ValueSource::CommandLine) => Origin::CommandLine,
-            _ => match from(unused, id) {
-                Some(place) => Origin::Unused(place),
-                None => Origin::Default,
-            },
+        let origin = match (from(taken, id), found.value_source(id), from(unused, id)) {
+            (Some(place), ..) => Origin::File(place),
+            (None, Some(ValueSource::CommandLine), _) => Origin::CommandLine,
+            (None, _, Some(place)) => Origin::Unused(place),
+            (None, _, None) => Origin::Default,
         };
         let value = match arg.get_action() {
             ArgAction::SetTrue => if found.get_flag(id) { "yes" } else { "no" }.to_owned(),

@@ -61,6 +61,16 @@ pub enum Error {
     Unknown(String),
 }
 
+impl Error {
+    /// What the compiler has to say of a model.
+    pub(crate) fn model(sources: Sources, diagnostics: Vec<Diagnostic>) -> Self {
+        Self::Model(ModelErrors {
+            sources,
+            diagnostics,
+        })
+    }
+}
+
 /// What the compiler has to say, with the texts it says it of.
 pub struct ModelErrors {
     /// The texts that the diagnostics point into.

@@ -38,12 +38,15 @@ pub fn text_of(path: &Path, bytes: Vec<u8>) -> Result<String, Error> {
     })
 }
 
+/// What the name of a file ends in, in small letters; empty if it has no ending.
+pub fn extension(path: &Path) -> String {
+    let extension = path.extension().unwrap_or_default();
+    extension.to_string_lossy().to_ascii_lowercase()
+}
+
 /// The text of a model's file; after the path a colon and one of its `model` items may stand.
 pub fn read_model(path: &Path) -> Result<String, Error> {
-    let extension = path
-        .extension()
-        .map(|e| e.to_string_lossy().to_ascii_lowercase());
-    if let Some("json" | "csv") = extension.as_deref() {
+    if let "json" | "csv" = extension(path).as_str() {
         let reason = "this looks like data, and a model is wanted here; the model comes first, then its data: `likelier run model.ppl data.json`";
         return Err(failure("read", path, reason));
     }
@@ -79,13 +82,10 @@ pub fn read_data(paths: &[PathBuf], sets: &[(String, String)]) -> Result<Dataset
     let mut data = Dataset::default();
     for path in paths {
         let name = path.display().to_string();
-        let extension = path
-            .extension()
-            .map(|e| e.to_string_lossy().to_ascii_lowercase());
-        let part = match extension.as_deref() {
-            Some("json") => Dataset::from_json(&name, &read_text(path)?)?,
-            Some("csv") => Dataset::from_csv(&name, &read_text(path)?)?,
-            Some("ppl") => {
+        let part = match extension(path).as_str() {
+            "json" => Dataset::from_json(&name, &read_text(path)?)?,
+            "csv" => Dataset::from_csv(&name, &read_text(path)?)?,
+            "ppl" => {
                 let reason = "this is a model; the model comes first, then its data: `likelier run model.ppl data.json`";
                 return Err(failure("read", path, reason));
             }
@@ -156,7 +156,7 @@ impl Batch {
             return fill(file, content).map_err(failed);
         }
         check_permissions(path, before.as_ref())?;
-        let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let target = identity(path);
         let temporary = temporary_name(&target);
         unfinished().push(temporary.clone());
         self.parts.push((temporary.clone(), target));
@@ -207,6 +207,11 @@ fn fill(file: File, content: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> i
     writer.flush()
 }
 
+/// Where a path leads, whatever links are on the way.
+fn identity(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
 /// A name beside the file that two programs, or two threads of one, do not share. It does not end as the file does: nobody
 /// who reads all files of a kind takes it for one.
 fn temporary_name(target: &Path) -> PathBuf {
@@ -232,6 +237,15 @@ impl Drop for Claim {
             unfinished().retain(|one| one != path);
         }
     }
+}
+
+/// Before a long run: refuses to write over what it reads, and claims what it writes.
+///
+/// # Errors
+/// As [`check_distinct`] and [`claim`].
+pub fn claim_beside(read: &[&Path], written: &[PathBuf]) -> Result<Claim, Error> {
+    check_distinct(read, written)?;
+    claim(written)
 }
 
 /// Finds out before a long run whether these files can be written after it, and keeps others from writing them.
@@ -263,8 +277,7 @@ fn lock(path: &Path) -> Result<Option<(PathBuf, File)>, Error> {
         return Ok(None);
     }
     check_permissions(path, before.as_ref())?;
-    let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-    let mut name = target.into_os_string();
+    let mut name = identity(path).into_os_string();
     name.push(".lock");
     let name = PathBuf::from(name);
     // Who made the file before us may remove it between our opening and our locking it.
@@ -295,7 +308,6 @@ const LOCK_ATTEMPTS: usize = 5;
 
 /// Refuses to write over what is read, and two results to one file.
 pub fn check_distinct(read: &[&Path], written: &[PathBuf]) -> Result<(), Error> {
-    let identity = |path: &Path| fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let read: Vec<PathBuf> = read.iter().map(|path| identity(path)).collect();
     for (rank, path) in written.iter().enumerate() {
         if read.contains(&identity(path)) {
@@ -344,17 +356,16 @@ pub fn chain_path(path: &Path, chain: usize) -> PathBuf {
 
 /// An error of a file.
 pub fn failure(action: &'static str, path: &Path, reason: &str) -> Error {
-    // The system's "(os error 2)" tells a user nothing.
-    let reason = reason
-        .split(" (os error")
-        .next()
-        .unwrap_or(reason)
-        .to_owned();
     Error::File {
         action,
         path: path.to_owned(),
-        reason,
+        reason: without_number(reason).to_owned(),
     }
+}
+
+/// What the system says without its "(os error 2)", which tells a user nothing.
+pub fn without_number(said: &str) -> &str {
+    said.split(" (os error").next().unwrap_or(said)
 }
 
 #[cfg(test)]

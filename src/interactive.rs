@@ -2,21 +2,22 @@
 //! expressions: at once, along the draws of a posterior, or along draws from the prior.
 
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 use likelier_compiler::ast::fragment::{self, Fragment, Piece};
 pub use likelier_compiler::ast::fragment::{WordKind, continues, is_unfinished, words};
-use likelier_compiler::ast::tree::Expression;
+use likelier_compiler::ast::tree::{Expression, ExpressionKind};
 use likelier_compiler::ast::{self, names};
 use likelier_compiler::check::hir::Element;
-pub use likelier_compiler::docs::{NameKind, names as library_names, signatures};
+pub use likelier_compiler::docs::{NameKind, signatures};
 pub use likelier_compiler::interactive::{Described, DescribedKind, Description};
 use likelier_compiler::interactive::{
-    describe as describe_program, evaluate as compile_evaluation,
+    Evaluation, describe as describe_program, evaluate as compile_evaluation,
 };
+use likelier_compiler::source::{Sources, Span};
 use likelier_compiler::{Column, Options};
 use likelier_runtime::random::{Purpose, Stream};
 
-use crate::error::ModelErrors;
 use crate::posterior::{Chain, Posterior};
 use crate::simulation::Simulator;
 use crate::{Dataset, Error, draw, sampling, sources};
@@ -117,10 +118,7 @@ pub fn read(name: &str, text: &str) -> Result<Typed, Error> {
             call: Some(distribution.name.text),
             is_name: false,
         })),
-        Err(diagnostics) => Err(Error::Model(ModelErrors {
-            sources,
-            diagnostics,
-        })),
+        Err(diagnostics) => Err(Error::model(sources, diagnostics)),
     }
 }
 
@@ -133,10 +131,7 @@ pub fn read_file(name: &str, text: &str) -> Result<Vec<Statement>, Error> {
     let (tree, diagnostics) = ast::parse(file, text);
     match diagnostics.is_empty() {
         true => Ok(kept(text, tree.statements)),
-        false => Err(Error::Model(ModelErrors {
-            sources,
-            diagnostics,
-        })),
+        false => Err(Error::model(sources, diagnostics)),
     }
 }
 
@@ -154,7 +149,6 @@ fn tidy(text: &str) -> String {
 
 impl Wanted {
     fn expression(expression: &Expression, text: String) -> Self {
-        use likelier_compiler::ast::tree::ExpressionKind;
         let call = match &*expression.kind {
             ExpressionKind::Call { function, .. } => Some(function.text.clone()),
             _ => None,
@@ -169,8 +163,7 @@ impl Wanted {
 }
 
 fn kept(text: &str, statements: Vec<ast::tree::Statement>) -> Vec<Statement> {
-    let pieces = fragment::pieces(text, statements);
-    pieces
+    fragment::pieces(text, statements)
         .into_iter()
         .map(|piece| statement(text, piece))
         .collect()
@@ -179,8 +172,7 @@ fn kept(text: &str, statements: Vec<ast::tree::Statement>) -> Vec<Statement> {
 fn statement(text: &str, piece: Piece) -> Statement {
     use ast::tree::{RandomIndex, StatementKind as Tree};
     let tree = &piece.statement;
-    let excerpt =
-        |span: likelier_compiler::source::Span| tidy(&text[span.start as usize..span.end as usize]);
+    let excerpt = |span: Span| tidy(&text[span.start as usize..span.end as usize]);
     let defines = names::defined(tree);
     let own = defines.first().cloned().unwrap_or_default();
     let whole = |sort, definition: Option<String>| (sort, own.clone(), true, definition);
@@ -286,10 +278,7 @@ pub fn describe(
             let warnings = draw(&sources, &description.warnings, color);
             Ok((description, warnings))
         }
-        Err(diagnostics) => Err(Error::Model(ModelErrors {
-            sources,
-            diagnostics,
-        })),
+        Err(diagnostics) => Err(Error::model(sources, diagnostics)),
     }
 }
 
@@ -390,7 +379,6 @@ impl Posterior {
 }
 
 /// A program to evaluate: its text and data.
-#[derive(Clone, Copy)]
 pub struct Program<'a> {
     /// What messages call it; files it imports are looked for beside it.
     pub name: &'a str,
@@ -399,36 +387,31 @@ pub struct Program<'a> {
     /// Its data.
     pub data: &'a Dataset,
     /// How to compile.
-    pub options: &'a Options,
+    pub options: Options,
 }
 
 impl Program<'_> {
-    fn compile(
-        &self,
-        columns: &[Column],
-        wanted: &str,
-    ) -> Result<
-        (
-            likelier_compiler::interactive::Evaluation,
-            likelier_compiler::source::Sources,
-        ),
-        Error,
-    > {
-        let (mut sources, file) = sources(self.name, self.text, self.options.loader);
-        match compile_evaluation(&mut sources, file, self.data, columns, wanted, self.options) {
+    fn compile(&self, columns: &[Column], wanted: &str) -> Result<(Evaluation, Sources), Error> {
+        let options = &self.options;
+        let (mut sources, file) = sources(self.name, self.text, options.loader);
+        match compile_evaluation(&mut sources, file, self.data, columns, wanted, options) {
             Ok(evaluation) => Ok((evaluation, sources)),
-            Err(diagnostics) => Err(Error::Model(ModelErrors {
-                sources,
-                diagnostics,
-            })),
+            Err(diagnostics) => Err(Error::model(sources, diagnostics)),
         }
     }
 }
 
-/// Whether a distribution is meant by a name of the library.
-pub fn is_distribution(name: &str) -> bool {
-    let is_own = |(own, kind): &(&str, NameKind)| *own == name && *kind == NameKind::Distribution;
-    library_names().iter().any(is_own)
+/// All names of the library and the words of the language, sorted.
+pub fn library_names() -> &'static [(&'static str, NameKind)] {
+    static NAMES: LazyLock<Vec<(&str, NameKind)>> = LazyLock::new(likelier_compiler::docs::names);
+    &NAMES
+}
+
+/// What the library means by a name, if it has it.
+pub fn library_kind(name: &str) -> Option<NameKind> {
+    let names = library_names();
+    let found = names.binary_search_by_key(&name, |(own, _)| own);
+    found.ok().map(|place| names[place].1)
 }
 
 #[cfg(test)]

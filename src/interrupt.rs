@@ -2,7 +2,7 @@
 //! work did, it ends the program at once, and no half-written file stays behind; a session wants to be asked three times.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::{files, terminal};
 
@@ -12,6 +12,11 @@ pub const STOPPED: u8 = 130;
 type Action = Box<dyn Fn() + Send>;
 
 static ACTION: Mutex<Option<Action>> = Mutex::new(None);
+
+fn action() -> MutexGuard<'static, Option<Action>> {
+    ACTION.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 static WAS_ASKED: AtomicBool = AtomicBool::new(false);
 static IN_SESSION: AtomicBool = AtomicBool::new(false);
 
@@ -30,14 +35,14 @@ pub fn rest_in_session() {
     IN_SESSION.store(true, Ordering::SeqCst);
     WAS_ASKED.store(false, Ordering::SeqCst);
     PATIENCE.store(3, Ordering::SeqCst);
-    *ACTION.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    *action() = None;
 }
 
 /// Takes Ctrl-C from the system.
 pub fn install() {
     let installed = ctrlc::set_handler(|| {
         WAS_ASKED.store(true, Ordering::SeqCst);
-        match &*ACTION.lock().unwrap_or_else(PoisonError::into_inner) {
+        match &*action() {
             Some(action) => action(),
             None if IN_SESSION.load(Ordering::SeqCst) => insist(),
             None => quit(),
@@ -54,13 +59,13 @@ pub struct Watch;
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        *ACTION.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *action() = None;
     }
 }
 
 /// Calls `action` at each Ctrl-C while the result lives, instead of what was called before.
 pub fn on_interrupt(action: impl Fn() + Send + 'static) -> Watch {
-    *ACTION.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(action));
+    *self::action() = Some(Box::new(action));
     Watch
 }
 

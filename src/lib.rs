@@ -84,10 +84,7 @@ impl Recipe {
         let (mut sources, file) = sources(&self.name, &self.text, self.options.loader);
         match likelier_compiler::compile(&mut sources, file, &self.data, options) {
             Ok(compiled) => Ok(Box::new(compiled)),
-            Err(diagnostics) => Err(Error::Model(error::ModelErrors {
-                sources,
-                diagnostics,
-            })),
+            Err(diagnostics) => Err(Error::model(sources, diagnostics)),
         }
     }
 }
@@ -120,10 +117,7 @@ impl Model {
                 tempered: OnceLock::new(),
                 by_rows: [OnceLock::new(), OnceLock::new()],
             }),
-            Err(diagnostics) => Err(Error::Model(error::ModelErrors {
-                sources,
-                diagnostics,
-            })),
+            Err(diagnostics) => Err(Error::model(sources, diagnostics)),
         }
     }
 
@@ -181,12 +175,7 @@ impl Model {
             &self.compiled,
             prefix,
         )
-        .map_err(|diagnostics| {
-            Error::Model(error::ModelErrors {
-                sources,
-                diagnostics,
-            })
-        })
+        .map_err(|diagnostics| Error::model(sources, diagnostics))
     }
 
     /// Draws from the posterior by NUTS.
@@ -246,10 +235,7 @@ pub fn check_with(name: &str, text: &str, options: &Options, color: bool) -> Res
     let (mut sources, file) = sources(name, text, options.loader);
     let diagnostics = likelier_compiler::check(&mut sources, file);
     if diagnostics.iter().any(Diagnostic::is_error) {
-        return Err(Error::Model(error::ModelErrors {
-            sources,
-            diagnostics,
-        }));
+        return Err(Error::model(sources, diagnostics));
     }
     Ok(draw(&sources, &diagnostics, color))
 }
@@ -266,12 +252,8 @@ pub fn show(
     stage: Stage,
 ) -> Result<String, Error> {
     let (mut sources, file) = sources(name, text, options.loader);
-    likelier_compiler::show(&mut sources, file, data, options, stage).map_err(|diagnostics| {
-        Error::Model(error::ModelErrors {
-            sources,
-            diagnostics,
-        })
-    })
+    likelier_compiler::show(&mut sources, file, data, options, stage)
+        .map_err(|diagnostics| Error::model(sources, diagnostics))
 }
 
 /// The text of a model as `likelier fmt` writes it: the same words, comments and blank lines, in one layout.
@@ -281,10 +263,7 @@ pub fn show(
 pub fn format(name: &str, text: &str) -> Result<String, Error> {
     let (sources, file) = sources(name, text, None);
     likelier_compiler::ast::format::format(file, text).map_err(|failure| match failure {
-        Failure::Syntax(diagnostics) => Error::Model(error::ModelErrors {
-            sources,
-            diagnostics,
-        }),
+        Failure::Syntax(diagnostics) => Error::model(sources, diagnostics),
         Failure::Defect => Error::Format(name.to_owned()),
     })
 }

@@ -12,6 +12,8 @@ use likelier::ObjectFile;
 use object::build::elf::Builder;
 use object::elf::STB_LOCAL;
 
+use crate::files::without_number;
+
 /// The kernels, or why this program has none.
 const KERNELS: Result<&[u8], &str> = likelier_embed::kernels!();
 
@@ -144,8 +146,7 @@ fn keep_only(bytes: &[u8], symbols: &[String]) -> Result<Vec<u8>, object::build:
 
 /// What the system says, without its number.
 fn words(error: &std::io::Error) -> String {
-    let text = error.to_string();
-    text.split(" (os error").next().unwrap_or(&text).to_owned()
+    without_number(&error.to_string()).to_owned()
 }
 
 /// Where linking is under way.

@@ -11,7 +11,7 @@ use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::Target;
 
 use crate::posterior::{Chain, Posterior, SummaryRow};
-use crate::{Error, Model, error};
+use crate::{Error, Model};
 
 /// A model compiled to run forwards.
 pub struct Simulator {
@@ -150,10 +150,7 @@ impl Simulator {
                 compile_time: start.elapsed(),
                 sources,
             }),
-            Err(diagnostics) => Err(Error::Model(error::ModelErrors {
-                sources,
-                diagnostics,
-            })),
+            Err(diagnostics) => Err(Error::model(sources, diagnostics)),
         }
     }
 

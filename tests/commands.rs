@@ -1,28 +1,9 @@
 //! What the commands print, through the program itself.
 
-use std::fs;
-use std::path::PathBuf;
-use std::process::{Command, Output};
+mod common;
 
+use common::Place;
 use serde_json::Value;
-
-/// Writes files into a folder of their own, and runs the program on them there.
-fn run(test: &str, files: &[(&str, &str)], arguments: &[&str]) -> Output {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(test);
-    fs::create_dir_all(&folder).expect("a folder");
-    for (name, text) in files {
-        fs::write(folder.join(name), text).expect("a file");
-    }
-    Command::new(env!("CARGO_BIN_EXE_likelier"))
-        .args(arguments)
-        .current_dir(folder)
-        .output()
-        .expect("the program runs")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 #[test]
 fn check_with_data_says_what_they_make_of_the_model() {
@@ -31,24 +12,19 @@ fn check_with_data_says_what_they_make_of_the_model() {
         ("m.ppl", model),
         ("d.json", r#"{"x": [1, 2], "y": [1, 2]}"#),
     ];
-    let alone = run("check", &files, &["check", "m.ppl"]);
-    assert!(alone.status.success());
-    assert_eq!(text(&alone.stdout), "m.ppl: no errors\n");
-    let with_data = run("check", &files, &["check", "m.ppl", "d.json"]);
-    assert!(with_data.status.success());
-    assert!(text(&with_data.stderr).contains("W0002"));
-    let found = text(&with_data.stdout);
-    assert!(found.contains("no errors with d.json"), "{found}");
-    assert!(found.contains("Observed   y  2 values"), "{found}");
+    let place = Place::new("check", &files);
+    let alone = place.run(&["check", "m.ppl"]);
+    alone.succeeds();
+    assert_eq!(alone.out, "m.ppl: no errors\n");
+    let with_data = place.run(&["check", "m.ppl", "d.json"]);
+    with_data.succeeds();
+    with_data.complains("W0002");
+    with_data.prints("no errors with d.json");
+    with_data.prints("Observed   y  2 values");
     let settings = ["check", "m.ppl", "--set", "x=[1, 2]"];
-    assert!(run("check", &files, &settings).status.success());
-    let other = run(
-        "check",
-        &files,
-        &["check", "m.ppl", "d.json", "--set", "x=[1]"],
-    );
-    assert!(!other.status.success());
-    assert!(text(&other.stderr).contains("E0440"));
+    place.run(&settings).succeeds();
+    let other = place.run(&["check", "m.ppl", "d.json", "--set", "x=[1]"]);
+    other.fails(1, "E0440");
 }
 
 #[test]
@@ -61,12 +37,9 @@ fn density_shows_the_point_by_its_constrained_values() {
     let point = r#"{"L": [[1, 0.25], [0.25, 1]], "y": [null, 0.7, null]}"#;
     let data = r#"{"y": [0.5, null, 2.0]}"#;
     let files = [("m.ppl", model), ("d.json", data), ("p.json", point)];
-    let output = run(
-        "density",
-        &files,
-        &["density", "m.ppl", "d.json", "--at", "p.json"],
-    );
-    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let place = Place::new("density", &files);
+    let output = place.run(&["density", "m.ppl", "d.json", "--at", "p.json"]);
+    let found = output.json();
     let constrained = &found["constrained"];
     assert!(constrained["y"][0].is_null() && constrained["y"][2].is_null());
     for (value, expected) in [
@@ -84,12 +57,11 @@ fn density_shows_the_point_by_its_constrained_values() {
 fn a_simulated_data_file_keeps_what_is_given() {
     let model = "y[t in 2..T] ~ normal(y[t - 1], 1)\n";
     let files = [("m.ppl", model), ("d.json", r#"{"y": [3.5, 1.0, 2.0]}"#)];
+    let place = Place::new("given", &files);
     let arguments = ["simulate", "m.ppl", "d.json", "-n", "1", "-o", "s.json"];
-    let output = run("given", &files, &arguments);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("given");
-    let written = fs::read(folder.join("s.json")).expect("a data file");
-    let written: Value = serde_json::from_slice(&written).expect("JSON");
+    let output = place.run(&arguments);
+    output.succeeds();
+    let written = place.read_json("s.json");
     let y = written["y"].as_array().expect("an array");
     assert_eq!(y[0].as_f64(), Some(3.5));
     assert!(y.len() == 3 && y[1..].iter().all(Value::is_number), "{y:?}");
@@ -108,24 +80,12 @@ fn a_run_keeps_its_draws_where_pointwise_terms_are_missing() {
         ("m.ppl", model),
         ("d.json", r#"{"y": [0.5, 1.5], "u": 0.0}"#),
     ];
+    let place = Place::new("pointwise", &files);
     let arguments = "run m.ppl d.json --log-likelihood --draws 10 --chains 1 -o out.csv";
-    let output = run(
-        "pointwise",
-        &files,
-        &arguments.split(' ').collect::<Vec<_>>(),
-    );
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stderr).contains("W0003"));
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("pointwise");
-    let written = fs::read_dir(folder)
-        .expect("the folder")
-        .filter_map(|entry| {
-            let path = entry.expect("an entry").path();
-            let name = path.file_name()?.to_string_lossy().into_owned();
-            name.starts_with("out").then_some(path)
-        });
-    let files: Vec<PathBuf> = written.collect();
-    let draws = fs::read_to_string(&files[0]).expect("draws");
+    let output = place.run_line(arguments);
+    output.succeeds();
+    output.complains("W0003");
+    let draws = place.read("out_1.csv");
     assert!(
         draws.contains("log_lik") && !draws.contains("log_lik_y"),
         "{draws}"
@@ -145,15 +105,14 @@ fn a_model_of_no_observations_draws_from_its_prior() {
         ("m.ppl", model),
         ("d.json", r#"{"N": 0, "x": [], "y": []}"#),
     ];
+    let place = Place::new("nothing", &files);
     let arguments =
         "run m.ppl d.json --log-likelihood --replicate -o out.csv --summary-json s.json";
-    let output = run("nothing", &files, &arguments.split(' ').collect::<Vec<_>>());
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(text(&output.stderr), "");
-    assert!(text(&output.stdout).contains("Observed   y   empty"));
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("nothing");
-    let summary = fs::read(folder.join("s.json")).expect("a summary");
-    let summary: Value = serde_json::from_slice(&summary).expect("JSON");
+    let output = place.run_line(arguments);
+    output.succeeds();
+    assert_eq!(output.err, "");
+    output.prints("Observed   y   empty");
+    let summary = place.read_json("s.json");
     let mean = |name: &str| {
         summary["parameters"][name]["mean"]
             .as_f64()
@@ -168,16 +127,15 @@ fn run_samples_in_the_coordinates_asked_for_and_says_so() {
     let model =
         "tau ~ half_normal(1)\ntheta[1..N] ~ normal(0, tau)\ny[i in 1..N] ~ normal(theta[i], 1)\n";
     let files = [("m.ppl", model), ("d.json", r#"{"y": [0.3, -0.1, 0.4]}"#)];
+    let place = Place::new("coordinates", &files);
     let words = "run m.ppl d.json --coordinates standardised --draws 50 --warmup 50 --no-progress --summary-json s.json -o out.csv";
     let arguments: Vec<&str> = words.split(' ').collect();
-    let output = run("coordinates", &files, &arguments);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert!(text(&output.stdout).contains(", standardised coordinates"));
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("coordinates");
-    let summary = fs::read_to_string(folder.join("s.json")).expect("a summary");
-    let summary: Value = serde_json::from_str(&summary).expect("JSON");
+    let output = place.run(&arguments);
+    output.succeeds();
+    output.prints(", standardised coordinates");
+    let summary = place.read_json("s.json");
     assert_eq!(summary["settings"]["coordinates"], "standardised");
-    let draws = fs::read_to_string(folder.join("out_1.csv")).expect("draws");
+    let draws = place.read("out_1.csv");
     assert!(draws.contains("# coordinates = standardised\n"));
 }
 
@@ -195,12 +153,13 @@ fn constraints_are_changed_and_shown_by_name() {
         ("d.json", r#"{"y": 0.5}"#),
         ("p.json", r#"{"x": 0.5}"#),
     ];
+    let place = Place::new("constraints", &files);
     let density = |more: &[&str]| {
         let mut arguments = vec!["density", "m.ppl", "d.json", "--at", "p.json"];
         arguments.extend(more);
-        let output = run("constraints", &files, &arguments);
-        assert!(output.status.success(), "{}", text(&output.stderr));
-        serde_json::from_slice::<Value>(&output.stdout).expect("JSON")["soft"].clone()
+        let output = place.run(&arguments);
+        output.succeeds();
+        output.json()["soft"].clone()
     };
     let plain = density(&[]);
     assert_eq!(plain["near"], -2.0);
@@ -210,12 +169,8 @@ fn constraints_are_changed_and_shown_by_name() {
     assert_eq!(without, serde_json::json!({"near": -0.5, "x < 9": 0.0}));
     let hard = density(&["--harden", "low", "--without", "x < 9"]);
     assert_eq!(hard["low"], "-inf");
-    let check = run(
-        "constraints",
-        &files,
-        &["check", "m.ppl", "d.json", "--scale", "near=2"],
-    );
-    let shown = text(&check.stdout);
+    let check = place.run(&["check", "m.ppl", "d.json", "--scale", "near=2"]);
+    let shown = check.out;
     assert!(
         shown.contains(
             "Soft       low     x < 0 within 0.5\n           near    x ~= 1 within 0.25\n"
@@ -235,13 +190,12 @@ fn constraints_are_changed_and_shown_by_name() {
     ] {
         let mut all = vec!["run", "m.ppl", "d.json"];
         all.extend(arguments);
-        let output = run("constraints", &files, &all);
-        assert!(!output.status.success());
-        let error = text(&output.stderr);
-        assert!(error.contains(message), "{error}");
+        let said = place.run(&all);
+        assert_ne!(said.code, Some(0));
+        said.complains(message);
     }
-    let simulated = run("constraints", &files, &["simulate", "m.ppl", "-n", "50"]);
-    assert!(text(&simulated.stdout).contains("draws from the prior were kept"));
+    let simulated = place.run(&["simulate", "m.ppl", "-n", "50"]);
+    simulated.prints("draws from the prior were kept");
 }
 
 /// Evidence row by row, and models compared along their rows, in small: the parts of the documents fit together.
@@ -259,6 +213,7 @@ fn rows_are_in_the_documents() {
         ("d.json", r#"{"y": [0.4, -0.3, 1.1, 0.2]}"#),
         ("new.json", r#"{"N": 2}"#),
     ];
+    let place = Place::new("rows", &files);
     let small = [
         "--ancestors",
         "32",
@@ -277,9 +232,9 @@ fn rows_are_in_the_documents() {
         "2",
         "--json",
     ];
-    let found = run("rows", &files, &[&evidence[..], &small].concat());
-    assert!(found.status.success(), "{}", text(&found.stderr));
-    let document: Value = serde_json::from_slice(&found.stdout).expect("JSON");
+    let found = place.run(&[&evidence[..], &small].concat());
+    found.succeeds();
+    let document = found.json();
     let by_rows = &document["by_rows"];
     let number = |value: &Value| value.as_f64().expect("a number");
     let rows = by_rows["rows"].as_array().expect("rows");
@@ -296,9 +251,9 @@ fn rows_are_in_the_documents() {
     assert_eq!(by_rows["orders"].as_array().map(Vec::len), Some(2));
     let compare = ["compare", "narrow.ppl", "wide.ppl", "--data", "d.json"];
     let predict = ["--predict", "p.csv", "--new", "new.json"];
-    let found = run("rows", &files, &[&compare[..], &predict, &small].concat());
-    let screen = text(&found.stdout);
-    assert!(found.status.success(), "{}", text(&found.stderr));
+    let found = place.run(&[&compare[..], &predict, &small].concat());
+    found.succeeds();
+    let screen = found.out;
     assert!(
         screen.contains("Rows that decided most against wide.ppl"),
         "{screen}"
@@ -311,18 +266,13 @@ fn rows_are_in_the_documents() {
         screen.lines().all(|line| line.chars().count() <= 100),
         "{screen}"
     );
-    let csv = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("rows/p.csv");
-    let csv = fs::read_to_string(csv).expect("predictions");
+    let csv = place.read("p.csv");
     // Two quantities of new data by two models and two mixtures.
     assert_eq!(csv.lines().count(), 1 + 2 * 4, "{csv}");
     let hidden = "z[1..2] ~ bernoulli(0.5)\ny[i in 1..N] ~ normal(z[1] + z[2], 1)\n";
-    let files = [("hidden.ppl", hidden), ("d.json", files[2].1)];
-    let found = run(
-        "rows",
-        &files,
-        &["evidence", "hidden.ppl", "d.json", "--by-rows"],
-    );
-    assert!(!found.status.success() && text(&found.stderr).contains("E0512"));
+    place.write("hidden.ppl", hidden);
+    let found = place.run(&["evidence", "hidden.ppl", "d.json", "--by-rows"]);
+    found.fails(1, "E0512");
 }
 
 #[test]
@@ -334,13 +284,11 @@ fn check_gives_what_it_finds_to_machines() {
         ("d.json", r#"{"x": [1, 2], "y": [1, 2]}"#),
         ("w.ppl", "a ~ norml(0, 1)\n"),
     ];
-    let output = run(
-        "check-json",
-        &files,
-        &["check", "m.ppl", "d.json", "--pedantic", "--json"],
-    );
-    assert!(output.status.success() && output.stderr.is_empty());
-    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let place = Place::new("check-json", &files);
+    let output = place.run(&["check", "m.ppl", "d.json", "--pedantic", "--json"]);
+    output.succeeds();
+    assert_eq!(output.err, "");
+    let found = output.json();
     assert_eq!(found["format"], "likelier-check");
     assert_eq!(found["ok"], true);
     let codes = |found: &Value| -> Vec<String> {
@@ -349,9 +297,9 @@ fn check_gives_what_it_finds_to_machines() {
             .collect()
     };
     assert_eq!(codes(&found), ["W0102", "W0103", "W0105"]);
-    let place = &found["diagnostics"][1]["places"][0];
-    assert_eq!(place["file"], "m.ppl");
-    let at = ["line", "column", "end_line", "end_column"].map(|key| place[key].as_u64());
+    let first = &found["diagnostics"][1]["places"][0];
+    assert_eq!(first["file"], "m.ppl");
+    let at = ["line", "column", "end_line", "end_column"].map(|key| first[key].as_u64());
     assert_eq!(at, [Some(3), Some(5), Some(3), Some(6)]);
     assert!(
         found["diagnostics"][2]["message"]
@@ -360,25 +308,17 @@ fn check_gives_what_it_finds_to_machines() {
             .contains("`b[2]`")
     );
     assert_eq!(found["variables"][0]["role"], "given");
-    let strict = run(
-        "check-json",
-        &files,
-        &["check", "m.ppl", "d.json", "--pedantic", "--strict", "-q"],
-    );
-    assert_eq!(strict.status.code(), Some(3));
-    let wrong = run("check-json", &files, &["check", "w.ppl", "--json"]);
-    assert_eq!(wrong.status.code(), Some(1));
-    assert!(wrong.stderr.is_empty());
-    let found: Value = serde_json::from_slice(&wrong.stdout).expect("JSON");
+    let strict = place.run(&["check", "m.ppl", "d.json", "--pedantic", "--strict", "-q"]);
+    strict.ends_with(3);
+    let wrong = place.run(&["check", "w.ppl", "--json"]);
+    wrong.ends_with(1);
+    assert_eq!(wrong.err, "");
+    let found = wrong.json();
     assert_eq!(found["ok"], false);
     assert_eq!(codes(&found).len(), 1);
-    let missing = run(
-        "check-json",
-        &files,
-        &["check", "m.ppl", "no.json", "--json"],
-    );
-    assert_eq!(missing.status.code(), Some(1));
-    let found: Value = serde_json::from_slice(&missing.stdout).expect("JSON");
+    let missing = place.run(&["check", "m.ppl", "no.json", "--json"]);
+    missing.ends_with(1);
+    let found = missing.json();
     assert!(
         found["diagnostics"][0]["message"]
             .as_str()
@@ -391,26 +331,23 @@ fn check_gives_what_it_finds_to_machines() {
 fn summaries_are_printed_for_machines() {
     let model = "m ~ normal(0, 1)\ny[1..N] ~ normal(m, 1)\n";
     let files = [("m.ppl", model), ("d.json", r#"{"y": [1, 2]}"#)];
+    let place = Place::new("json", &files);
     let arguments = [
         "run", "m.ppl", "d.json", "--draws", "50", "--warmup", "50", "-o", "o.csv", "--json",
     ];
-    let output = run("json", &files, &arguments);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let output = place.run(&arguments);
+    output.succeeds();
+    let found = output.json();
     assert!(found["parameters"]["m"]["mean"].is_number(), "{found}");
     let arguments = [
         "predict", "m.ppl", "d.json", "--from", "o_1.csv", "o_2.csv", "--json",
     ];
-    let output = run("json", &files, &arguments);
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let output = place.run(&arguments);
+    output.succeeds();
+    let found = output.json();
     assert_eq!(found["draws"], 100);
-    let output = run(
-        "json",
-        &files,
-        &["simulate", "m.ppl", "d.json", "-n", "400", "--json"],
-    );
-    let found: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let output = place.run(&["simulate", "m.ppl", "d.json", "-n", "400", "--json"]);
+    let found = output.json();
     assert_eq!(found["draws"], 400);
     // The prior predictive sd of y is sqrt(2); of 400 draws it is known to about 4 %.
     let sd = found["quantities"]["y[1]"]["sd"]
@@ -419,5 +356,5 @@ fn summaries_are_printed_for_machines() {
     assert!((sd - 2f64.sqrt()).abs() < 0.2, "{sd}");
     // The name that this option had first.
     let arguments = ["predict", "m.ppl", "d.json", "--draws", "o_1.csv", "-q"];
-    assert!(run("json", &files, &arguments).status.success());
+    place.run(&arguments).succeeds();
 }

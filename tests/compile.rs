@@ -3,14 +3,16 @@
 
 #![cfg(target_os = "linux")]
 
+mod common;
 #[path = "compile/in_memory.rs"]
 mod in_memory;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
-use in_memory::{compile_in_memory, expected, input, places};
+use common::{Place, Said};
+use in_memory::{compile_in_memory, expected, input, points};
 use likelier::Settings;
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Parts, Target, Weights};
@@ -94,20 +96,9 @@ y ~ multi_normal(zeros(N), cov=add_diagonal(squared_exponential(x, x, sd=sd, sca
     )
 }
 
-fn folder(test: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("compile_{test}"));
-    // What an earlier run left must not pass for what this one makes.
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("a folder");
-    folder
-}
-
-fn likelier(folder: &Path, arguments: &str) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_likelier"))
-        .args(arguments.split_whitespace())
-        .current_dir(folder)
-        .output()
-        .expect("the program runs")
+/// A folder with a model and its data.
+fn with_model(test: &str, (model, data): (&str, &str)) -> Place {
+    Place::new(test, &[("model.ppl", model), ("model.json", data)])
 }
 
 /// Runs a command that must succeed; what it prints.
@@ -116,11 +107,6 @@ fn succeed(command: &mut Command) -> String {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {said}");
     String::from_utf8(output.stdout).expect("text")
-}
-
-fn write_model(folder: &Path, name: &str, (model, data): (&str, &str)) {
-    fs::write(folder.join(format!("{name}.ppl")), model).expect("a file");
-    fs::write(folder.join(format!("{name}.json")), data).expect("a file");
 }
 
 fn assert_same(found: &str, expected: &str) {
@@ -137,22 +123,20 @@ fn own(name: &str) -> PathBuf {
 }
 
 /// Compiles a model, calls it from C and compares.
-fn same_from_c(test: &str, model: (&str, &str), cpu: &str) -> PathBuf {
-    let folder = folder(test);
-    write_model(&folder, "model", model);
-    let output = likelier(
-        &folder,
-        &format!("compile model.ppl model.json -o model.so --cpu {cpu}"),
-    );
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+fn same_from_c(test: &str, model: (&str, &str), cpu: &str) -> Place {
+    let place = with_model(test, model);
+    place
+        .run_line(&format!(
+            "compile model.ppl model.json -o model.so --cpu {cpu}"
+        ))
+        .succeeds();
     // What compiles the C program sees the file and its header, and nothing else of ours.
     for name in ["model.ppl", "model.json"] {
-        fs::remove_file(folder.join(name)).expect("it was there");
+        fs::remove_file(place.folder.join(name)).expect("it was there");
     }
     let in_memory = compile_in_memory(model, cpu);
-    let places = places(&in_memory);
-    fs::write(folder.join("positions"), input(&in_memory, &places)).expect("a file");
+    let points = points(&in_memory);
+    place.write("positions", &input(&in_memory, &points));
     succeed(
         Command::new("cc")
             .args([
@@ -165,30 +149,30 @@ fn same_from_c(test: &str, model: (&str, &str), cpu: &str) -> PathBuf {
             ])
             .arg(own("check.c"))
             .args(["./model.so", "-o", "check"])
-            .current_dir(&folder),
+            .current_dir(&place.folder),
     );
     let found = succeed(
         Command::new("./check")
             .arg("positions")
-            .current_dir(&folder),
+            .current_dir(&place.folder),
     );
-    assert_same(&found, &expected(&in_memory, &places));
-    folder
+    assert_same(&found, &expected(&in_memory, &points));
+    place
 }
 
 #[test]
 fn a_hierarchy_from_c_and_python() {
-    let folder = same_from_c("hierarchy", HIERARCHY, "native");
+    let place = same_from_c("hierarchy", HIERARCHY, "native");
     let from_c = succeed(
         Command::new("./check")
             .arg("positions")
-            .current_dir(&folder),
+            .current_dir(&place.folder),
     );
     let mut python = Command::new("python3");
     python
         .arg(own("check.py"))
         .args(["./model.so", "positions"]);
-    let from_python = succeed(python.current_dir(&folder));
+    let from_python = succeed(python.current_dir(&place.folder));
     assert_same(&from_python, &from_c);
 }
 
@@ -242,11 +226,10 @@ fn draws_of_a_run_can_be_made_again() {
 
 #[test]
 fn values_outside_their_support_have_no_position() {
-    let folder = folder("support");
-    write_model(&folder, "model", CONSTRAINED);
-    let output = likelier(&folder, "compile model.ppl model.json -o model.so -q");
-    assert!(output.status.success());
-    assert!(output.stdout.is_empty());
+    let place = with_model("support", CONSTRAINED);
+    let said = place.run_line("compile model.ppl model.json -o model.so -q");
+    said.succeeds();
+    assert_eq!(said.out, "");
     let program = r#"
         #include <stdio.h>
         #include "model.h"
@@ -268,30 +251,29 @@ fn values_outside_their_support_have_no_position() {
             return 0;
         }
     "#;
-    fs::write(folder.join("main.c"), program).expect("a file");
+    place.write("main.c", program);
     let mut compiler = Command::new("cc");
     compiler.args(["main.c", "./model.so", "-o", "main"]);
-    succeed(compiler.current_dir(&folder));
-    let found = succeed(Command::new("./main").current_dir(&folder));
+    succeed(compiler.current_dir(&place.folder));
+    let found = succeed(Command::new("./main").current_dir(&place.folder));
     assert_eq!(found, "1 0 0 0 0 1");
 }
 
 #[test]
 fn two_object_files_live_in_one_program() {
-    let folder = folder("two");
+    let place = Place::new("two", &[]);
     for (name, model) in [("first", HIERARCHY), ("second", ODE)] {
-        write_model(&folder, name, model);
+        place.write(&format!("{name}.ppl"), model.0);
+        place.write(&format!("{name}.json"), model.1);
         let arguments =
             format!("compile {name}.ppl {name}.json -o {name}.o --prefix {name} --header {name}.h");
-        let output = likelier(&folder, &arguments);
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{said}");
+        place.run_line(&arguments).succeeds();
     }
     let mut compiler = Command::new("cc");
     compiler.arg(own("two.c"));
     compiler.args(["-I.", "first.o", "second.o", "-lm", "-o", "two"]);
-    succeed(compiler.current_dir(&folder));
-    let found = succeed(Command::new("./two").current_dir(&folder));
+    succeed(compiler.current_dir(&place.folder));
+    let found = succeed(Command::new("./two").current_dir(&place.folder));
     let density = |model| {
         let model = compile_in_memory(model, "native");
         let dimension = model.compiled.model.dimension();
@@ -322,43 +304,34 @@ fn without_times(text: &str) -> String {
 
 #[test]
 fn a_program_runs_where_nothing_else_is() {
-    let folder = folder("program");
-    write_model(&folder, "model", HIERARCHY);
-    fs::write(
-        folder.join("laws.ppl"),
-        "fn twice(x: real) -> real = 2 * x\n",
-    )
-    .expect("a file");
-    let model = format!("import laws\n{}report two = twice(mu)\n", HIERARCHY.0);
-    let model = model.replace("import laws\n", "import \"laws.ppl\"\n");
-    fs::write(folder.join("model.ppl"), model).expect("a file");
-    let output = likelier(
-        &folder,
-        "compile model.ppl model.json --set sigma=[9,9,9,9,9,9,9,9] -o schools",
+    let place = with_model("program", HIERARCHY);
+    place.write("laws.ppl", "fn twice(x: real) -> real = 2 * x\n");
+    let model = format!(
+        "import \"laws.ppl\"\n{}report two = twice(mu)\n",
+        HIERARCHY.0
     );
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{said}");
+    place.write("model.ppl", &model);
+    place
+        .run_line("compile model.ppl model.json --set sigma=[9,9,9,9,9,9,9,9] -o schools")
+        .succeeds();
     let options = "--seed 4 --draws 50 --chains 2 --no-progress";
-    let usual = likelier(
-        &folder,
-        &format!("run model.ppl model.json --set sigma=[9,9,9,9,9,9,9,9] {options} -o usual.csv"),
-    );
-    assert!(usual.status.success());
-    let empty = folder.join("empty");
+    let usual = place.run_line(&format!(
+        "run model.ppl model.json --set sigma=[9,9,9,9,9,9,9,9] {options} -o usual.csv"
+    ));
+    usual.succeeds();
+    let empty = place.folder.join("empty");
     fs::create_dir(&empty).expect("a folder");
-    fs::rename(folder.join("schools"), empty.join("schools")).expect("it moves");
+    fs::rename(place.folder.join("schools"), empty.join("schools")).expect("it moves");
     let run = |arguments: &str| {
-        Command::new("./schools")
-            .args(arguments.split_whitespace())
-            .current_dir(&empty)
-            .output()
-            .expect("the program runs")
+        let mut schools = Command::new("./schools");
+        schools.args(arguments.split_whitespace());
+        let output = schools.current_dir(&empty).output();
+        Said::of(arguments, output.expect("the program runs"))
     };
     let own = run(&format!("{options} -o own.csv"));
-    assert!(own.status.success());
-    let text = |output: &Output| String::from_utf8_lossy(&output.stdout).into_owned();
-    assert_eq!(without_times(&text(&own)), without_times(&text(&usual)));
-    assert!(text(&own).contains("own_1.csv, own_2.csv"));
+    own.succeeds();
+    assert_eq!(without_times(&own.out), without_times(&usual.out));
+    own.prints("own_1.csv, own_2.csv");
     let draws = |path: PathBuf| {
         let text = fs::read_to_string(path).expect("draws");
         let lines = text.lines().filter(|line| !line.starts_with('#'));
@@ -366,31 +339,22 @@ fn a_program_runs_where_nothing_else_is() {
     };
     assert_eq!(
         draws(empty.join("own_2.csv")),
-        draws(folder.join("usual_2.csv"))
+        draws(place.folder.join("usual_2.csv"))
     );
-    let help = text(&run("--help"));
+    let help = run("--help").out;
     assert!(
         help.contains("schools [OPTIONS] [DATA]...") && !help.contains("<MODEL>"),
         "{help}"
     );
     // A file of the same name is not what the program carries, and must not be mistaken for it.
-    let mistaken = run("model.json");
-    assert_eq!(mistaken.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&mistaken.stderr).into_owned();
-    assert!(said.contains("write ./model.json"), "{said}");
-    assert_eq!(run("--draws 0").status.code(), Some(2));
+    run("model.json").fails(2, "write ./model.json");
+    run("--draws 0").ends_with(2);
     let mut program = fs::read(empty.join("schools")).expect("the program");
     let end = program.len() - 24;
     let size = u64::from_le_bytes(program[end..end + 8].try_into().expect("eight bytes"));
     program[end - size as usize] = b'x';
     fs::write(empty.join("schools"), program).expect("a file");
-    let damaged = run("");
-    assert_eq!(damaged.status.code(), Some(1));
-    let said = String::from_utf8_lossy(&damaged.stderr).into_owned();
-    assert!(
-        said.contains("the model that it carries is damaged"),
-        "{said}"
-    );
+    run("").fails(1, "the model that it carries is damaged");
 }
 
 /// The programs that the manual shows, with what it says they print.
@@ -412,38 +376,36 @@ fn programs_of_the_manual() {
             blocks.get(place + 1).map_or("", |next| next.1),
         )
     };
-    let folder = folder("manual");
-    write_model(&folder, "model", (block("ppl").0, block("json").0));
-    let output = likelier(&folder, "compile model.ppl model.json -o model.so");
-    assert!(output.status.success());
+    let place = with_model("manual", (block("ppl").0, block("json").0));
+    place
+        .run_line("compile model.ppl model.json -o model.so")
+        .succeeds();
     let (program, printed) = block("c");
-    fs::write(folder.join("main.c"), program).expect("a file");
+    place.write("main.c", program);
     let mut compiler = Command::new("cc");
     compiler.args(["main.c", "./model.so", "-o", "main"]);
-    succeed(compiler.current_dir(&folder));
-    let found = succeed(Command::new("./main").current_dir(&folder));
+    succeed(compiler.current_dir(&place.folder));
+    let found = succeed(Command::new("./main").current_dir(&place.folder));
     assert_eq!(found.trim_end(), printed.trim_end());
     let (program, printed) = block("python");
     let mut python = Command::new("python3");
-    let found = succeed(python.args(["-c", program]).current_dir(&folder));
+    let found = succeed(python.args(["-c", program]).current_dir(&place.folder));
     assert_eq!(found.trim_end(), printed.trim_end());
 }
 
 #[test]
 fn an_interrupt_while_linking_leaves_nothing() {
     use std::os::unix::fs::PermissionsExt;
-    let folder = folder("interrupt");
-    write_model(&folder, "model", HIERARCHY);
-    let linker = folder.join("slow");
+    let place = with_model("interrupt", HIERARCHY);
+    let linker = place.folder.join("slow");
     fs::write(&linker, "#!/bin/sh\nexec sleep 20\n").expect("a file");
     fs::set_permissions(&linker, fs::Permissions::from_mode(0o755)).expect("permissions");
-    let temporary = folder.join("temporary");
+    let temporary = place.folder.join("temporary");
     fs::create_dir(&temporary).expect("a folder");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_likelier"))
-        .args("compile model.ppl model.json -o model.so".split(' '))
+    let mut child = place
+        .command(&["compile", "model.ppl", "model.json", "-o", "model.so"])
         .env("CC", &linker)
         .env("TMPDIR", &temporary)
-        .current_dir(&folder)
         .spawn()
         .expect("the program runs");
     let count = || fs::read_dir(&temporary).expect("the folder").count();
@@ -458,23 +420,13 @@ fn an_interrupt_while_linking_leaves_nothing() {
     succeed(Command::new("kill").args(["-INT", &id]));
     assert_eq!(child.wait().expect("it ends").code(), Some(130));
     assert_eq!(count(), 0);
-    assert!(!folder.join("model.so").exists() && !folder.join("model.h").exists());
+    assert!(!place.folder.join("model.so").exists() && !place.folder.join("model.h").exists());
 }
 
 #[test]
 fn what_cannot_be_made_is_said() {
-    let folder = folder("errors");
-    write_model(&folder, "model", HIERARCHY);
-    fs::create_dir(folder.join("folder.so")).expect("a folder");
-    let complaint = |arguments: &str, code: i32| {
-        let output = likelier(
-            &folder,
-            &format!("compile model.ppl model.json {arguments}"),
-        );
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{said}");
-        said
-    };
+    let place = with_model("errors", HIERARCHY);
+    fs::create_dir(place.folder.join("folder.so")).expect("a folder");
     for (arguments, code, wanted) in [
         (
             "-o model.dll",
@@ -499,28 +451,19 @@ fn what_cannot_be_made_is_said() {
         ("-o model.so --set y=[1]", 1, "E0"),
         ("", 2, "--output"),
     ] {
-        let said = complaint(arguments, code);
-        assert!(said.contains(wanted), "{arguments}: {said}");
+        place
+            .run_line(&format!("compile model.ppl model.json {arguments}"))
+            .fails(code, wanted);
     }
-    let under = |variable: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_likelier"))
-            .args("compile model.ppl model.json -o model.so".split(' '))
-            .env(variable, folder.join("nothing"))
-            .current_dir(&folder)
-            .output()
-            .expect("the program runs");
-        String::from_utf8_lossy(&output.stderr).into_owned()
+    let without = |variable: &str| {
+        let mut command = place.command(&["compile", "model.ppl", "model.json", "-o", "model.so"]);
+        let output = command.env(variable, place.folder.join("nothing")).output();
+        Said::of(variable, output.expect("the program runs"))
     };
-    let said = under("PATH");
-    assert!(
-        said.contains("it takes a C linker") && said.contains("-o model"),
-        "{said}"
-    );
-    let said = under("TMPDIR");
-    assert!(
-        said.contains("the variable TMPDIR names another place"),
-        "{said}"
-    );
-    let left: Vec<_> = fs::read_dir(&folder).expect("the folder").collect();
+    let said = without("PATH");
+    said.complains("it takes a C linker");
+    said.complains("-o model");
+    without("TMPDIR").complains("the variable TMPDIR names another place");
+    let left = place.names();
     assert_eq!(left.len(), 3, "no half-made file is left: {left:?}");
 }

@@ -2,8 +2,11 @@
 //! normaliser of the constraints and what the report says of each of them, within four standard errors. The quick test
 //! runs every problem once, the slow one (`--ignored`) all with eight seeds.
 
+mod common;
+
 use std::path::Path;
 
+use common::Place;
 use likelier::constraints::Spread;
 use likelier::evidence::LogValue;
 use likelier::{
@@ -375,21 +378,14 @@ fn the_bayes_factor_is_a_ratio_of_mean_potentials() {
 /// What scripts read.
 #[test]
 fn the_report_is_in_the_document() {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("constraints");
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let problem = problem("soft_equality");
-    std::fs::write(folder.join("model.ppl"), read("soft_equality.ppl")).expect("a model");
-    std::fs::write(folder.join("data.json"), problem["data"].to_string()).expect("data");
-    let evidence = |more: &[&str]| -> Value {
-        let output = std::process::Command::new(env!("CARGO_BIN_EXE_likelier"))
-            .args(["evidence", "model.ppl", "data.json", "--json"])
-            .args(more)
-            .current_dir(&folder)
-            .output()
-            .expect("the program runs");
-        serde_json::from_slice(&output.stdout).expect("JSON")
+    let (model, data) = (read("soft_equality.ppl"), &problem("soft_equality")["data"]);
+    let files = [("model.ppl", &*model), ("data.json", &data.to_string())];
+    let place = Place::new("document", &files);
+    let evidence = |more: &str| {
+        let line = format!("evidence model.ppl data.json --json {more}");
+        place.run_line(&line).json()
     };
-    let document = evidence(&[]);
+    let document = evidence("");
     let of = &document["constraints"]["close"];
     let verdict = of["verdict"].as_str().expect("a sentence");
     assert!(verdict.starts_with("supported"), "{verdict}");
@@ -412,9 +408,9 @@ fn the_report_is_in_the_document() {
         (factor.as_f64().expect("a number") - 2.364).abs() < 0.2,
         "{factor}"
     );
-    let short = evidence(&["--no-tension"]);
+    let short = evidence("--no-tension");
     let of = &short["constraints"]["sum"];
     assert!(of["tension_nats"].is_null() && of["penalty_prior"].is_number());
-    let without = evidence(&["--without", "sum", "--without", "close"]);
+    let without = evidence("--without sum --without close");
     assert!(without.get("constraints").is_none());
 }

@@ -1,11 +1,12 @@
 //! Every model of the repository is written as `likelier fmt` writes it: the files, and those that pages show.
 //! `UPDATE=1 cargo test --test formatting` formats them. And the command itself, through the program.
 
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+mod common;
 
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use common::{Place, Said};
 use likelier::format;
 
 /// What is about odd layout keeps its own.
@@ -101,33 +102,11 @@ fn every_model_of_the_documentation_is_formatted() {
     );
 }
 
-/// A folder of its own with these files, and what the program says there.
-fn fmt(test: &str, files: &[(&str, &str)], arguments: &[&str], input: &str) -> (Output, PathBuf) {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("fmt-{test}"));
-    let _ = fs::remove_dir_all(&folder);
-    for (name, text) in files {
-        let path = folder.join(name);
-        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
-        fs::write(path, text).expect("a file");
-    }
-    fs::create_dir_all(&folder).expect("a folder");
-    let mut child = Command::new(env!("CARGO_BIN_EXE_likelier"))
-        .arg("fmt")
-        .args(arguments)
-        .current_dir(&folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program runs");
-    let mut stdin = child.stdin.take().expect("an input");
-    stdin.write_all(input.as_bytes()).expect("it is read");
-    drop(stdin);
-    (child.wait_with_output().expect("it ends"), folder)
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// What the program says of these files in a folder of their own.
+fn fmt(test: &str, files: &[(&str, &str)], arguments: &[&str], input: &str) -> (Said, Place) {
+    let place = Place::new(test, files);
+    let said = place.run_with_input(&[&["fmt"], arguments].concat(), input);
+    (said, place)
 }
 
 #[test]
@@ -140,69 +119,51 @@ fn files_and_folders_are_formatted_and_errors_left_alone() {
         (".hidden/messy.ppl", "mu~normal(0,1)\n"),
         ("data.json", "{}"),
     ];
-    let (output, folder) = fmt("folders", &files, &["."], "");
-    assert_eq!(output.status.code(), Some(1));
-    let said = text(&output.stdout);
+    let (said, place) = fmt("folders", &files, &["."], "");
+    said.ends_with(1);
     assert_eq!(
-        said,
+        said.out,
         "formatted: ./deep/messy.ppl\n1 formatted, 1 as they should be, 1 left alone because of errors\n"
     );
-    assert!(
-        text(&output.stderr).contains("error[E0104]"),
-        "{}",
-        text(&output.stderr)
-    );
-    let read = |name: &str| fs::read_to_string(folder.join(name)).expect("a file");
-    assert_eq!(read("deep/messy.ppl"), "mu ~ normal(0, 1)\n");
-    assert_eq!(read("deep/bad.ppl"), bad);
-    assert_eq!(read(".hidden/messy.ppl"), "mu~normal(0,1)\n");
+    said.complains("error[E0104]");
+    assert_eq!(place.read("deep/messy.ppl"), "mu ~ normal(0, 1)\n");
+    assert_eq!(place.read("deep/bad.ppl"), bad);
+    assert_eq!(place.read(".hidden/messy.ppl"), "mu~normal(0,1)\n");
 }
 
 #[test]
 fn check_changes_nothing_and_says_so_by_its_code() {
     let messy = [("m.ppl", "mu~normal(0,1)\n")];
-    let (output, folder) = fmt("check", &messy, &["--check", "m.ppl"], "");
-    assert_eq!(output.status.code(), Some(3));
+    let (said, place) = fmt("check", &messy, &["--check", "m.ppl"], "");
+    said.ends_with(3);
     assert_eq!(
-        text(&output.stdout),
+        said.out,
         "not formatted: m.ppl\n1 not formatted, 0 as they should be\n"
     );
-    assert_eq!(
-        fs::read_to_string(folder.join("m.ppl")).expect("a file"),
-        messy[0].1
-    );
+    assert_eq!(place.read("m.ppl"), messy[0].1);
     let tidy = [("m.ppl", "mu ~ normal(0, 1)\n")];
-    let (output, _) = fmt("tidy", &tidy, &["--check", "--quiet", "m.ppl"], "");
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(text(&output.stdout), "");
+    let (said, _) = fmt("tidy", &tidy, &["--check", "--quiet", "m.ppl"], "");
+    said.succeeds();
+    assert_eq!(said.out, "");
 }
 
 #[test]
 fn editors_use_standard_input() {
-    let (output, _) = fmt("stdin", &[], &["--stdin"], "mu~normal(0,1) # c");
-    assert_eq!(output.status.code(), Some(0));
-    assert_eq!(text(&output.stdout), "mu ~ normal(0, 1)  # c\n");
-    let (output, _) = fmt("stdin-bad", &[], &["--stdin"], "mu ~");
-    assert_eq!(output.status.code(), Some(1));
-    assert_eq!(text(&output.stdout), "");
-    assert!(
-        text(&output.stderr).contains("standard input:1:4"),
-        "{}",
-        text(&output.stderr)
-    );
+    let (said, _) = fmt("stdin", &[], &["--stdin"], "mu~normal(0,1) # c");
+    said.succeeds();
+    assert_eq!(said.out, "mu ~ normal(0, 1)  # c\n");
+    let (said, _) = fmt("stdin-bad", &[], &["--stdin"], "mu ~");
+    said.ends_with(1);
+    assert_eq!(said.out, "");
+    said.complains("standard input:1:4");
 }
 
 #[test]
 fn arguments_that_name_nothing_are_refused() {
-    let (output, _) = fmt("nothing", &[], &[], "");
-    assert_eq!(output.status.code(), Some(2));
-    let (output, _) = fmt("missing", &[], &["no.ppl"], "");
-    assert_eq!(output.status.code(), Some(1));
-    assert!(
-        text(&output.stderr).contains("cannot read no.ppl"),
-        "{}",
-        text(&output.stderr)
-    );
+    let (said, _) = fmt("nothing", &[], &[], "");
+    said.ends_with(2);
+    let (said, _) = fmt("missing", &[], &["no.ppl"], "");
+    said.fails(1, "cannot read no.ppl");
 }
 
 #[cfg(unix)]
@@ -213,21 +174,18 @@ fn a_script_stays_one() {
         ("m.ppl", "#!/usr/bin/env likelier\nmu~normal(0,1)\n"),
         ("n.ppl", ""),
     ];
-    let (_, folder) = fmt("script", &files, &["n.ppl"], "");
-    let path = folder.join("m.ppl");
+    let (_, place) = fmt("script", &files, &["n.ppl"], "");
+    let path = place.folder.join("m.ppl");
     fs::set_permissions(&path, fs::Permissions::from_mode(0o750)).expect("permissions");
-    std::os::unix::fs::symlink("m.ppl", folder.join("link.ppl")).expect("a link");
-    let output = Command::new(env!("CARGO_BIN_EXE_likelier"))
-        .args(["fmt", "link.ppl"])
-        .current_dir(&folder)
-        .output()
-        .expect("the program runs");
-    assert!(output.status.success());
-    let text = fs::read_to_string(&path).expect("a file");
-    assert_eq!(text, "#!/usr/bin/env likelier\nmu ~ normal(0, 1)\n");
+    std::os::unix::fs::symlink("m.ppl", place.folder.join("link.ppl")).expect("a link");
+    place.run(&["fmt", "link.ppl"]).succeeds();
+    assert_eq!(
+        place.read("m.ppl"),
+        "#!/usr/bin/env likelier\nmu ~ normal(0, 1)\n"
+    );
     assert_eq!(
         path.metadata().expect("a file").permissions().mode() & 0o777,
         0o750
     );
-    assert!(folder.join("link.ppl").is_symlink());
+    assert!(place.folder.join("link.ppl").is_symlink());
 }

@@ -1,8 +1,8 @@
 //! Modes against closed forms: where the maximum lies in each of the three objectives, and densities that have none.
 
-use std::path::PathBuf;
-use std::process::Command;
+mod common;
 
+use common::Place;
 use likelier::{Dataset, Mode, ModeVerdict, Model, Objective, OptimiseSettings, Options};
 use serde_json::Value;
 
@@ -117,21 +117,16 @@ fn what_has_no_maximum_gets_no_number() {
 
 #[test]
 fn the_command_prints_a_document_and_exits_accordingly() {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("optimise");
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("a file");
-    write("rate.ppl", RATE);
-    write("counts.json", COUNTS);
-    write("edge.ppl", "p ~ uniform(0, 1)\nk ~ binomial(10, p)\n");
-    write("edge.json", r#"{"k": 0}"#);
-    let run = |arguments: &str| {
-        let output = Command::new(env!("CARGO_BIN_EXE_likelier"))
-            .args(arguments.split(' '))
-            .current_dir(&folder)
-            .output()
-            .expect("the program runs");
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.code(), text)
+    let files = [
+        ("rate.ppl", RATE),
+        ("counts.json", COUNTS),
+        ("edge.ppl", "p ~ uniform(0, 1)\nk ~ binomial(10, p)\n"),
+        ("edge.json", r#"{"k": 0}"#),
+    ];
+    let place = Place::new("document", &files);
+    let run = |line: &str| {
+        let said = place.run_line(line);
+        (said.code, said.out)
     };
     let (code, text) = run("optimise rate.ppl counts.json --json");
     let document: Value = serde_json::from_str(&text).expect("JSON");

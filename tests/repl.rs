@@ -1,100 +1,57 @@
 //! The session through the program itself: its inputs from a pipe, and from a real pseudo-terminal, on which the tour of the
 //! README is typed statement by statement.
 
+mod common;
 #[path = "repl/pseudo_terminal.rs"]
 mod pseudo_terminal;
 
 use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::path::Path;
 use std::time::Duration;
 
+use common::Place;
 use pseudo_terminal::Terminal;
-
-fn folder(test: &str) -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(format!("repl-{test}"));
-    let _ = fs::remove_dir_all(&folder);
-    fs::create_dir_all(&folder).expect("a folder");
-    folder
-}
-
-/// Runs a script through a pipe.
-fn piped(folder: &Path, arguments: &[&str], script: &str) -> Output {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_likelier"))
-        .args(arguments)
-        .current_dir(folder)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program");
-    let mut stdin = child.stdin.take().expect("a pipe");
-    stdin.write_all(script.as_bytes()).expect("a reader");
-    drop(stdin);
-    child.wait_with_output().expect("an end")
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
-}
 
 #[test]
 fn a_script_through_a_pipe_is_answered_and_its_errors_are_told() {
-    let folder = folder("pipe");
-    let done = piped(
-        &folder,
+    let place = Place::new("pipe", &[]);
+    let done = place.run_with_input(
         &["repl"],
         "# sums\nlet a =\n  2\na + 1\nmean([1, 2,\n 6])\n",
     );
-    assert_eq!(text(&done.stdout), "a = 2\n3\n3\n");
-    assert!(done.status.success() && done.stderr.is_empty());
+    assert_eq!(done.out, "a = 2\n3\n3\n");
+    done.succeeds();
+    assert_eq!(done.err, "");
     // Without any argument too, and an error does not keep what follows from being answered.
-    let done = piped(
-        &folder,
-        &[],
-        "let a = 1\nb + 1\nsqrt(4\n:nothing\na + 1\n:quit\na\n",
-    );
-    assert_eq!(text(&done.stdout), "a = 1\n2\n");
-    let said = text(&done.stderr);
+    let done = place.run_with_input(&[], "let a = 1\nb + 1\nsqrt(4\n:nothing\na + 1\n:quit\na\n");
+    assert_eq!(done.out, "a = 1\n2\n");
     for code in ["E0201", "E0104", "`:nothing`"] {
-        assert!(said.contains(code), "{said}");
+        done.fails(1, code);
     }
-    assert_eq!(done.status.code(), Some(1));
-    let done = piped(&folder, &[], "\n");
-    assert_eq!(done.status.code(), Some(2));
-    assert!(text(&done.stderr).contains("likelier --help"));
-    let done = piped(&folder, &["repl", "nowhere.ppl"], "1\n");
-    assert_eq!(done.status.code(), Some(1));
-    assert!(text(&done.stderr).contains("nowhere.ppl"));
+    let done = place.run_with_input(&[], "\n");
+    done.fails(2, "likelier --help");
+    let done = place.run_with_input(&["repl", "nowhere.ppl"], "1\n");
+    done.fails(1, "nowhere.ppl");
 }
 
 #[test]
 fn what_a_session_saves_runs_from_the_command_line() {
-    let folder = folder("save");
+    let place = Place::new("save", &[]);
     let script = "mu ~ normal(0, 1)  # the mean\ny[1..N] ~ normal(mu, 1)\ndata y = [1, null, 2.5]\n:save m\n:run --draws 50 -o draws.csv\n";
-    let done = piped(&folder, &["repl"], script);
-    assert!(done.status.success(), "{}", text(&done.stderr));
-    assert!(text(&done.stdout).contains("`likelier run m.ppl m.json` runs it"));
-    let run = |arguments: &[&str]| {
-        Command::new(env!("CARGO_BIN_EXE_likelier"))
-            .args(arguments)
-            .current_dir(&folder)
-            .output()
-            .expect("the program")
-    };
-    let done = run(&["run", "m.ppl", "m.json", "--draws", "50", "-o", "again.csv"]);
-    assert!(done.status.success(), "{}", text(&done.stderr));
+    let done = place.run_with_input(&["repl"], script);
+    done.succeeds();
+    done.prints("`likelier run m.ppl m.json` runs it");
+    let done = place.run(&["run", "m.ppl", "m.json", "--draws", "50", "-o", "again.csv"]);
+    done.succeeds();
     let draws = |name: &str| {
-        let text = fs::read_to_string(folder.join(name)).expect("draws");
+        let text = place.read(name);
         let lines = text.lines().filter(|line| !line.starts_with('#'));
         lines.map(str::to_owned).collect::<Vec<_>>()
     };
     assert_eq!(draws("draws_1.csv"), draws("again_1.csv"));
     assert_eq!(draws("draws_1.csv").len(), 51);
-    let saved = fs::read_to_string(folder.join("m.ppl")).expect("a model");
     assert_eq!(
-        saved,
+        place.read("m.ppl"),
         "mu ~ normal(0, 1)  # the mean\ny[1..N] ~ normal(mu, 1)\n"
     );
 }
@@ -154,7 +111,10 @@ fn the_tours_of_the_pages_are_answered_as_shown() {
     for page in ["README.md", "docs/manual/src/repl.md"] {
         let steps = tour(page);
         assert!(steps.len() > 10, "{page} has a tour");
-        let mut terminal = Terminal::start(&folder("tour"), &["repl", "--cpu", "portable"]);
+        let mut terminal = Terminal::start(
+            &Place::new("tour", &[]).folder,
+            &["repl", "--cpu", "portable"],
+        );
         for (input, shown) in steps {
             let answer = terminal.say(&input);
             assert!(
@@ -170,8 +130,8 @@ fn the_tours_of_the_pages_are_answered_as_shown() {
 
 #[test]
 fn typing_is_helped() {
-    let folder = folder("typing");
-    let mut terminal = Terminal::start(&folder, &[]);
+    let place = Place::new("typing", &[]);
+    let mut terminal = Terminal::start(&place.folder, &[]);
     // Completion, with what the session defines too.
     terminal.say("let wavelength = 3");
     terminal.keys("wavel\t * 2\r");
@@ -194,7 +154,7 @@ fn typing_is_helped() {
     assert_eq!(terminal.say("2 + 2"), ["4"]);
     terminal.end();
     // What was typed is remembered in the next session.
-    let mut terminal = Terminal::start(&folder, &[]);
+    let mut terminal = Terminal::start(&place.folder, &[]);
     terminal.keys("\x1b[A\r");
     assert_eq!(terminal.answer(), ["4"]);
     terminal.end();
@@ -202,8 +162,8 @@ fn typing_is_helped() {
 
 #[test]
 fn an_interrupted_run_keeps_its_draws() {
-    let folder = folder("interrupt");
-    let mut terminal = Terminal::start(&folder, &[]);
+    let place = Place::new("interrupt", &[]);
+    let mut terminal = Terminal::start(&place.folder, &[]);
     terminal.say("x[1..50] ~ normal(0, 1)");
     terminal.say("y ~ normal(sum(x), 1)");
     terminal.say("data y = 1");

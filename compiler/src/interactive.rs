@@ -29,8 +29,6 @@ pub struct Described {
     pub role: Option<Role>,
     /// Whether the data hold some of its elements and miss others; the role is that of the missing ones.
     pub is_partial: bool,
-    /// Whether the data hold it.
-    pub has_data: bool,
 }
 
 /// What sort of thing a name stands for.
@@ -91,7 +89,6 @@ pub fn describe(
         hir: &hir,
         bound,
         program: program.as_ref(),
-        dataset,
     };
     let ids = (0..hir.variables.len()).map(|i| VariableId(i as u32));
     Ok(Description {
@@ -109,7 +106,6 @@ struct Describer<'a> {
     hir: &'a Hir,
     bound: &'a Bound,
     program: Option<&'a BoundProgram>,
-    dataset: &'a Dataset,
 }
 
 impl Describer<'_> {
@@ -142,8 +138,6 @@ impl Describer<'_> {
             is_bool: variable.ty.element == Element::Bool,
             role: is_random.then(|| self.role(id, &variable.name)),
             is_partial: self.bound.partial.contains(&id),
-            has_data: self.bound.keys.contains_key(&id)
-                || self.dataset.get(&variable.name).is_some(),
         })
     }
 

@@ -88,8 +88,7 @@ impl Options {
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let settings = options.settings();
     settings.check()?;
-    files::check_distinct(&options.input.files(), options.output.as_slice())?;
-    let _claim = files::claim(&options.output)?;
+    let _claim = files::claim_beside(&options.input.files(), options.output.as_slice())?;
     let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
     let name = options.input.model.display().to_string();

@@ -131,11 +131,9 @@ impl Options {
     pub fn check(&self) -> Result<Claim, Error> {
         self.estimation.settings().check()?;
         check_orders(self.orders)?;
-        let written = self.written();
         let read = self.models.iter().chain(&self.data).chain(&self.new);
         let read: Vec<&Path> = read.map(PathBuf::as_path).collect();
-        files::check_distinct(&read, &written)?;
-        files::claim(&written)
+        files::claim_beside(&read, &self.written())
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Mutex;
 use clap::Args;
 use likelier::output::roles::roles_text;
 use likelier::{Error, Model};
+use likelier_runtime::target::Target;
 
 use super::{ModelAndData, SampledCoordinates};
 use crate::carried::Carried;
@@ -60,8 +61,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let written: Vec<PathBuf> = std::iter::once(output.clone())
         .chain(header.clone())
         .collect();
-    files::check_distinct(&options.input.files(), &written)?;
-    let _claim = files::claim(&written)?;
+    let _claim = files::claim_beside(&options.input.files(), &written)?;
     let _watch = interrupt::on_interrupt(|| {
         linking::clean_up();
         interrupt::quit();
@@ -157,20 +157,17 @@ fn make_executable(_: &Path, _: &fs::Metadata) -> std::io::Result<()> {
 }
 
 fn report(options: &Options, model: &Model, written: &[PathBuf]) -> String {
+    let info = options.input.info(model);
     let compiled = &model.compiled;
-    let ends = compiled.inferred.iter().map(|one| one.unconstrained.end);
-    let dimension = ends.max().unwrap_or(0);
-    let data = match options.input.data_names() {
-        names if names.is_empty() => "none".to_owned(),
-        names => names.join(", "),
-    };
+    let dimension = compiled.model.dimension();
     let names: Vec<String> = written
         .iter()
         .map(|path| path.display().to_string())
         .collect();
     format!(
-        "Model      {}\nData       {data}\n\n{}\nWritten    {} ({dimension} {}, cpu {})\n",
-        options.input.model.display(),
+        "Model      {}\nData       {}\n\n{}\nWritten    {} ({dimension} {}, cpu {})\n",
+        info.model,
+        info.data_text(),
         roles_text(
             &compiled.roles,
             &compiled.constraints,
@@ -182,7 +179,7 @@ fn report(options: &Options, model: &Model, written: &[PathBuf]) -> String {
         } else {
             "coordinates"
         },
-        model.cpu(),
+        info.cpu,
     )
 }
 

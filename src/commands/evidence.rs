@@ -198,8 +198,7 @@ impl Options {
     pub fn check(&self) -> Result<Claim, Error> {
         self.estimation.settings().check()?;
         check_orders(self.orders)?;
-        files::check_distinct(&self.input.files(), self.output.as_slice())?;
-        files::claim(&self.output)
+        files::claim_beside(&self.input.files(), self.output.as_slice())
     }
 }
 

@@ -63,8 +63,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         seed: options.seed,
         threads: options.threads,
     };
-    files::check_distinct(&options.input.files(), options.output.as_slice())?;
-    let _claim = files::claim(&options.output)?;
+    let _claim = files::claim_beside(&options.input.files(), options.output.as_slice())?;
     let mut printer = Printer::new(options.quiet || options.json);
     let model = options.input.compile()?;
     terminal::warn(&model.warnings(terminal::is_color()));

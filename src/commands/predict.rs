@@ -77,8 +77,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         .chain(&options.summary_json)
         .cloned()
         .collect();
-    files::check_distinct(&read, &written)?;
-    let _claim = files::claim(&written)?;
+    let _claim = files::claim_beside(&read, &written)?;
     let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
     let new_data = match options.new.is_empty() {

@@ -46,6 +46,13 @@ enum Stage {
     Assembly,
 }
 
+/// The names of all stages.
+pub fn stages() -> Vec<String> {
+    let values = Stage::value_variants().iter();
+    let values = values.filter_map(ValueEnum::to_possible_value);
+    values.map(|value| value.get_name().to_owned()).collect()
+}
+
 /// Runs the command.
 pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     let text = files::read_model(&options.input.model)?;

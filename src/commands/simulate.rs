@@ -11,7 +11,7 @@ use likelier::uncertainty::VarianceParts;
 use likelier::{Dataset, Error, Simulator};
 
 use super::{ModelAndData, Print};
-use crate::files::{self, Claim};
+use crate::files::{self, Claim, extension};
 use crate::terminal::{self, Printer};
 
 /// Draw from the prior: every random variable, whatever the data say
@@ -68,8 +68,7 @@ impl Options {
             ));
         }
         self.output.iter().try_for_each(|path| check_output(path))?;
-        files::check_distinct(&self.input.files(), self.output.as_slice())?;
-        files::claim(&self.output)
+        files::claim_beside(&self.input.files(), self.output.as_slice())
     }
 }
 
@@ -119,11 +118,6 @@ pub(super) fn check_output(path: &Path) -> Result<(), Error> {
             "files of simulations end in .csv or .json",
         )),
     }
-}
-
-fn extension(path: &Path) -> String {
-    let extension = path.extension().unwrap_or_default();
-    extension.to_string_lossy().to_ascii_lowercase()
 }
 
 pub(super) fn show_warnings(simulator: &Simulator) {

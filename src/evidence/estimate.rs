@@ -33,10 +33,7 @@ impl Model {
     pub fn check_evidence(&self) -> Result<(), Error> {
         match self.compiled.normalisation.obstacles.as_slice() {
             [] => Ok(()),
-            obstacles => Err(Error::Model(crate::error::ModelErrors {
-                sources: self.sources.clone(),
-                diagnostics: obstacles.to_vec(),
-            })),
+            obstacles => Err(Error::model(self.sources.clone(), obstacles.to_vec())),
         }
     }
 

@@ -6,33 +6,14 @@ use serde_json::{Value, json};
 
 use super::{VERSION, document_text};
 use crate::check::CheckReport;
-use crate::{Error, Role, RoleLine};
+use crate::{Compiled, Error, Role, RoleLine};
 
 /// The document of a report, with a final line break.
 pub fn check_json(model: &str, data: &[String], report: &CheckReport) -> String {
     let diagnostics = report.diagnostics.iter();
-    let diagnostics: Vec<Value> = diagnostics
-        .map(|one| diagnostic_json(&report.sources, one))
-        .collect();
-    let variables = report.model.as_ref().map(|model| {
-        let lines = model.compiled.roles.iter();
-        lines.map(variable_json).collect::<Vec<Value>>()
-    });
-    let unused = report
-        .model
-        .as_ref()
-        .map(|model| &model.compiled.unused_keys);
-    document_text(&json!({
-        "format": "likelier-check",
-        "format_version": 1,
-        "version": VERSION,
-        "model": model,
-        "data": data,
-        "ok": report.is_ok(),
-        "diagnostics": diagnostics,
-        "variables": variables,
-        "unused_keys": unused,
-    }))
+    let diagnostics = diagnostics.map(|one| diagnostic_json(&report.sources, one));
+    let compiled = report.model.as_ref().map(|model| &model.compiled);
+    document(model, data, report.is_ok(), diagnostics.collect(), compiled)
 }
 
 /// The document of what kept a check from being made: a file that cannot be read, or data that are none.
@@ -45,16 +26,30 @@ pub fn failed_json(model: &str, data: &[String], error: &Error) -> String {
         "notes": [],
         "help": null,
     });
+    document(model, data, false, vec![said], None)
+}
+
+fn document(
+    model: &str,
+    data: &[String],
+    is_ok: bool,
+    diagnostics: Vec<Value>,
+    compiled: Option<&Compiled>,
+) -> String {
+    let variables = compiled.map(|compiled| {
+        let lines = compiled.roles.iter();
+        lines.map(variable_json).collect::<Vec<Value>>()
+    });
     document_text(&json!({
         "format": "likelier-check",
         "format_version": 1,
         "version": VERSION,
         "model": model,
         "data": data,
-        "ok": false,
-        "diagnostics": [said],
-        "variables": null,
-        "unused_keys": null,
+        "ok": is_ok,
+        "diagnostics": diagnostics,
+        "variables": variables,
+        "unused_keys": compiled.map(|compiled| &compiled.unused_keys),
     }))
 }
 

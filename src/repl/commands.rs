@@ -9,9 +9,10 @@ use clap::{Args, FromArgMatches};
 use likelier::interactive::{self, DescribedKind};
 use likelier::output::RunInfo;
 use likelier::output::{probabilities, table};
-use likelier::{Dataset, Error, Model};
+use likelier::{Column, Dataset, Error, Model};
 use likelier_compiler::source::suggest;
 
+use super::evaluate::STALE;
 use super::help::{COMMANDS, Command};
 use super::program::Program;
 use super::session::{Run, Session, Then, UNNAMED};
@@ -246,11 +247,9 @@ fn summary(session: &mut Session, rest: &str, print: &mut Print<'_>) -> Result<(
         }
     };
     let columns = &run.posterior.columns;
+    let is_of = |column: &Column, name: &str| column.variable == name || column.name == name;
     for name in &names {
-        if !columns
-            .iter()
-            .any(|column| column.variable == *name || column.name == *name)
-        {
+        if !columns.iter().any(|column| is_of(column, name)) {
             let variables = columns.iter().map(|column| column.variable.as_str());
             let help = match suggest::nearest(name, variables) {
                 Some(near) => format!("did you mean `{near}`?"),
@@ -261,14 +260,13 @@ fn summary(session: &mut Session, rest: &str, print: &mut Print<'_>) -> Result<(
             )));
         }
     }
-    let chosen = run.posterior.only(&|column| {
-        let is_own = |name: &String| column.variable == *name || column.name == *name;
-        names.is_empty() || names.iter().any(is_own)
-    });
+    let chosen = run
+        .posterior
+        .only(&|column| names.is_empty() || names.iter().any(|name| is_of(column, name)));
     let mut text = table::table(&chosen, is_all);
     text.push_str(&probabilities::probabilities(&chosen, is_all));
     if !session.is_current(run) {
-        text.push_str("These draws are of the program before it changed; :run makes new ones.\n");
+        text.push_str(STALE);
     }
     print(&text)
 }

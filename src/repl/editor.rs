@@ -13,10 +13,7 @@ use rustyline::{Context, Helper};
 use super::help::COMMANDS;
 use super::input;
 use super::settings::Settings;
-
-const STAGES: [&str; 8] = [
-    "ast", "hir", "loops", "density", "gradient", "forward", "clif", "assembly",
-];
+use crate::commands::show;
 
 /// What can be asked of a distribution.
 const MEMBERS: [&str; 8] = [
@@ -32,7 +29,6 @@ const MEMBERS: [&str; 8] = [
 
 /// The helper of the line editor.
 pub struct Assistant {
-    known_names: Vec<(&'static str, NameKind)>,
     /// The names of the session.
     pub names: Vec<String>,
     /// What of the session is called, by name, and its definition from its name on.
@@ -42,10 +38,9 @@ pub struct Assistant {
 }
 
 impl Assistant {
-    /// A helper that knows the library.
+    /// A helper that knows the library and nothing of a session yet.
     pub fn new(is_colored: bool) -> Self {
         Self {
-            known_names: interactive::library_names(),
             names: Vec::new(),
             signatures: Vec::new(),
             files: FilenameCompleter::new(),
@@ -53,49 +48,13 @@ impl Assistant {
         }
     }
 
-    fn kind(&self, name: &str) -> Option<NameKind> {
-        let found = self.known_names.binary_search_by_key(&name, |(own, _)| own);
-        found.ok().map(|place| self.known_names[place].1)
-    }
-
     /// What may stand for the word that ends at the cursor, and where that begins.
     pub fn candidates(&self, line: &str) -> (usize, Vec<String>) {
-        if let Some(command) = line.strip_prefix(':') {
-            match command.split_once(' ') {
-                None => {
-                    let names = COMMANDS.iter().map(|command| command.name.to_owned());
-                    return (1, beginning(names, command));
-                }
-                Some((command, rest)) => {
-                    let start = line.len() - rest.split(' ').next_back().map_or(0, str::len);
-                    let word = &line[start..];
-                    match command {
-                        "set" => return (start, beginning(Settings::names().into_iter(), word)),
-                        "show" => {
-                            let stages = STAGES.iter().map(ToString::to_string);
-                            return (start, beginning(stages, word));
-                        }
-                        "help" => {
-                            let names = COMMANDS.iter().map(|one| one.name.to_owned());
-                            return (start, beginning(names, word));
-                        }
-                        _ if word.starts_with("--") => {
-                            let names = Settings::names().into_iter();
-                            let names = names.map(|name| format!("--{name}"));
-                            return (start, beginning(names, word));
-                        }
-                        _ => {}
-                    }
-                }
-            }
+        if let Some(found) = line.strip_prefix(':').and_then(words_of_command) {
+            let (length, found) = found;
+            return (line.len() - length, found);
         }
-        let is_letter = |c: char| c.is_alphanumeric() || c == '_';
-        let start = line
-            .char_indices()
-            .rev()
-            .take_while(|(_, c)| is_letter(*c))
-            .last()
-            .map_or(line.len(), |(place, _)| place);
+        let start = last_name(line);
         let word = &line[start..];
         if line[..start].ends_with(").") {
             let members = MEMBERS.iter().map(|member| format!("{member}("));
@@ -105,7 +64,8 @@ impl Assistant {
             return (start, Vec::new());
         }
         let is_doc = line.starts_with(":doc ");
-        let library = self.known_names.iter().map(|(name, kind)| match kind {
+        let names = interactive::library_names().iter();
+        let library = names.map(|(name, kind)| match kind {
             NameKind::Word => (*name).to_owned(),
             _ if is_doc => (*name).to_owned(),
             _ => format!("{name}("),
@@ -126,17 +86,38 @@ impl Assistant {
             return (!command.arguments.is_empty()).then(|| format!("{gap}{}", command.arguments));
         }
         let (name, typed) = open_call(line)?;
-        let own = self.signatures.iter().filter(|(own, _)| own == name);
-        let own: Vec<String> = own.map(|(_, signature)| signature.clone()).collect();
-        let signatures = match self.names.iter().any(|own| own == name) {
-            true => own,
-            false => interactive::signatures(name),
-        };
-        let rests = signatures
-            .iter()
-            .filter_map(|signature| rest_of(signature, typed));
-        rests.into_iter().next()
+        if self.names.iter().any(|own| own == name) {
+            let mut own = self.signatures.iter().filter(|(own, _)| own == name);
+            return own.find_map(|(_, signature)| rest_of(signature, typed));
+        }
+        let signatures = interactive::signatures(name);
+        signatures.iter().find_map(|one| rest_of(one, typed))
     }
+}
+
+/// What may stand for the last word of a command, without its colon, and the length of that word; `None` where words of the
+/// language follow.
+fn words_of_command(text: &str) -> Option<(usize, Vec<String>)> {
+    let names = || COMMANDS.iter().map(|command| command.name.to_owned());
+    let Some((command, rest)) = text.split_once(' ') else {
+        return Some((text.len(), beginning(names(), text)));
+    };
+    let word = rest.split(' ').next_back().unwrap_or("");
+    let settings = || Settings::names().into_iter();
+    let found = match command {
+        "set" => beginning(settings(), word),
+        "show" => beginning(show::stages().into_iter(), word),
+        "help" => beginning(names(), word),
+        _ if word.starts_with("--") => beginning(settings().map(|name| format!("--{name}")), word),
+        _ => return None,
+    };
+    Some((word.len(), found))
+}
+
+/// Where the name begins with which a text ends; its length if it ends with none.
+fn last_name(text: &str) -> usize {
+    let is_letter = |c: char| c.is_alphanumeric() || c == '_';
+    text.trim_end_matches(is_letter).len()
 }
 
 fn beginning(names: impl Iterator<Item = String>, word: &str) -> Vec<String> {
@@ -151,36 +132,14 @@ fn open_call(line: &str) -> Option<(&str, &str)> {
             ')' | ']' | '}' => depth += 1,
             '(' | '[' | '{' if depth > 0 => depth -= 1,
             '(' => {
-                let before = &line[..place];
-                let is_letter = |c: char| c.is_alphanumeric() || c == '_';
-                let start = before
-                    .char_indices()
-                    .rev()
-                    .take_while(|(_, c)| is_letter(*c))
-                    .last()?;
-                return Some((&before[start.0..], &line[place + 1..]));
+                let name = &line[last_name(&line[..place])..place];
+                return (!name.is_empty()).then_some((name, &line[place + 1..]));
             }
-            '[' | '{' => return None,
-            '#' => return None,
+            '[' | '{' | '#' => return None,
             _ => {}
         }
     }
     None
-}
-
-/// The commas and semicolons of a text that are in no bracket.
-fn separators(text: &str) -> Vec<usize> {
-    let mut depth = 0_usize;
-    let mut found = Vec::new();
-    for (place, c) in text.char_indices() {
-        match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => found.push(place),
-            _ => {}
-        }
-    }
-    found
 }
 
 /// What is left of the arguments of a signature behind those that were typed.
@@ -196,8 +155,8 @@ fn rest_of(signature: &str, typed: &str) -> Option<String> {
         (depth == 0).then_some(open + place)
     })?;
     let arguments = &signature[open + 1..close];
-    let done = separators(typed);
-    let wanted = separators(arguments);
+    let done = input::commas(typed);
+    let wanted = input::commas(arguments);
     let last = typed.rsplit(',').next().unwrap_or("");
     let is_begun = !last.trim().is_empty();
     let from = match done.len() + usize::from(is_begun) {
@@ -310,7 +269,7 @@ impl Assistant {
                 WordKind::Comment => colors::FAINT,
                 WordKind::Sign if partner.contains(&range.start) => colors::MATCH,
                 WordKind::Name if self.names.iter().any(|own| own == word) => "",
-                WordKind::Name => match self.kind(word) {
+                WordKind::Name => match interactive::library_kind(word) {
                     Some(NameKind::Word) => colors::KEYWORD,
                     Some(_) => colors::CALL,
                     None if word == "data" && range.start == 0 => colors::KEYWORD,

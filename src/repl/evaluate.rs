@@ -3,11 +3,11 @@
 
 use std::collections::BTreeSet;
 
-use likelier::interactive::{self, Typed, Value, Wanted};
+use likelier::interactive::{self, NameKind, Typed, Value, Wanted};
 use likelier::output::digits::Style;
 use likelier::output::table;
 use likelier::simulation::Rows;
-use likelier::{Column, Error, Posterior, Role, Simulator, SummaryRow};
+use likelier::{Column, Dataset, Error, Posterior, Role, Simulator, SummaryRow};
 
 use super::program::Program;
 use super::session::{Run, Session};
@@ -18,6 +18,8 @@ use crate::commands::Print;
 const PRIOR_DRAWS: usize = 4000;
 /// Draws of a distribution, where a picture is wanted of it.
 pub const PICTURE_DRAWS: usize = 4000;
+/// What is said of draws that are not those of the present program.
+pub const STALE: &str = "These draws are of the program before it changed; :run makes new ones.\n";
 /// An expression this long is its own label in a table.
 const LONGEST_LABEL: usize = 28;
 
@@ -71,16 +73,11 @@ impl Session {
                 is_bool,
                 is_stale,
             } => {
-                let note = match is_stale {
-                    true => {
-                        "These draws are of the program before it changed; :run makes new ones.\n"
-                    }
-                    false => "",
+                let found = match is_bool && posterior.columns.len() == 1 {
+                    true => probability(&label, &posterior.summary[0]),
+                    false => table::table(&posterior, false),
                 };
-                match is_bool && posterior.columns.len() == 1 {
-                    true => format!("{}{note}", probability(&label, &posterior.summary[0])),
-                    false => format!("{}{note}", table::table(&posterior, false)),
-                }
+                found + if is_stale { STALE } else { "" }
             }
             Found::Prior(rows, is_bool) => {
                 let (count, summary) = (rows.count(), rows.summary());
@@ -97,8 +94,8 @@ impl Session {
     /// A call of a distribution asks for a draw of it.
     pub fn question(&self, wanted: Wanted, is_draw: bool) -> Question {
         let names_one = wanted.call.as_ref().is_some_and(|name| {
-            self.program.is_distribution(name)
-                || (interactive::is_distribution(name) && !self.program.defines(name))
+            let of_library = interactive::library_kind(name) == Some(NameKind::Distribution);
+            self.program.is_distribution(name) || (of_library && !self.program.defines(name))
         });
         Question {
             is_draw: is_draw || names_one,
@@ -134,8 +131,7 @@ impl Session {
         }
         if roots.is_empty() {
             let asked = self.asked(&self.program, question, true)?;
-            let number = self.drawn;
-            let found = self.compute(&asked, number)?;
+            let found = self.compute(&asked, self.drawn)?;
             if question.is_draw {
                 self.drawn += 1;
             }
@@ -154,13 +150,7 @@ impl Session {
             return Ok(None);
         }
         let asked = self.asked(&self.program, question, true)?;
-        let options = self.options();
-        let program = interactive::Program {
-            name: &self.name,
-            text: &asked.text,
-            data: &self.program.data,
-            options: &options,
-        };
+        let program = self.to_compile(&asked, &self.program.data);
         let (columns, rows) =
             interactive::draws(program, &asked.name, self.settings.seed(), PICTURE_DRAWS)?;
         Ok(Some(Rows {
@@ -240,14 +230,17 @@ impl Session {
     }
 
     fn compute(&self, asked: &Asked, number: u64) -> Result<Value, Error> {
-        let options = self.options();
-        let program = interactive::Program {
+        let program = self.to_compile(asked, &self.program.data);
+        interactive::value(program, &asked.name, self.settings.seed(), number)
+    }
+
+    fn to_compile<'a>(&'a self, asked: &'a Asked, data: &'a Dataset) -> interactive::Program<'a> {
+        interactive::Program {
             name: &self.name,
             text: &asked.text,
-            data: &self.program.data,
-            options: &options,
-        };
-        interactive::value(program, &asked.name, self.settings.seed(), number)
+            data,
+            options: self.options(),
+        }
     }
 
     /// A program that reports a value: with what it needs of another program, or with all of it. Truth is reported as a number.
@@ -322,13 +315,7 @@ impl Session {
             )));
         }
         let asked = self.asked(program, question, true)?;
-        let options = self.options();
-        let whole = interactive::Program {
-            name: &self.name,
-            text: &asked.text,
-            data: &program.data,
-            options: &options,
-        };
+        let whole = self.to_compile(&asked, &program.data);
         let mut posterior = interactive::along(whole, &asked.name, &run.posterior)?;
         posterior.columns = renamed(posterior.columns, &asked.name, question);
         for (row, column) in posterior.summary.iter_mut().zip(&posterior.columns) {

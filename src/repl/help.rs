@@ -3,7 +3,8 @@
 use likelier::Error;
 
 use super::settings;
-use crate::commands::{compare, evidence, run, simulate};
+use super::value::wrapped;
+use crate::commands::show;
 
 /// A command.
 #[derive(Debug)]
@@ -66,7 +67,7 @@ pub const COMMANDS: [Command; 16] = [
         name: "show",
         arguments: "[STAGE]",
         brief: "the statements so far, or a form they take in the compiler",
-        more: "Stages are ast, hir, loops, density, gradient, forward, clif, assembly.",
+        more: "",
     },
     Command {
         name: "doc",
@@ -151,23 +152,17 @@ pub fn text(name: &str) -> Result<String, Error> {
     if !command.more.is_empty() {
         text.push_str(&format!("{}\n", command.more));
     }
-    match command.name {
-        "run" => text.push_str(&options::<run::Options>()),
-        "evidence" => text.push_str(&options::<evidence::Options>()),
-        "compare" => text.push_str(&options::<compare::Options>()),
-        "simulate" => text.push_str(&options::<simulate::Options>()),
-        _ => {}
+    if command.name == "show" {
+        text.push_str(&format!("Stages are {}.\n", show::stages().join(", ")));
+    }
+    let mut settable = settings::commands().into_iter();
+    if let Some((_, settable)) = settable.find(|(name, _)| *name == command.name) {
+        let names = settings::option_names(&settable);
+        let names: Vec<String> = names.map(|name| format!("--{name}")).collect();
+        let options = format!("Options: {}; --help describes them.", names.join(" "));
+        text.push_str(&format!("{}\n", wrapped(&options, 2)));
     }
     Ok(text)
-}
-
-fn options<T: clap::Args>() -> String {
-    let names: Vec<String> = settings::option_names::<T>()
-        .into_iter()
-        .map(|name| format!("--{name}"))
-        .collect();
-    let text = format!("Options: {}; --help describes them.", names.join(" "));
-    format!("{}\n", super::value::wrapped(&text, 2))
 }
 
 fn capital(text: &str) -> String {

@@ -81,9 +81,42 @@ pub fn split(text: &str) -> Vec<String> {
     inputs
 }
 
+/// The commas of a text that are in no bracket.
+pub fn commas(text: &str) -> Vec<usize> {
+    let mut depth = 0_usize;
+    let mut found = Vec::new();
+    for (place, c) in text.char_indices() {
+        match c {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            ',' if depth == 0 => found.push(place),
+            _ => {}
+        }
+    }
+    found
+}
+
+/// The parts of a text between the commas that are in no bracket.
+pub fn at_commas(text: &str) -> Vec<&str> {
+    let mut from = 0;
+    let ends = commas(text).into_iter().chain([text.len()]);
+    let part = |end| {
+        let part = text[from..end].trim();
+        from = end + 1;
+        part
+    };
+    ends.map(part).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn commas_in_brackets_part_nothing() {
+        assert_eq!(at_commas("f(a, b), x[1, 2]"), ["f(a, b)", "x[1, 2]"]);
+        assert_eq!(at_commas("a"), ["a"]);
+    }
 
     #[test]
     fn inputs_are_told_apart() {

@@ -28,6 +28,7 @@ use rustyline::error::ReadlineError;
 use rustyline::history::FileHistory;
 use rustyline::{CompletionType, Config, Editor};
 
+use crate::commands::Print;
 use crate::terminal::{self, Printer};
 use crate::{files, interrupt};
 use editor::Assistant;
@@ -84,7 +85,7 @@ fn begin(
     session: &mut Session,
     model: Option<&Path>,
     data: Dataset,
-    print: &mut crate::commands::Print<'_>,
+    print: &mut Print<'_>,
 ) -> Result<(), Error> {
     match model {
         Some(path) => commands::load_files(session, path, Some(data), print),
@@ -98,11 +99,7 @@ fn begin(
 }
 
 /// Answers one input. Whatever goes wrong is said, and the session goes on; whether nothing did, and whether to go on.
-fn answer(
-    session: &mut Session,
-    text: &str,
-    print: &mut crate::commands::Print<'_>,
-) -> (bool, Then) {
+fn answer(session: &mut Session, text: &str, print: &mut Print<'_>) -> (bool, Then) {
     // A mistake of ours must not cost what a person has typed for an hour.
     let result = catch_unwind(AssertUnwindSafe(|| session.answer(text, print)));
     interrupt::rest_in_session();
@@ -126,7 +123,7 @@ fn answer(
 fn from_input(
     session: &mut Session,
     start: &Start,
-    print: &mut crate::commands::Print<'_>,
+    print: &mut Print<'_>,
 ) -> Result<ExitCode, Error> {
     let mut bytes = Vec::new();
     let stdin = Path::new("standard input");
@@ -155,7 +152,7 @@ fn from_input(
 fn at_terminal(
     session: &mut Session,
     is_colored: bool,
-    print: &mut crate::commands::Print<'_>,
+    print: &mut Print<'_>,
 ) -> Result<ExitCode, Error> {
     let config = Config::builder()
         .max_history_size(MOST_HISTORY)

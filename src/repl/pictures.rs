@@ -4,8 +4,8 @@ use likelier::Error;
 use likelier::simulation::Rows;
 
 use super::evaluate::{Found, Question, label};
-use super::plot;
 use super::session::Session;
+use super::{input, plot};
 
 /// Rows of intervals in a picture.
 const MOST_INTERVALS: usize = 40;
@@ -15,9 +15,8 @@ const MOST_INTERVALS: usize = 40;
 /// # Errors
 /// When there is nothing to draw.
 pub fn picture(session: &mut Session, rest: &str) -> Result<String, Error> {
-    let parts = at_commas(rest);
-    let questions: Vec<Question> = parts
-        .iter()
+    let questions: Vec<Question> = input::at_commas(rest)
+        .into_iter()
         .map(|part| session.read_question(part))
         .collect::<Result<_, Error>>()?;
     match questions.as_slice() {
@@ -102,7 +101,7 @@ fn picture_of_one(session: &mut Session, question: &Question) -> Result<String, 
     let quantiles = |chains: &Vec<Vec<f64>>| {
         let mut values = chains.concat();
         values.sort_by(f64::total_cmp);
-        [0.05, 0.5, 0.95].map(|p| values[((values.len() - 1) as f64 * p).round() as usize])
+        plot::MARKS.map(|p| plot::quantile(&values, p))
     };
     let rows: Vec<(String, [f64; 3])> = drawn
         .iter()
@@ -115,34 +114,4 @@ fn picture_of_one(session: &mut Session, question: &Question) -> Result<String, 
         text.push_str(&format!("the first {shown} of {all} elements\n"));
     }
     Ok(text)
-}
-
-/// The parts of a text between the commas that are in no bracket.
-fn at_commas(text: &str) -> Vec<String> {
-    let mut parts = vec![String::new()];
-    let mut depth = 0_usize;
-    for c in text.chars() {
-        match c {
-            '(' | '[' | '{' => depth += 1,
-            ')' | ']' | '}' => depth = depth.saturating_sub(1),
-            ',' if depth == 0 => {
-                parts.push(String::new());
-                continue;
-            }
-            _ => {}
-        }
-        parts.last_mut().expect("a part").push(c);
-    }
-    parts.iter().map(|part| part.trim().to_owned()).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn commas_in_brackets_part_nothing() {
-        assert_eq!(at_commas("f(a, b), x[1, 2]"), ["f(a, b)", "x[1, 2]"]);
-        assert_eq!(at_commas("a"), ["a"]);
-    }
 }

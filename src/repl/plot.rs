@@ -15,6 +15,14 @@ const SCATTER_LINES: usize = 18;
 /// The share of draws that lies beyond each end of an axis, when tails are long.
 const BEYOND: f64 = 0.002;
 
+/// The quantiles that are marked or drawn.
+pub const MARKS: [f64; 3] = [0.05, 0.5, 0.95];
+
+/// The quantile of numbers in rising order: the one that is nearest to so large a share of them.
+pub fn quantile(sorted: &[f64], p: f64) -> f64 {
+    sorted[((sorted.len() - 1) as f64 * p).round() as usize]
+}
+
 /// The ends of an axis that shows nearly all of the values, and how many it does not show.
 struct Axis {
     low: f64,
@@ -24,9 +32,8 @@ struct Axis {
 
 impl Axis {
     fn of(sorted: &[f64]) -> Axis {
-        let quantile = |p: f64| sorted[((sorted.len() - 1) as f64 * p).round() as usize];
         let (first, last) = (sorted[0], sorted[sorted.len() - 1]);
-        let (low, high) = (quantile(BEYOND), quantile(1.0 - BEYOND));
+        let [low, high] = [BEYOND, 1.0 - BEYOND].map(|p| quantile(sorted, p));
         // Cut only what would squeeze the rest.
         let is_long = last - first > 2.0 * (high - low) && high > low;
         let (mut low, mut high) = if is_long { (low, high) } else { (first, last) };
@@ -116,8 +123,7 @@ pub fn histogram(title: &str, values: &[f64]) -> String {
         let row: String = bars.iter().map(block).collect();
         text.push_str(&format!("  {}\n", row.trim_end()));
     }
-    let quantile = |p: f64| ordered[((ordered.len() - 1) as f64 * p).round() as usize];
-    let marks = [0.05, 0.5, 0.95].map(quantile);
+    let marks = MARKS.map(|p| quantile(&ordered, p));
     text.push_str(&format!("  {}\n", rule(&axis, &marks)));
     text.push_str(&format!("  {}\n", ends(&axis, BARS)));
     let [low, middle, high] = marks.map(|mark| axis.label(mark));

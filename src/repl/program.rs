@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use likelier::Dataset;
-use likelier::interactive::{Sort, Statement, library_names};
+use likelier::interactive::{Sort, Statement, library_kind};
 
 /// Statements and data.
 #[derive(Debug, Clone, Default)]
@@ -141,13 +141,8 @@ impl Program {
     }
 
     fn closure<'a>(&'a self, mut wanted: Vec<&'a str>) -> BTreeSet<usize> {
-        let library: BTreeSet<&str> = library_names().into_iter().map(|(name, _)| name).collect();
-        let mut chosen: BTreeSet<usize> = BTreeSet::new();
-        for (place, statement) in self.statements.iter().enumerate() {
-            if statement.sort == Sort::Import {
-                chosen.insert(place);
-            }
-        }
+        let imports = self.places(|one| one.sort == Sort::Import);
+        let mut chosen = BTreeSet::from_iter(imports);
         let mut seen = BTreeSet::new();
         while let Some(name) = wanted.pop() {
             if !seen.insert(name) {
@@ -155,7 +150,7 @@ impl Program {
             }
             let mut places: Vec<usize> =
                 self.places(|one| one.defines.iter().any(|own| own == name));
-            if places.is_empty() && !library.contains(name) {
+            if places.is_empty() && library_kind(name).is_none() {
                 let sizes = [Sort::Given, Sort::Random, Sort::Block];
                 places = self.places(|one| sizes.contains(&one.sort) && one.reads.contains(name));
             }

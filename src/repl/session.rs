@@ -13,7 +13,7 @@ use super::settings::Settings;
 use super::value::wrapped;
 use super::{changes, commands};
 use crate::commands::Print;
-use crate::files;
+use crate::{files, terminal};
 
 /// What messages call a program that no file holds.
 pub const UNNAMED: &str = "session";
@@ -181,7 +181,7 @@ impl Session {
     /// Notes what the compiler warns of, for the next answer to say if it is new.
     fn tell_warnings(&mut self, warnings: String) {
         if warnings != self.warnings && !warnings.is_empty() {
-            crate::terminal::warn(&warnings);
+            terminal::warn(&warnings);
         }
         self.warnings = warnings;
     }

@@ -26,41 +26,37 @@ fn parser<T: Args>(command: &str) -> clap::Command {
     })
 }
 
-/// Parses the words of a command.
-///
-/// # Errors
-/// [`Error::Settings`] as clap says it.
-fn parse<T: Args + FromArgMatches>(command: &str, words: &[String]) -> Result<T, Error> {
-    let matches = parser::<T>(command).try_get_matches_from(words);
-    let parsed = matches.and_then(|matches| T::from_arg_matches(&matches));
-    parsed.map_err(|error| Error::Settings(said(&error)))
+/// The commands whose options can be set, by name.
+pub fn commands() -> [(&'static str, clap::Command); 4] {
+    [
+        ("run", parser::<run::Options>("run")),
+        ("evidence", parser::<evidence::Options>("evidence")),
+        ("simulate", parser::<simulate::Options>("simulate")),
+        ("compare", parser::<compare::Options>("compare")),
+    ]
 }
 
 /// What clap says, without the heading that every error gets here and without its general advice.
-fn said(error: &clap::Error) -> String {
+fn refused(error: &clap::Error) -> Error {
     let text = error.to_string();
     let text = text.strip_prefix("error: ").unwrap_or(&text);
     let parts = text.split("\n\n").filter(|part| {
         !part.starts_with("Usage:") && !part.trim_start().starts_with("For more information")
     });
     let kept: Vec<&str> = parts.map(str::trim_end).collect();
-    kept.join("\n\n")
+    Error::Settings(kept.join("\n\n"))
 }
 
 /// Whether a command has an option, and whether it takes a value.
-fn option_of<T: Args>(name: &str) -> Option<bool> {
-    let command = parser::<T>("");
-    let argument = command
-        .get_arguments()
-        .find(|argument| argument.get_long() == Some(name))?;
+fn option_of(command: &clap::Command, name: &str) -> Option<bool> {
+    let mut arguments = command.get_arguments();
+    let argument = arguments.find(|argument| argument.get_long() == Some(name))?;
     Some(argument.get_action().takes_values())
 }
 
 /// The options of a command, by their long names.
-pub fn option_names<T: Args>() -> Vec<String> {
-    let command = parser::<T>("");
-    let names = command.get_arguments().filter_map(clap::Arg::get_long);
-    names.map(str::to_owned).collect()
+pub fn option_names(command: &clap::Command) -> impl Iterator<Item = &str> {
+    command.get_arguments().filter_map(clap::Arg::get_long)
 }
 
 /// The help page of a command.
@@ -80,15 +76,18 @@ impl Settings {
         typed: &str,
         after: &[&str],
     ) -> Result<T, Error> {
-        let mut words = self.words::<T>();
+        let parser = parser::<T>(command);
+        let mut words = self.words(&parser);
         words.extend(before.iter().map(ToString::to_string));
         words.extend(split(typed)?);
         words.extend(after.iter().map(ToString::to_string));
-        parse(command, &words)
+        let matches = parser.try_get_matches_from(words);
+        let parsed = matches.and_then(|matches| T::from_arg_matches(&matches));
+        parsed.map_err(|error| refused(&error))
     }
 
-    fn words<T: Args>(&self) -> Vec<String> {
-        let word = |(name, value): &(String, String)| match option_of::<T>(name)? {
+    fn words(&self, command: &clap::Command) -> Vec<String> {
+        let word = |(name, value): &(String, String)| match option_of(command, name)? {
             true => Some(format!("--{name}={value}")),
             false => (value == "on").then(|| format!("--{name}")),
         };
@@ -101,13 +100,9 @@ impl Settings {
     /// When no command has it, or its value is none.
     pub fn put(&mut self, name: &str, value: &str) -> Result<(), Error> {
         let name = name.trim_start_matches('-');
-        let known = [
-            option_of::<run::Options>(name),
-            option_of::<evidence::Options>(name),
-            option_of::<simulate::Options>(name),
-            option_of::<compare::Options>(name),
-        ];
-        let Some(takes_value) = known.into_iter().flatten().next() else {
+        let commands = commands();
+        let mut known = commands.iter().filter_map(|one| option_of(&one.1, name));
+        let Some(takes_value) = known.next() else {
             let names = Self::names();
             let near =
                 likelier_compiler::source::suggest::nearest(name, names.iter().map(String::as_str));
@@ -136,11 +131,12 @@ impl Settings {
 
     /// Whether all commands can be given these settings.
     fn check(&self) -> Result<(), Error> {
-        let model = ["model"];
-        self.options::<run::Options>("run", &model, "", &[])?;
-        self.options::<evidence::Options>("evidence", &model, "", &[])?;
-        self.options::<simulate::Options>("simulate", &model, "", &[])?;
-        self.options::<compare::Options>("compare", &model, "", &[])?;
+        for (_, command) in commands() {
+            let mut words = self.words(&command);
+            words.push("model".to_owned());
+            let matches = command.try_get_matches_from(words);
+            matches.map_err(|error| refused(&error))?;
+        }
         Ok(())
     }
 
@@ -153,10 +149,9 @@ impl Settings {
 
     /// All names that can be set.
     pub fn names() -> Vec<String> {
-        let mut names = option_names::<run::Options>();
-        names.extend(option_names::<evidence::Options>());
-        names.extend(option_names::<simulate::Options>());
-        names.extend(option_names::<compare::Options>());
+        let commands = commands();
+        let names = commands.iter().flat_map(|one| option_names(&one.1));
+        let mut names: Vec<String> = names.map(str::to_owned).collect();
         names.sort();
         names.dedup();
         names
@@ -249,7 +244,7 @@ mod tests {
         settings.put("no-retry", "on").unwrap();
         settings.put("replicates", "2").unwrap();
         assert_eq!(
-            settings.words::<run::Options>(),
+            settings.words(&parser::<run::Options>("run")),
             ["--draws=50", "--no-retry"]
         );
         assert!(
@@ -258,7 +253,10 @@ mod tests {
                 .is_ok()
         );
         settings.put("no-retry", "off").unwrap();
-        assert_eq!(settings.words::<run::Options>(), ["--draws=50"]);
+        assert_eq!(
+            settings.words(&parser::<run::Options>("run")),
+            ["--draws=50"]
+        );
         for (name, value, message) in [
             ("drws", "1", "did you mean `draws`?"),
             ("draws", "many", "invalid value 'many'"),

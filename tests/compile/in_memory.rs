@@ -1,13 +1,12 @@
-//! What the code in memory says of a model, as check.c and check.py print what its file says.
+//! Positions of a model and all that the code in memory finds there, as `check.c` reads and `check.c` and `check.py` print it.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
 
 use likelier::{ColumnKind, Dataset, Model, Options};
 use likelier_compiler::given_count;
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Parts, Target, Weights};
 
-/// The model, compiled for a CPU level.
 pub fn compile_in_memory((model, data): (&str, &str), cpu: &str) -> Model {
     let data = Dataset::from_json("model.json", data).expect("data");
     let options = Options {
@@ -18,7 +17,7 @@ pub fn compile_in_memory((model, data): (&str, &str), cpu: &str) -> Model {
 }
 
 /// A position with the random numbers of a draw.
-pub struct Place {
+pub struct Point {
     seed: u64,
     chain: u32,
     draw: u64,
@@ -26,27 +25,26 @@ pub struct Place {
 }
 
 /// Positions near the origin and one far out, with random numbers.
-pub fn places(model: &Model) -> Vec<Place> {
+pub fn points(model: &Model) -> Vec<Point> {
     let dimension = model.compiled.model.dimension();
     let mut stream = Stream::new(11, Purpose::Test, 0);
-    let mut places: Vec<Place> = (0..4)
-        .map(|draw| Place {
+    let mut points: Vec<Point> = (0..4)
+        .map(|draw| Point {
             seed: 5,
             chain: 1,
             draw,
             position: (0..dimension).map(|_| 0.7 * stream.normal()).collect(),
         })
         .collect();
-    places.push(Place {
+    points.push(Point {
         seed: u64::MAX,
         chain: u32::MAX,
         draw: u64::MAX,
         position: vec![-900.0; dimension],
     });
-    places
+    points
 }
 
-/// Some weights of the constraints, then of the likelihood.
 fn weights(model: &Model) -> Vec<f64> {
     let count = model.compiled.model.soft_count();
     let mut weights: Vec<f64> = (0..count).map(|k| 0.25 * k as f64).collect();
@@ -54,24 +52,23 @@ fn weights(model: &Model) -> Vec<f64> {
     weights
 }
 
-/// What check.c and check.py read.
-pub fn input(model: &Model, places: &[Place]) -> String {
+pub fn input(model: &Model, points: &[Point]) -> String {
     let mut text = String::new();
     let mut put = |word: u64| writeln!(text, "{word:x}").expect("a string grows");
     weights(model)
         .iter()
         .for_each(|weight| put(weight.to_bits()));
-    put(places.len() as u64);
-    for place in places {
-        let numbers = [place.seed, u64::from(place.chain), place.draw];
+    put(points.len() as u64);
+    for point in points {
+        let numbers = [point.seed, u64::from(point.chain), point.draw];
         numbers.into_iter().for_each(&mut put);
-        place.position.iter().for_each(|value| put(value.to_bits()));
+        point.position.iter().for_each(|value| put(value.to_bits()));
     }
     text
 }
 
 /// What check.c and check.py print, by the code in memory.
-pub fn expected(model: &Model, places: &[Place]) -> String {
+pub fn expected(model: &Model, points: &[Point]) -> String {
     let compiled = &model.compiled;
     let native = &compiled.model;
     let mut text = format!(
@@ -113,12 +110,12 @@ pub fn expected(model: &Model, places: &[Place]) -> String {
     let mut parts = Parts::default();
     let mut outputs = vec![0.0; native.output_count()];
     let parameters = given_count(&compiled.inferred);
-    for place in places {
+    for point in points {
         for (what, weights) in [
             ("density", &Weights::posterior(native.soft_count())),
             ("weighted", &some),
         ] {
-            let position = &place.position;
+            let position = &point.position;
             let density =
                 evaluator.log_density_gradient(position, weights, &mut gradient, &mut parts);
             put(what, &[density]);
@@ -127,9 +124,9 @@ pub fn expected(model: &Model, places: &[Place]) -> String {
             all.extend(&parts.soft);
             put("parts", &all);
         }
-        let mut stream = Stream::new(place.seed, Purpose::Output, place.chain);
-        stream.at(place.draw);
-        evaluator.outputs(&place.position, &mut stream, &mut outputs);
+        let mut stream = Stream::new(point.seed, Purpose::Output, point.chain);
+        stream.at(point.draw);
+        evaluator.outputs(&point.position, &mut stream, &mut outputs);
         put("draw", &outputs);
         let values = &outputs[..parameters];
         put("values", values);
@@ -137,8 +134,8 @@ pub fn expected(model: &Model, places: &[Place]) -> String {
         let is_inside = back.iter().all(|coordinate| coordinate.is_finite());
         put(&format!("inside {}", i32::from(is_inside)), &[]);
         put("position", &back);
-        let mut stream = Stream::new(place.seed, Purpose::Start, 0);
-        stream.at(place.draw);
+        let mut stream = Stream::new(point.seed, Purpose::Start, 0);
+        stream.at(point.draw);
         let mut start = vec![0.0; native.dimension()];
         evaluator.prior_draw(&mut stream, &mut start);
         put("prior", &start);

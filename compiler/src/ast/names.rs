@@ -8,7 +8,25 @@ use super::tree::*;
 /// The names that a statement defines, those inside its blocks too, in their order.
 pub fn defined(statement: &Statement) -> Vec<String> {
     let mut names = Vec::new();
-    define(statement, &mut names);
+    for leaf in leaves(statement) {
+        match &leaf.kind {
+            StatementKind::Given { name, .. }
+            | StatementKind::Let { name, .. }
+            | StatementKind::Random { name, .. }
+            | StatementKind::Var { name, .. }
+            | StatementKind::Report {
+                name,
+                value: Some(_),
+            } => names.push(name.text.clone()),
+            StatementKind::LetTuple { names: parts, .. } => {
+                names.extend(parts.iter().map(|name| name.text.clone()));
+            }
+            StatementKind::Function(function) => names.push(function.name.text.clone()),
+            StatementKind::Distribution(item) => names.push(item.name.text.clone()),
+            StatementKind::Model(item) => names.push(item.name.text.clone()),
+            _ => {}
+        }
+    }
     let mut seen = BTreeSet::new();
     names.retain(|name| seen.insert(name.clone()));
     names
@@ -16,55 +34,35 @@ pub fn defined(statement: &Statement) -> Vec<String> {
 
 /// Whether a statement conditions on something by itself, or one inside its blocks does.
 pub fn conditions(statement: &Statement) -> bool {
-    match &statement.kind {
-        StatementKind::Observe { .. }
-        | StatementKind::Factor { .. }
-        | StatementKind::Require { .. }
-        | StatementKind::Soft { .. } => true,
-        StatementKind::For { body, .. } => body.iter().any(conditions),
-        StatementKind::If {
-            then, otherwise, ..
-        } => then.iter().chain(otherwise).any(conditions),
-        _ => false,
-    }
+    let is_condition = |leaf: &&Statement| {
+        matches!(
+            leaf.kind,
+            StatementKind::Observe { .. }
+                | StatementKind::Factor { .. }
+                | StatementKind::Require { .. }
+                | StatementKind::Soft { .. }
+        )
+    };
+    leaves(statement).iter().any(is_condition)
 }
 
 /// The names that a statement defines by `~`, those inside its blocks too.
 pub fn drawn(statement: &Statement) -> Vec<String> {
-    match &statement.kind {
-        StatementKind::Random { name, .. } => vec![name.text.clone()],
-        StatementKind::For { body, .. } => body.iter().flat_map(drawn).collect(),
-        StatementKind::If {
-            then, otherwise, ..
-        } => then.iter().chain(otherwise).flat_map(drawn).collect(),
-        _ => Vec::new(),
-    }
+    let name = |leaf: &Statement| match &leaf.kind {
+        StatementKind::Random { name, .. } => Some(name.text.clone()),
+        _ => None,
+    };
+    leaves(statement).into_iter().filter_map(name).collect()
 }
 
-fn define(statement: &Statement, names: &mut Vec<String>) {
+/// The statements inside the blocks of a statement, at any depth; of one without blocks, itself.
+fn leaves(statement: &Statement) -> Vec<&Statement> {
     match &statement.kind {
-        StatementKind::Given { name, .. }
-        | StatementKind::Let { name, .. }
-        | StatementKind::Random { name, .. }
-        | StatementKind::Var { name, .. }
-        | StatementKind::Report {
-            name,
-            value: Some(_),
-        } => names.push(name.text.clone()),
-        StatementKind::LetTuple { names: parts, .. } => {
-            names.extend(parts.iter().map(|name| name.text.clone()));
-        }
-        StatementKind::For { body, .. } => body.iter().for_each(|inner| define(inner, names)),
+        StatementKind::For { body, .. } => body.iter().flat_map(leaves).collect(),
         StatementKind::If {
             then, otherwise, ..
-        } => then
-            .iter()
-            .chain(otherwise)
-            .for_each(|inner| define(inner, names)),
-        StatementKind::Function(function) => names.push(function.name.text.clone()),
-        StatementKind::Distribution(item) => names.push(item.name.text.clone()),
-        StatementKind::Model(item) => names.push(item.name.text.clone()),
-        _ => {}
+        } => then.iter().chain(otherwise).flat_map(leaves).collect(),
+        _ => vec![statement],
     }
 }
 
