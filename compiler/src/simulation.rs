@@ -266,17 +266,6 @@ fn finish(
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let loops = &program.loops;
     let layout = density::layout(loops);
-    let normalised = loops.constraints.iter().find(|one| one.is_normalised);
-    if let Some(constraint) = normalised.filter(|_| heeds_constraints) {
-        return Err(vec![
-            Diagnostic::error(
-                "E0484",
-                "a constraint with a scale that is unknown and normalised cannot be simulated",
-            )
-            .at(constraint.span, "its potential may be more than 1")
-            .help("leave it out with `--without`, or write it as a hierarchical prior"),
-        ]);
-    }
     let lower = match heeds_constraints {
         true => forward::simulate,
         false => forward::predict,

@@ -50,6 +50,8 @@ pub struct Loops {
     pub summed_out: Vec<SummedOut>,
     /// The constraints, soft and hard, by the numbers of their parts.
     pub constraints: Vec<Constraint>,
+    /// Those that are divided by their integrals.
+    pub normalised: Vec<Normalised>,
 }
 
 /// A `soft` or a `require`.
@@ -71,6 +73,43 @@ pub struct Constraint {
     pub description: String,
     /// Its statement; the first one if several places of a program stand for it.
     pub span: Span,
+}
+
+/// An equality of normal variables that is divided by its integral for each value of its scale.
+#[derive(Debug, Clone)]
+pub struct Normalised {
+    /// Its number in [`Loops::constraints`].
+    pub constraint: u32,
+    /// What is compared.
+    pub equality: Equality,
+    /// On which scale.
+    pub within: Scalar,
+}
+
+/// Σ coefficient · element + constant ~= 0, where the elements are independent normal variables.
+#[derive(Debug, Clone)]
+pub struct Equality {
+    /// The elements, each once.
+    pub terms: Vec<NormalTerm>,
+    /// What is added to them.
+    pub constant: f64,
+    /// The mean of the sum under the prior.
+    pub mean: f64,
+    /// Its variance.
+    pub variance: f64,
+}
+
+/// An element of a random variable in an [`Equality`].
+#[derive(Debug, Clone)]
+pub struct NormalTerm {
+    /// The variable.
+    pub array: ArrayId,
+    /// Which element, from 1; empty for one number.
+    pub indices: Vec<i64>,
+    /// What it is multiplied by.
+    pub coefficient: f64,
+    /// Its standard deviation under the prior.
+    pub sd: f64,
 }
 
 /// How far one comparison of a soft constraint is from what it says: left − right, for an inequality `left < right` the

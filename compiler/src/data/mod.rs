@@ -5,6 +5,7 @@ mod algebra;
 pub mod bind;
 mod censoring;
 mod collect;
+mod conditioned;
 mod conditions;
 pub mod coordinates;
 mod counts;
@@ -127,6 +128,9 @@ pub fn bind_program(
     let warnings = domain::warnings(&loops, &ranges, sources);
     let counts = counts::counts(&loops);
     sum_out::sum_out(&mut loops, &mut ranges).map_err(|diagnostic| vec![diagnostic])?;
+    if matches!(purpose, Purpose::Prior) {
+        conditioned::condition(&mut loops).map_err(|diagnostic| vec![diagnostic])?;
+    }
     tabulate::tabulate(&mut loops);
     Ok(BoundProgram {
         loops,

@@ -5,7 +5,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::expand::{Expander, Outcome};
-use super::loops::Scalar;
+use super::loops::{Equality, NormalTerm, Scalar};
 use crate::check::hir::{
     self, Comparison, DistributionRef, ExpressionKind, Law, Selector, StatementKind, Tail,
     VariableId, VariableKind,
@@ -35,13 +35,12 @@ impl<'a> Expander<'a> {
             && !Dependence::new(self.hir).of(&comparison.within).is_empty()
     }
 
-    /// Minus the logarithm of the integral of a constraint under the prior, given its scale.
-    pub(super) fn normaliser(
+    /// What is compared, as a sum of normal variables.
+    pub(super) fn equality(
         &mut self,
         statement: &'a hir::Statement,
         comparison: &'a Comparison,
-        within: &Scalar,
-    ) -> Outcome<Scalar> {
+    ) -> Outcome<Equality> {
         if self.blocks.len() > 1 || !comparison.is_equality {
             return Err(unknown(
                 comparison.span,
@@ -61,27 +60,26 @@ impl<'a> Expander<'a> {
         }
         let own: HashSet<VariableId> = linear.terms.keys().map(|(id, _)| *id).collect();
         self.stands_alone(statement, comparison, &own, &dependence)?;
-        let (mut mean, mut variance) = (linear.constant, 0.0);
+        let mut equality = Equality {
+            terms: Vec::new(),
+            constant: linear.constant,
+            mean: linear.constant,
+            variance: 0.0,
+        };
         let mut terms: Vec<(Element, f64)> = linear.terms.into_iter().collect();
         terms.sort_by(|a, b| a.0.cmp(&b.0));
         for ((variable, indices), coefficient) in terms {
             let (location, sd) = self.normal_law(variable, &indices, comparison.span)?;
-            mean += coefficient * location;
-            variance += (coefficient * sd).powi(2);
+            equality.mean += coefficient * location;
+            equality.variance += (coefficient * sd).powi(2);
+            equality.terms.push(NormalTerm {
+                array: self.arrays_of[&variable],
+                indices,
+                coefficient,
+                sd,
+            });
         }
-        let square = Scalar::operation(Operation::Multiply, vec![within.clone(), within.clone()]);
-        let ratio = Scalar::operation(
-            Operation::Divide,
-            vec![Scalar::real(variance), square.clone()],
-        );
-        let spread = Scalar::operation(Operation::LogOnePlus, vec![ratio]);
-        let total = Scalar::operation(Operation::Add, vec![square, Scalar::real(variance)]);
-        let shift = Scalar::operation(Operation::Divide, vec![Scalar::real(mean * mean), total]);
-        let sum = Scalar::operation(Operation::Add, vec![spread, shift]);
-        Ok(Scalar::operation(
-            Operation::Multiply,
-            vec![Scalar::real(0.5), sum],
-        ))
+        Ok(equality)
     }
 
     /// Adds `factor` times an expression to a linear form.
@@ -276,6 +274,23 @@ fn ancestors(hir: &hir::Hir, dependence: &Dependence, of: Vec<VariableId>) -> Ha
         });
     }
     found
+}
+
+impl Equality {
+    /// Minus the logarithm of the integral of the potential under the prior, given its scale.
+    pub(super) fn normaliser(&self, within: &Scalar) -> Scalar {
+        let square = Scalar::operation(Operation::Multiply, vec![within.clone(), within.clone()]);
+        let ratio = Scalar::operation(
+            Operation::Divide,
+            vec![Scalar::real(self.variance), square.clone()],
+        );
+        let spread = Scalar::operation(Operation::LogOnePlus, vec![ratio]);
+        let total = Scalar::operation(Operation::Add, vec![square, Scalar::real(self.variance)]);
+        let above = Scalar::real(self.mean * self.mean);
+        let shift = Scalar::operation(Operation::Divide, vec![above, total]);
+        let sum = Scalar::operation(Operation::Add, vec![spread, shift]);
+        Scalar::operation(Operation::Multiply, vec![Scalar::real(0.5), sum])
+    }
 }
 
 fn unknown(span: Span, what: &str) -> super::expand::Failure {

@@ -5,7 +5,7 @@
 use super::bind::Bound;
 use super::expand::{Expander, Outcome};
 use super::loops::{
-    Condition, Constraint, ConstraintKind, Residual, Scalar, Statement, Term, is_zero,
+    Condition, Constraint, ConstraintKind, Normalised, Residual, Scalar, Statement, Term, is_zero,
 };
 use super::pull::Value;
 use super::statements::description;
@@ -165,11 +165,16 @@ impl<'a> Expander<'a> {
             let value = self.potential(formula, false, &mut 0, &mut found)?;
             let within = self.scalar(&comparison.within)?;
             let within = self.keep("within", within, hir::Element::Real, comparison.within.span)?;
+            let equality = self.equality(statement, comparison)?;
+            let value = Scalar::operation(Add, vec![value, equality.normaliser(&within)]);
             if let Part::Soft(number) = part {
                 self.loops.constraints[number as usize].is_normalised = true;
+                self.loops.normalised.push(Normalised {
+                    constraint: number,
+                    equality,
+                    within,
+                });
             }
-            let normaliser = self.normaliser(statement, comparison, &within)?;
-            let value = Scalar::operation(Add, vec![value, normaliser]);
             self.emit_potential(value, found, &weight, part, statement.span);
             return Ok(());
         }
