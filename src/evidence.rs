@@ -51,6 +51,8 @@ pub struct EvidenceSettings {
     pub states: usize,
     /// How often everything is made longer when the estimators do not agree.
     pub escalations: usize,
+    /// Whether every SMC run is repeated on the path that it found, which makes its estimate of p(y) unbiased.
+    pub freeze: bool,
     /// How ancestors are chosen.
     #[serde(serialize_with = "lowercase")]
     pub resampling: Resampling,
@@ -81,6 +83,7 @@ impl Default for EvidenceSettings {
             ancestors: smc.chains,
             states: smc.length,
             escalations: 3,
+            freeze: false,
             resampling: smc.resampling,
             proposal: Proposal::Warp,
             nuts: Settings::default(),

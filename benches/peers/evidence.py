@@ -1,12 +1,13 @@
-"""Evidence by Likelier, dynesty and UltraNest on four problems with known answers, on one machine in one run.
+"""Evidence by Likelier and its peers on four problems with known answers, on one machine in one run.
 
-    pip install dynesty ultranest numpy scipy
+    pip install dynesty ultranest pymc pocomc numpy scipy
     cargo build --release
-    python benches/peers/evidence.py target/release/likelier
+    python benches/peers/evidence.py target/release/likelier [dynesty] [ultranest] [pymc] [pocomc]
 
-Prints the error against the truth, the claimed standard error, seconds of wall time (our compilation included, Python's
-imports not) and evaluations of the likelihood (ours: log density with gradient). The problems and their truths are those
-of tests/evidence.
+Prints the error against the truth, the claimed standard error, seconds of wall time (compilation included, ours and
+PyMC's; Python's imports not) and evaluations of the likelihood (ours: log density with gradient). All run with their
+defaults: PyMC's `sample_smc` with four chains of 2000 draws, whose spread is its error; pocoMC on the unit cube. The
+problems and their truths are those of tests/evidence.
 """
 
 import json
@@ -92,6 +93,71 @@ def shells():
     return "gaussian_shells", given, variant["log_evidence"], dimension, (lambda u: 12 * u - 6), likelihood
 
 
+def pymc_model(name, data):
+    """The same model in PyMC."""
+    import pymc as pm
+
+    given = {key: np.array(value) for key, value in data.items()}
+    with pm.Model() as model:
+        if name == "eight_schools":
+            mu, tau = pm.Normal("mu", 0, 5), pm.HalfCauchy("tau", 5)
+            theta = pm.Normal("theta", mu, tau, shape=len(given["y"]))
+            pm.Normal("y", theta, given["s"], observed=given["y"])
+        elif name == "finite_mixture_2":
+            w, mu = pm.Dirichlet("w", np.ones(2)), pm.Normal("mu", 0, 3, shape=2)
+            pm.NormalMixture("y", w, mu, sigma=1, observed=given["y"])
+        elif name == "polynomial":
+            variance = pm.InverseGamma("variance", 2, 0.2)
+            beta = pm.Normal("beta", 0, 10 * pm.math.sqrt(variance), shape=4)
+            mean = (given["x"][:, None] ** np.arange(4)) @ beta
+            pm.Normal("y", mean, pm.math.sqrt(variance), observed=given["y"])
+        else:
+            theta = pm.Uniform("theta", -6, 6, shape=int(given["D"]))
+            rest = (theta[1:] ** 2).sum()
+            logs = []
+            for centre, radius, width in zip(given["centre"], given["radius"], given["width"]):
+                distance = pm.math.sqrt((theta[0] - centre) ** 2 + rest)
+                logs.append(pm.logp(pm.Normal.dist(radius, width), distance))
+            pm.Potential("shells", pm.math.logaddexp(*logs))
+    return model
+
+
+def pymc(name, data):
+    import logging
+
+    import pymc as pm
+    from pymc.smc.kernels import IMH
+
+    class Counting(IMH):
+        stats_dtypes_shapes = IMH.stats_dtypes_shapes | {"evaluations": (int, [])}
+
+        def sample_stats(self):
+            return super().sample_stats() | {"evaluations": self.draws * self.n_steps}
+
+    logging.getLogger("pymc").setLevel(logging.ERROR)
+    start = time.time()
+    with pymc_model(name, data):
+        found = pm.sample_smc(
+            kernel=Counting, chains=4, random_seed=1, progressbar=False, compute_convergence_checks=False
+        ).sample_stats
+    seconds = time.time() - start
+    chains = [stages[-1] for stages in found["log_marginal_likelihood"].values.tolist()]
+    evaluations = sum(np.nansum(np.array(stages, float)) for stages in found["evaluations"].values.tolist())
+    evaluations += 4 * 2000
+    return np.mean(chains), np.std(chains, ddof=1) / 2, seconds, int(evaluations), ""
+
+
+def pocomc(dimension, prior, likelihood):
+    import pocomc
+
+    cube = pocomc.Prior([stats.uniform(0, 1)] * dimension)
+    sampler = pocomc.Sampler(cube, lambda u: likelihood(prior(u)), random_state=1)
+    start = time.time()
+    sampler.run(progress=False)
+    value, error = sampler.evidence()
+    return value, error, time.time() - start, sampler.calls, ""
+
+
 def likelier(binary, model, data, method):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(data, file)
@@ -130,7 +196,7 @@ def ultranest(dimension, prior, likelihood):
 
 def main():
     binary = sys.argv[1]
-    peers = sys.argv[2:] or ["dynesty", "ultranest"]
+    peers = sys.argv[2:] or ["dynesty", "ultranest", "pymc", "pocomc"]
     print("| problem | method | error | claimed | seconds | evaluations | verdict |")
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for make in [eight_schools, mixture, polynomial, shells]:
@@ -143,6 +209,10 @@ def main():
             runs.append(("dynesty, 500 live", lambda: dynesty(dimension, prior, likelihood)))
         if "ultranest" in peers:
             runs.append(("UltraNest", lambda: ultranest(dimension, prior, likelihood)))
+        if "pymc" in peers:
+            runs.append(("PyMC, sample_smc", lambda: pymc(model, data)))
+        if "pocomc" in peers:
+            runs.append(("pocoMC", lambda: pocomc(dimension, prior, likelihood)))
         for name, run in runs:
             value, error, seconds, evaluations, verdict = run()
             off = "–" if value is None else f"{value - truth:+.3f}"

@@ -97,6 +97,9 @@ pub struct Estimation {
     /// How often everything may be made longer until the estimators agree
     #[arg(long, default_value_t = 3)]
     escalations: usize,
+    /// Repeat every SMC run on the path that it found: p(y) is unbiased then, in twice the time
+    #[arg(long)]
+    freeze: bool,
     /// Threads [default: as many as are useful]; results do not depend on it
     #[arg(long)]
     threads: Option<usize>,
@@ -148,6 +151,7 @@ impl Estimation {
             ancestors: self.ancestors,
             states: self.states,
             escalations: self.escalations,
+            freeze: self.freeze,
             resampling: match self.resampling {
                 Scheme::Ssp => Resampling::Ssp,
                 Scheme::Systematic => Resampling::Systematic,

@@ -24,6 +24,8 @@ use crate::{Error, Model};
 const BRIDGE_LIMIT: usize = 500;
 /// Below this overlap of bridge and density, the tails of the ratios matter.
 const LEAST_OVERLAP: f64 = 0.1;
+/// What is added to the seed for runs on a frozen path.
+const FROZEN: u64 = 0x5851_f42d;
 
 impl Model {
     /// Whether evidence is defined.
@@ -168,13 +170,23 @@ impl Model {
         control: &EvidenceControl,
     ) -> Result<SmcEvidence, Error> {
         let start = Instant::now();
-        let replicates = smc::run(
-            &self.tempered().model,
-            &settings.smc(round),
-            &control.watch,
-            None,
-        )
-        .map_err(failure)?;
+        let target = &self.tempered().model;
+        let runs = settings.smc(round);
+        let mut replicates = smc::run(target, &runs, &control.watch, None).map_err(failure)?;
+        if settings.freeze && !control.is_stopping() {
+            let paths: Vec<_> = replicates.iter().map(|r| r.path.clone()).collect();
+            let frozen = smc::Settings {
+                // Seeds are mixed before use; an addition suffices to make other streams.
+                seed: runs.seed.wrapping_add(FROZEN),
+                ..runs
+            };
+            let adaptive = replicates;
+            replicates =
+                smc::run(target, &frozen, &control.watch, Some(&paths)).map_err(failure)?;
+            for (replicate, adaptive) in replicates.iter_mut().zip(&adaptive) {
+                replicate.evaluations += adaptive.evaluations;
+            }
+        }
         Ok(SmcEvidence::of(replicates, settings, start.elapsed()))
     }
 

@@ -306,3 +306,65 @@ fn log_add(a: f64, b: f64) -> f64 {
         high + libm::log1p(libm::exp(low - high))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::Purpose;
+
+    fn dot(a: &[f64], b: &[f64]) -> f64 {
+        a.iter().zip(b).map(|(a, b)| a * b).sum()
+    }
+
+    /// Products of the momenta at both ends of a stretch with the sum of its momenta, which is the way it went.
+    fn progress(momenta: &[Vec<f64>]) -> [f64; 2] {
+        let way: Vec<f64> = (0..momenta[0].len())
+            .map(|i| momenta.iter().map(|p| p[i]).sum())
+            .collect();
+        let ends = [&momenta[0], &momenta[momenta.len() - 1]];
+        ends.map(|end| dot(end, &way))
+    }
+
+    fn tree(momenta: &[Vec<f64>]) -> Tree {
+        let mut point = PhasePoint::new(momenta[0].len(), 0);
+        point.momentum.clone_from(&momenta[0]);
+        let mut tree = Tree::new(&point);
+        tree.set_single(&point, 0.0, 0.0, 0);
+        for momentum in &momenta[1..] {
+            let mut next = Tree::new(&point);
+            point.momentum.clone_from(momentum);
+            next.set_single(&point, 0.0, 0.0, 0);
+            join(&mut tree, &mut next, &vec![1.0; momentum.len()]);
+        }
+        tree
+    }
+
+    #[test]
+    fn each_stretch_of_a_trajectory_may_end_it() {
+        let mut stream = Stream::new(3, Purpose::Test, 0);
+        // How often each of the six products alone tells of a turn.
+        let mut alone = [0; 6];
+        for _ in 0..20_000 {
+            let momenta: Vec<Vec<f64>> = (0..8)
+                .map(|_| {
+                    (0..3)
+                        .map(|i| f64::from(i == 0) + stream.normal())
+                        .collect()
+                })
+                .collect();
+            let stretches = [&momenta[..], &momenta[..5], &momenta[3..]];
+            let products: Vec<f64> = stretches.into_iter().flat_map(progress).collect();
+            let turned: Vec<usize> = (0..6).filter(|&i| products[i] <= 0.0).collect();
+            if let [one] = turned[..] {
+                alone[one] += 1;
+            }
+            let goes_on = join(
+                &mut tree(&momenta[..4]),
+                &mut tree(&momenta[4..]),
+                &[1.0; 3],
+            );
+            assert_eq!(goes_on, turned.is_empty(), "{products:?}");
+        }
+        assert!(alone.iter().all(|&count| count > 50), "{alone:?}");
+    }
+}
