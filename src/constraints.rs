@@ -7,7 +7,7 @@
 //! since twice a mean of p-values is one (Vovk & Wang 2020). For one equality, the **PIT** asks where its target lies
 //! in what the program without it predicts: F = E Φ(−r/s) over p(θ | y, C₋ₖ), p = 2 min(F, 1 − F).
 
-use likelier_compiler::{Adjustment, Constraint, ConstraintKind, Options};
+use likelier_compiler::{Adjustment, ColumnKind, Constraint, ConstraintKind, Options, Recovery};
 use likelier_runtime::diagnose;
 use likelier_runtime::math::special::normal_cdf;
 use likelier_runtime::methods::particles::Population;
@@ -118,9 +118,16 @@ impl ConstraintsReport {
         }
         let recipe = &model.recipe;
         let (name, text) = (&recipe.name, &recipe.text);
-        let numbers = Simulator::constraints(name, text, &recipe.data, &recipe.options)?;
+        let numbers_of =
+            |recovery| Simulator::constraints(name, text, &recipe.data, &recipe.options, recovery);
+        let numbers = numbers_of(Recovery::Posterior)?;
+        let before = match has_discrete_unknowns(model) {
+            true => Some(numbers_of(Recovery::ConstrainedPrior)?),
+            false => None,
+        };
+        let before = before.as_ref().unwrap_or(&numbers);
         let (prior, posterior) = (
-            Sample::of(model, &numbers, evidence, |r| &r.constrained_prior),
+            Sample::of(model, before, evidence, |r| &r.constrained_prior),
             Sample::of(model, &numbers, evidence, |r| &r.posterior),
         );
         let mut report = Self::default();
@@ -178,6 +185,11 @@ impl ConstraintsReport {
 
 fn is_soft(constraint: &Constraint) -> bool {
     constraint.kind == ConstraintKind::Soft
+}
+
+fn has_discrete_unknowns(model: &Model) -> bool {
+    let mut columns = model.compiled.columns.iter();
+    columns.any(|column| column.kind == ColumnKind::SummedOut)
 }
 
 fn difference(a: LogValue, b: LogValue) -> LogValue {
@@ -463,6 +475,10 @@ impl LeftOut<'_> {
     /// R = p(y, C) / p(y, C₋ₖ), the two densities differ by the factor φ / R.
     fn pit(&self, model: &Model, without: &Evidence) -> Option<(f64, f64)> {
         if !self.constraint.is_gaussian_equality || self.constraint.elements != Some(1) {
+            return None;
+        }
+        // Discrete unknowns would have to be drawn without the constraint that is asked about.
+        if has_discrete_unknowns(self.model) {
             return None;
         }
         let here = self.posterior.as_ref()?;

@@ -46,7 +46,8 @@ pub use likelier_compiler::ObjectFile;
 pub use likelier_compiler::data::dataset::{DataError, Dataset};
 pub use likelier_compiler::{
     Adjustment, Column, ColumnKind, Compiled, Constraint, ConstraintKind, Coordinates, CpuLevel,
-    InferredVariable, Objective, Options, PointDensity, Prediction, Role, RoleLine, Row, Stage,
+    InferredVariable, Objective, Options, PointDensity, Prediction, Recovery, Role, RoleLine, Row,
+    Stage,
 };
 pub use likelier_runtime::methods::bridge::Proposal;
 pub use likelier_runtime::parts::resampling::Resampling;

@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use likelier_compiler::data::dataset::Dataset;
 use likelier_compiler::source::{Diagnostic, FileId, Sources};
-use likelier_compiler::{Column, Compiled, Options, Prediction, Role, RoleLine, Simulation};
+use likelier_compiler::{
+    Column, Compiled, Options, Prediction, Recovery, Role, RoleLine, Simulation,
+};
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::Target;
 
@@ -206,7 +208,8 @@ impl Simulator {
         )
     }
 
-    /// A program that takes draws of the posterior to the penalty and the residuals of each constraint.
+    /// A program that takes draws to the penalty and the residuals of each constraint. Discrete unknowns are drawn again, given what
+    /// `recovery` says.
     ///
     /// # Errors
     /// As [`Simulator::prior`].
@@ -215,13 +218,14 @@ impl Simulator {
         text: &str,
         data: &Dataset,
         options: &Options,
+        recovery: Recovery,
     ) -> Result<Self, Error> {
         Self::compile(
             name,
             text,
             options,
             Box::new(|sources, file| {
-                likelier_compiler::constraint_report(sources, file, data, options)
+                likelier_compiler::constraint_report(sources, file, data, options, recovery)
             }),
         )
     }

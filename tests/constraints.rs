@@ -11,7 +11,7 @@ use likelier::constraints::Spread;
 use likelier::evidence::LogValue;
 use likelier::{
     Adjustment, ConstraintReport, ConstraintsReport, Dataset, Evidence, EvidenceSettings, Model,
-    Options, Verdict,
+    Options, Settings, Simulator, Verdict,
 };
 use likelier_runtime::math::special::normal_cdf;
 use likelier_runtime::random::{Purpose, Stream};
@@ -413,4 +413,127 @@ fn the_report_is_in_the_document() {
     assert!(of["tension_nats"].is_null() && of["penalty_prior"].is_number());
     let without = evidence("--without sum --without close");
     assert!(without.get("constraints").is_none());
+}
+
+/// A model whose discrete unknowns can be enumerated, and whose other unknown can be integrated on a grid.
+const DISCRETE: &str = "z[1..2] ~ bernoulli(0.4)
+mu ~ normal(0, 2)
+soft near: mu ~= 2 * z[1] within 0.5
+soft apart: z[1] < z[2] within 0.4
+require z[1] + z[2] > 0
+y ~ normal(mu + z[2], 1)
+";
+
+/// Sums of `DISCRETE` over both z and a grid of mu: of prior × constraints × what `number` gives, with the likelihood of y = 0.7
+/// or without. `kept` says which of near, apart and require are there.
+fn enumerated(kept: [bool; 3], has_data: bool, number: &dyn Fn(f64, f64, f64) -> f64) -> f64 {
+    let normal = |x: f64, sd: f64| {
+        (-0.5 * (x / sd).powi(2)).exp() / (sd * (2.0 * std::f64::consts::PI).sqrt())
+    };
+    let step = 0.002;
+    let mut sum = 0.0;
+    for (first, second) in [(0.0, 0.0), (0.0, 1.0), (1.0, 0.0), (1.0, 1.0)] {
+        let chance = |z: f64| if z == 1.0 { 0.4 } else { 0.6 };
+        if kept[2] && first + second == 0.0 {
+            continue;
+        }
+        for k in -7000..=7000 {
+            let mu = f64::from(k) * step;
+            let [near, apart] = penalties(mu, first, second);
+            let penalty = near * f64::from(kept[0]) + apart * f64::from(kept[1]);
+            let likelihood = match has_data {
+                true => normal(0.7 - mu - second, 1.0),
+                false => 1.0,
+            };
+            let prior = chance(first) * chance(second) * normal(mu, 2.0);
+            sum += step * prior * (-penalty).exp() * likelihood * number(mu, first, second);
+        }
+    }
+    sum
+}
+
+/// Of near and apart.
+fn penalties(mu: f64, first: f64, second: f64) -> [f64; 2] {
+    let near = 0.5 * ((mu - 2.0 * first) / 0.5).powi(2);
+    [near, ((first - second) / 0.4).exp().ln_1p()]
+}
+
+#[test]
+fn constraints_on_discrete_unknowns_are_accounted_for() {
+    let one = |_: f64, _: f64, _: f64| 1.0;
+    let log_z = |kept: [bool; 3], has_data: bool| enumerated(kept, has_data, &one).ln();
+    let log_evidence = |kept: [bool; 3]| log_z(kept, true) - log_z(kept, false);
+    let all = [true; 3];
+    let model = compile("discrete", DISCRETE, &json!({ "y": 0.7 }), &[]);
+    let (evidence, report) = reported(&model, 4);
+    let mut complaints = Complaints::about("discrete".to_owned());
+    complaints.verdict(&evidence);
+    complaints.check("P(C)", evidence.log_z_soft, &json!(log_z(all, false)));
+    complaints.check("P(y, C)", evidence.log_z_joint, &json!(log_z(all, true)));
+    complaints.check("evidence", evidence.log_evidence, &json!(log_evidence(all)));
+    let off = log_evidence([false, false, true]);
+    complaints.check("all off", report.log_evidence_off, &json!(off));
+    for (place, kept) in [[false, true, true], [true, false, true]]
+        .into_iter()
+        .enumerate()
+    {
+        let one_report = &report.each[place];
+        let tension = log_evidence(kept) - log_evidence(all);
+        complaints.check("tension", one_report.tension, &json!(tension));
+        let sides = [(&one_report.prior, false), (&one_report.posterior, true)];
+        for (behaviour, has_data) in sides {
+            let penalty = |mu: f64, first: f64, second: f64| penalties(mu, first, second)[place];
+            let expected = enumerated(all, has_data, &penalty) / enumerated(all, has_data, &one);
+            let found = behaviour.as_ref().map(|b| b.penalty);
+            complaints.mean(
+                &format!("penalty {place}, {has_data}"),
+                found,
+                &json!(expected),
+            );
+            let residual = |mu: f64, first: f64, second: f64| match place {
+                0 => mu - 2.0 * first,
+                _ => first - second,
+            };
+            let expected = enumerated(all, has_data, &residual) / enumerated(all, has_data, &one);
+            let found = behaviour.as_ref().map(|b| b.residuals[0]);
+            complaints.mean(
+                &format!("residual {place}, {has_data}"),
+                found,
+                &json!(expected),
+            );
+        }
+    }
+    assert!(
+        complaints.texts.is_empty(),
+        "{}",
+        complaints.texts.join("\n")
+    );
+    // Draws of the posterior and of the prior heed them, too.
+    let first = |_: f64, first: f64, _: f64| first;
+    let share = |has_data| enumerated(all, has_data, &first) / enumerated(all, has_data, &one);
+    let posterior = model.sample(&Settings::default()).expect("draws");
+    let row = posterior
+        .summary
+        .iter()
+        .find(|row| row.name == "z[1]")
+        .expect("a row");
+    assert!(
+        (row.mean - share(true)).abs() < 4.0 * row.mcse_mean,
+        "{} {}",
+        row.mean,
+        share(true)
+    );
+    let data = Dataset::from_json("data.json", "{}").expect("data");
+    let simulator = Simulator::prior("discrete", DISCRETE, &data, &Options::default());
+    let rows = simulator.expect("a program").draw(1, 4000).expect("draws");
+    let place = rows
+        .columns
+        .iter()
+        .position(|column| column.name == "z[1]")
+        .expect("a column");
+    let found = rows.rows().map(|row| row[place]).sum::<f64>() / 4000.0;
+    assert!(
+        (found - share(false)).abs() < 4.0 * (0.25f64 / 4000.0).sqrt(),
+        "{found}"
+    );
 }

@@ -320,3 +320,76 @@ fn random_models_agree_with_enumeration() {
     }
     assert!(kinds.len() >= 20, "{kinds:?}");
 }
+
+/// With constraints, each part has what it changes of the log of the sum over the values; here the eight combinations are
+/// added up one by one.
+#[test]
+fn constraints_on_discrete_unknowns_weigh_their_values() {
+    let text = "p ~ beta(2, 2)
+z[1..3] ~ bernoulli(p)
+mu ~ normal(0, 2)
+soft near: mu ~= z[1] + z[2] within 0.7
+soft few: penalty 1.5 * (z[1] * z[2] + z[2] * z[3])
+require z[1] + z[2] + z[3] > 0
+soft plain: mu < 1 within 0.5
+y[i in 1..3] ~ normal(mu + z[i], 1)
+";
+    let y = [0.4, 1.9, -0.3];
+    let data = Dataset::from_json("data.json", r#"{"y": [0.4, 1.9, -0.3]}"#).expect("data");
+    let model = Model::compile("model.ppl", text, &data, &Options::default());
+    let model = model.unwrap_or_else(|error| panic!("{error}"));
+    // log Σ with the parts up to one of: laws, near, few, require, likelihood.
+    let sum = |p: f64, mu: f64, parts: usize| -> f64 {
+        let mut total = 0.0;
+        for value in 0..8 {
+            let z = [value & 1, value >> 1 & 1, value >> 2].map(f64::from);
+            let mut log: f64 = z
+                .iter()
+                .map(|z| z * p.ln() + (1.0 - z) * (1.0 - p).ln())
+                .sum();
+            if parts > 0 {
+                log -= 0.5 * ((mu - z[0] - z[1]) / 0.7).powi(2);
+            }
+            if parts > 1 {
+                log -= 1.5 * (z[0] * z[1] + z[1] * z[2]);
+            }
+            if parts > 2 && value == 0 {
+                log = f64::NEG_INFINITY;
+            }
+            if parts > 3 {
+                for (y, z) in y.iter().zip(z) {
+                    log -= 0.5 * (y - mu - z).powi(2) + 0.5 * std::f64::consts::TAU.ln();
+                }
+            }
+            total += log.exp();
+        }
+        total.ln()
+    };
+    for (p, mu) in [(0.3, 0.2), (0.8, -1.5), (0.05, 3.0)] {
+        let point = format!("{{\"p\": {p}, \"mu\": {mu}}}");
+        let found = model
+            .density_at(&Dataset::from_json("point.json", &point).expect("a point"))
+            .expect("a density");
+        let plain = -f64::exp((mu - 1.0) / 0.5).ln_1p();
+        let part = |parts: usize| sum(p, mu, parts) - sum(p, mu, parts - 1);
+        let expected = [part(1), part(2), part(3), plain, part(4)];
+        let all = found.potentials.iter().chain([&found.likelihood]);
+        for (found, expected) in all.zip(expected) {
+            assert!(
+                (found - expected).abs() < 1e-12 * expected.abs() + 1e-13,
+                "{found} {expected}"
+            );
+        }
+        // The gradient is that of the whole.
+        let moved = |step: f64| {
+            let one = model.compiled.density_at(&[p, mu + step]);
+            one.prior + one.jacobian + one.soft + one.likelihood
+        };
+        let slope = (moved(1e-5) - moved(-1e-5)) / 2e-5;
+        assert!(
+            (slope - found.gradient[1]).abs() < 1e-7,
+            "{slope} {:?}",
+            found.gradient
+        );
+    }
+}

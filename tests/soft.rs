@@ -2,7 +2,8 @@
 //! target and 10⁸ scales away, and integrals whose closed form is known.
 
 use likelier::{
-    Adjustment, ConstraintKind, Dataset, Error, Model, Options, PointDensity, Settings, Simulator,
+    Adjustment, ConstraintKind, Dataset, Error, Model, Options, PointDensity, Recovery, Settings,
+    Simulator,
 };
 use likelier_runtime::math::special::normal_cdf;
 use serde_json::Value;
@@ -369,7 +370,8 @@ y ~ normal(u, 1)
     let numbers = data(r#"{"s": [0.5, 0.25, 1], "y": 0.3}"#);
     let options = Options::default();
     let simulator =
-        Simulator::constraints("model.ppl", text, &numbers, &options).expect("a program");
+        Simulator::constraints("model.ppl", text, &numbers, &options, Recovery::Posterior)
+            .expect("a program");
     let simulation = &simulator.simulation;
     let names: Vec<&str> = simulation
         .columns

@@ -43,6 +43,7 @@ pub use compiled::{
     Column, ColumnKind, Compiled, Constraint, InferredVariable, PointDensity, Role, RoleLine,
     given_count,
 };
+pub use data::Recovery;
 pub use data::loops::ConstraintKind;
 pub use docs::doc;
 pub use explain::explain;

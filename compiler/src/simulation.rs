@@ -17,7 +17,7 @@ use crate::data::dependence::{reads_any, spread};
 use crate::data::loops::{
     ArrayId, ArrayKind, Loops, Role as LoopsRole, Statement, Term, walk_term,
 };
-use crate::data::{BoundProgram, bind_program, labels};
+use crate::data::{BoundProgram, Recovery, bind_program, bind_recovering, labels};
 use crate::jit::ForwardModel;
 use crate::math::graph::Part;
 use crate::source::{Diagnostic, FileId, Sources, Span};
@@ -177,7 +177,7 @@ pub fn pointwise(
 /// A program that takes a draw to what a report says of each constraint: its `penalty`, which is minus its log potential with
 /// its weight, and of each comparison the mean `residual` over its elements in its own units, `scaled` in those of
 /// `within`, and the `largest` of the latter. Columns have the constraint as variable, and the number of the comparison as
-/// index if there are several.
+/// index if there are several. Discrete unknowns are drawn, given the others and what `recovery` says.
 ///
 /// # Errors
 /// As [`crate::compile`].
@@ -186,9 +186,11 @@ pub fn constraint_report(
     file: FileId,
     dataset: &Dataset,
     options: &Options,
+    recovery: Recovery,
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
-    let program = bind_natural(&hir, sources, dataset)?;
+    let natural = Purpose::Posterior(Coordinates::Natural);
+    let program = bind_recovering(&hir, sources, dataset, natural, recovery)?;
     let loops = &program.loops;
     let layout = density::layout(loops);
     let graph =

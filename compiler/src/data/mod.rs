@@ -65,6 +65,7 @@ pub use missing::Split;
 use pull::Value;
 
 pub use print::print;
+pub use sum_out::Recovery;
 
 /// A program bound to its data.
 pub struct BoundProgram {
@@ -95,6 +96,20 @@ pub fn bind_program(
     sources: &Sources,
     dataset: &Dataset,
     purpose: Purpose,
+) -> Result<BoundProgram, Vec<Diagnostic>> {
+    bind_recovering(hir, sources, dataset, purpose, Recovery::Posterior)
+}
+
+/// As [`bind_program`], where discrete unknowns are drawn given what `recovery` says.
+///
+/// # Errors
+/// As [`bind_program`].
+pub fn bind_recovering(
+    hir: &Hir,
+    sources: &Sources,
+    dataset: &Dataset,
+    purpose: Purpose,
+    recovery: Recovery,
 ) -> Result<BoundProgram, Vec<Diagnostic>> {
     let dataset = &*labels::shared(hir, dataset)?;
     let given = given_elements::given_elements(hir, sources, dataset, purpose);
@@ -127,7 +142,7 @@ pub fn bind_program(
     } = expand_program(hir, sources, dataset, &bound, purpose, false)?;
     let warnings = domain::warnings(&loops, &ranges, sources);
     let counts = counts::counts(&loops);
-    sum_out::sum_out(&mut loops, &mut ranges).map_err(|diagnostic| vec![diagnostic])?;
+    sum_out::sum_out(&mut loops, &mut ranges, recovery).map_err(|diagnostic| vec![diagnostic])?;
     if matches!(purpose, Purpose::Prior) {
         conditioned::condition(&mut loops).map_err(|diagnostic| vec![diagnostic])?;
     }

@@ -76,7 +76,7 @@ pub(super) fn is_summed_out(loops: &Loops, random: &Random) -> bool {
 /// The statements that a graph is made of.
 pub(super) fn statements_of(loops: &Loops, mode: Mode) -> &[Statement] {
     match mode {
-        Mode::Outputs => loops.output_statements(),
+        Mode::Outputs | Mode::Constraints => loops.output_statements(),
         _ => &loops.statements,
     }
 }

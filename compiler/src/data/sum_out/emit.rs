@@ -14,6 +14,7 @@ use super::factors::{Factor, new_index};
 use super::ground::{ElementId, Elements, Family, Values, unflatten};
 use super::order::{Elimination, Multiplicity, Run, Source, Step, positions};
 use crate::check::hir::Reducer;
+use crate::math::graph::Part;
 use crate::math::primitive::Operation;
 use crate::source::Span;
 
@@ -538,7 +539,7 @@ impl<'a> Emitter<'a> {
 /// A term in a loop over the steps of a run.
 pub(super) fn term(
     value: Scalar,
-    is_prior: bool,
+    part: Part,
     observation: Option<(u32, Vec<Scalar>)>,
     (description, span): (u32, Span),
     round: Option<Binder>,
@@ -547,7 +548,7 @@ pub(super) fn term(
         statements: Vec::new(),
         domain: Vec::new(),
         value,
-        part: super::factors::part(is_prior),
+        part,
         observation,
         residuals: Vec::new(),
         description,

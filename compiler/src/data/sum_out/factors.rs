@@ -7,8 +7,7 @@ use std::collections::HashMap;
 use super::super::fold::is_data_only;
 use super::super::interval::Ranges;
 use super::super::loops::{
-    ArrayId, ArrayKind, Binder, ConstraintKind, IndexId, Loops, Node, Place, Scalar, Statement,
-    Support, Term,
+    ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Place, Scalar, Statement, Support, Term,
 };
 use super::definitions::{Definition, define};
 use super::taint::Taint;
@@ -45,8 +44,8 @@ pub(super) struct Factor {
     pub slots: Vec<Slot>,
     /// The log density, over the indices of the loops and the values of the slots.
     pub value: Scalar,
-    /// Whether it belongs to the prior.
-    pub is_prior: bool,
+    /// What it belongs to: the prior, a constraint or the likelihood.
+    pub part: Part,
     /// Set if it is the law of a discrete unknown.
     pub own: Option<Own>,
     /// Of an observed value: as [`Term::observation`].
@@ -228,7 +227,7 @@ impl Finder<'_> {
                         ) => Some((random.variable, &random.indices[..], lower, upper)),
                         _ => None,
                     };
-                    let conditions = self.factor(&random.density, !random.observed, own)?;
+                    let conditions = self.factor(&random.density, part_of(random.observed), own)?;
                     rest.extend(conditions);
                     if is_unknown {
                         let mut random = random.clone();
@@ -244,8 +243,7 @@ impl Finder<'_> {
                 Statement::Term(term) => {
                     let branched = self.guards.iter().any(|guard| self.taint.reads(guard));
                     if branched || self.taint.term_reads(term) {
-                        let is_prior = self.is_prior(term)?;
-                        let conditions = self.factor(term, is_prior, None)?;
+                        let conditions = self.factor(term, term.part, None)?;
                         rest.extend(conditions);
                     } else {
                         rest.push(statement.clone());
@@ -255,24 +253,6 @@ impl Finder<'_> {
             }
         }
         Ok(rest)
-    }
-
-    /// Whether a term that reads discrete unknowns goes to the prior.
-    fn is_prior(&mut self, term: &Term) -> Result<bool, Diagnostic> {
-        let Part::Soft(number) = term.part else {
-            return Ok(term.part == Part::Prior);
-        };
-        if self.loops.constraints[number as usize].kind == ConstraintKind::Soft {
-            return Err(Diagnostic::error(
-                "E0513",
-                "this soft constraint depends on a discrete unknown",
-            )
-            .at(term.span, "the sum over its values cannot be taken apart from the constraint")
-            .help("say it with probabilities: make the values that are unlikely so in the distribution of the unknown"));
-        }
-        let why = "it decides on the values of a discrete unknown".to_string();
-        self.loops.unnormalised.push((term.span, why));
-        Ok(true)
     }
 
     fn unknown_in_branch(&self, variable: ArrayId, span: Span) -> Diagnostic {
@@ -297,12 +277,7 @@ impl Finder<'_> {
 
     /// Makes factors of a term, one for each case. Returns what no discrete unknown decides: conditions, and cases in which
     /// all is known.
-    fn factor(
-        &mut self,
-        term: &Term,
-        is_prior: bool,
-        own: Law,
-    ) -> Result<Vec<Statement>, Diagnostic> {
+    fn factor(&mut self, term: &Term, part: Part, own: Law) -> Result<Vec<Statement>, Diagnostic> {
         let mut waiting: Vec<Vec<(Scalar, bool)>> = vec![Vec::new()];
         let (mut count, mut conditions, mut plain) = (0, None, Vec::new());
         while let Some(cases) = waiting.pop() {
@@ -320,8 +295,8 @@ impl Finder<'_> {
                 Ok((value, guards, domain, own)) => {
                     match self.slots.is_empty() {
                         // All that it reads is known in this case.
-                        true => plain.push(self.plain_term(term, is_prior, value, guards)),
-                        false => self.push(term, is_prior, value, guards, own),
+                        true => plain.push(self.plain_term(term, part, value, guards)),
+                        false => self.push(term, part, value, guards, own),
                     }
                     conditions = (!domain.is_empty()).then_some(domain);
                 }
@@ -355,7 +330,7 @@ impl Finder<'_> {
                 statements: Vec::new(),
                 domain,
                 value: Scalar::real(0.0),
-                part: part(is_prior),
+                part,
                 observation: None,
                 residuals: Vec::new(),
                 description: term.description,
@@ -374,18 +349,12 @@ impl Finder<'_> {
     }
 
     /// A term of a case in which no discrete unknown is read. The conditions around its statement stand around it still.
-    fn plain_term(
-        &self,
-        term: &Term,
-        is_prior: bool,
-        value: Scalar,
-        guards: Vec<Scalar>,
-    ) -> Statement {
+    fn plain_term(&self, term: &Term, part: Part, value: Scalar, guards: Vec<Scalar>) -> Statement {
         let statement = Statement::Term(Box::new(Term {
             statements: Vec::new(),
             domain: Vec::new(),
             value,
-            part: part(is_prior),
+            part,
             observation: term.observation.clone(),
             residuals: Vec::new(),
             description: term.description,
@@ -405,7 +374,7 @@ impl Finder<'_> {
     fn push(
         &mut self,
         term: &Term,
-        is_prior: bool,
+        part: Part,
         value: Scalar,
         mut guards: Vec<Scalar>,
         own: Option<Own>,
@@ -416,7 +385,7 @@ impl Finder<'_> {
             guards,
             slots: std::mem::take(&mut self.slots),
             value,
-            is_prior,
+            part,
             own,
             observation: term.observation.clone(),
             description: term.description,
@@ -469,11 +438,11 @@ impl Finder<'_> {
     }
 }
 
-/// The part of what a sum adds.
-pub(super) fn part(is_prior: bool) -> Part {
-    match is_prior {
-        true => Part::Prior,
-        false => Part::Likelihood,
+/// The part of a law.
+fn part_of(observed: bool) -> Part {
+    match observed {
+        true => Part::Likelihood,
+        false => Part::Prior,
     }
 }
 

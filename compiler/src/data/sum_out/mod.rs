@@ -6,13 +6,15 @@
 //! couple elements (`ground.rs`); an order of removal is chosen and cut into runs of equal steps (`order.rs`), which
 //! become loops again (`emit.rs`, `recover.rs`). So loops stay loops: a mixture over a million rows is one loop.
 //!
-//! A connected set of unknowns adds to both parts: the log of the sum of prior densities to the prior, and what the
-//! likelihood changes of that log to the likelihood. A weight of the likelihood therefore stands outside the sum.
+//! A connected set of unknowns adds to each part: the log of the sum of prior densities to the prior, what each constraint changes
+//! of that log to the constraint, and what the likelihood changes of it then to the likelihood. Weights of parts therefore
+//! stand outside the sums (`levels.rs`).
 
 mod definitions;
 mod emit;
 mod factors;
 pub mod ground;
+mod levels;
 mod order;
 mod recover;
 mod resolve;
@@ -23,12 +25,14 @@ use std::collections::HashMap;
 
 use super::fold::Interpreter;
 use super::interval::Ranges;
-use super::loops::{ArrayId, CoupledObservation, Loops, Scalar, Statement, SummedOut};
+use super::loops::{ArrayId, CoupledObservation, Loops, Scalar, SummedOut};
+use crate::math::graph::Part;
 use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
 use emit::Emitter;
 use factors::{Factor, Factors};
 use ground::{Elements, Family};
+use levels::{Level, Shares};
 use order::Elimination;
 use taint::Taint;
 
@@ -59,24 +63,24 @@ fn too_large(names: &[String], counts: &[usize], span: Span) -> Diagnostic {
     .help("let each observation depend on fewer of them at once, or give them fewer values")
 }
 
-/// What becomes of the sum over a connected set of unknowns.
+/// What the draws of discrete unknowns are conditioned on, besides the other unknowns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    /// Its factors are laws that sum to one.
-    Nothing,
-    /// It adds to the likelihood.
-    Likelihood,
-    /// It adds to the prior: nothing observed is part of it.
-    Prior,
-    /// Both: the prior's share is a sum of its own.
-    Both,
+pub enum Recovery {
+    /// Everything: draws of the posterior.
+    Posterior,
+    /// The constraints alone: draws of the prior with its constraints. The density of such a program lacks what is observed.
+    ConstrainedPrior,
 }
 
 /// Sums out the discrete unknowns of a program.
 ///
 /// # Errors
 /// For unknowns whose sum is infinite, too large, or of no finite structure that the data fix.
-pub fn sum_out(loops: &mut Loops, ranges: &mut Ranges) -> Result<(), Diagnostic> {
+pub fn sum_out(
+    loops: &mut Loops,
+    ranges: &mut Ranges,
+    recovery: Recovery,
+) -> Result<(), Diagnostic> {
     let taint = Taint::of(loops);
     if taint.discrete.is_empty() {
         return Ok(());
@@ -86,17 +90,18 @@ pub fn sum_out(loops: &mut Loops, ranges: &mut Ranges) -> Result<(), Diagnostic>
     taint.keep_natural(&mut loops.statements);
     let original = loops.statements.clone();
     let Factors {
-        factors,
+        mut factors,
         setup,
         rest,
     } = factors::factors(loops, ranges, &taint)?;
+    if recovery == Recovery::ConstrainedPrior {
+        factors.retain(|factor| factor.part != Part::Likelihood);
+    }
     let elements = ground::elements(loops, &factors, &taint.discrete)?;
     let families = ground::families(loops, &factors, &elements)?;
     let components = order::components(&elements, &families);
-    let endings = endings(&factors, &families, &components);
+    let shares = Shares::of(&factors, &families, &components);
     let span = factors.first().map_or(Span::default(), |f| f.span);
-    let ending = |component: usize| endings.get(&component).map_or(Ending::Nothing, |e| e.0);
-    let described = |component: usize| endings.get(&component).map_or(0, |e| e.1);
 
     let joint = order::eliminate(
         loops,
@@ -105,15 +110,6 @@ pub fn sum_out(loops: &mut Loops, ranges: &mut Ranges) -> Result<(), Diagnostic>
         &components,
         &|_| true,
         &|_| true,
-        span,
-    )?;
-    let prior = order::eliminate(
-        loops,
-        &elements,
-        &families,
-        &components,
-        &|component| ending(component) == Ending::Both,
-        &|family| factors[families[family].factor].is_prior,
         span,
     )?;
     let observed = observed(&factors, &families, &components);
@@ -125,12 +121,25 @@ pub fn sum_out(loops: &mut Loops, ranges: &mut Ranges) -> Result<(), Diagnostic>
     // The statement that a term is reported under, and the observation that it is, are part of what makes steps alike.
     let code = |component: usize| {
         let family = observation(component).map_or(0, |(family, _)| family + 1);
-        ending(component) as usize
-            + 4 * (described(component) as usize + loops.descriptions.len() * family)
+        shares.kind(component) + shares.kinds() * family
     };
     let joint_runs = order::runs(&joint, &elements, &families, &code);
-    let prior_runs = order::runs(&prior, &elements, &families, &code);
-    if joint_runs.len() + prior_runs.len() > MOST_RUNS {
+    let mut levels = Vec::new();
+    for part in shares.inner_parts() {
+        let inner = order::eliminate(
+            loops,
+            &elements,
+            &families,
+            &components,
+            &|component| shares.is_inner(component, part),
+            &|family| factors[families[family].factor].part <= part,
+            span,
+        )?;
+        let runs = order::runs(&inner, &elements, &families, &code);
+        levels.push(Level::new(part, inner, runs));
+    }
+    let count = levels.iter().map(|level| level.runs.len()).sum::<usize>();
+    if joint_runs.len() + count > MOST_RUNS {
         return Err(irregular(&elements, loops, span));
     }
     let summaries = summaries(&elements, &joint);
@@ -138,54 +147,19 @@ pub fn sum_out(loops: &mut Loops, ranges: &mut Ranges) -> Result<(), Diagnostic>
     let spans: HashMap<u32, Span> = factors.iter().map(|f| (f.description, f.span)).collect();
     let mut terms = Vec::new();
     let mut emitter = Emitter::new(loops, ranges, &factors, &families, &elements);
-    // Without the likelihood a connected set may fall apart: each of its pieces has a sum.
-    let mut pieces: HashMap<usize, Vec<usize>> = HashMap::new();
-    let mut number_of: HashMap<u32, i64> = HashMap::new();
-    for step in prior.steps.iter().filter(|step| step.message.is_none()) {
-        let number = number_of.len();
-        number_of.insert(step.element, number as i64 + 1);
-        pieces.entry(step.component).or_default().push(number);
+    for level in &mut levels {
+        level.emit(&mut emitter, &shares, &spans, &mut terms);
     }
-    let sums = emitter.array("prior_sums", vec![number_of.len()], span);
-    emitter.eliminate(&prior, &prior_runs, &mut |emitter, frame, value, round| {
-        let description = described(frame.steps[0].component);
-        let numbers: Vec<i64> = frame
-            .steps
-            .iter()
-            .map(|step| number_of[&step.element])
-            .collect();
-        let at = emitter.pick("piece", &numbers, &frame.number);
-        let store = Statement::Store {
-            array: sums,
-            indices: vec![at.clone()],
-            value,
-        };
-        let binders = round.iter().cloned().collect();
-        emitter
-            .tables
-            .extend(emit::loops_around(vec![store], binders));
-        let value = emit::element(sums, vec![at]);
-        let span = spans[&description];
-        terms.push(emit::term(value, true, None, (description, span), round));
-    });
     let pools = emitter.eliminate(&joint, &joint_runs, &mut |emitter, frame, value, round| {
         let component = frame.steps[0].component;
-        let description = described(component);
-        let (value, is_prior) = match ending(component) {
-            Ending::Nothing => return,
-            Ending::Likelihood => (value, false),
-            Ending::Prior => (value, true),
-            Ending::Both => {
-                let lists: Vec<Vec<usize>> = frame
-                    .steps
-                    .iter()
-                    .map(|step| pieces[&step.component].clone())
-                    .collect();
-                let prior = emitter.sum_over(&lists, &frame.number, &mut |piece| {
-                    emit::element(sums, vec![piece])
-                });
-                let change = Scalar::operation(Operation::Subtract, vec![value, prior]);
-                (change, false)
+        let Some((share, before)) = shares.last(component) else {
+            return;
+        };
+        let value = match levels.iter().find(|level| Some(level.part) == before) {
+            None => value,
+            Some(level) => {
+                let before = level.sum(emitter, &frame.steps, &frame.number);
+                Scalar::operation(Operation::Subtract, vec![value, before])
             }
         };
         let found = observation(component).map(|(family, _)| {
@@ -196,8 +170,8 @@ pub fn sum_out(loops: &mut Loops, ranges: &mut Ranges) -> Result<(), Diagnostic>
                 .collect();
             emitter.observation_at(family, &frame.number, &entries)
         });
-        let named = (description, spans[&description]);
-        terms.push(emit::term(value, is_prior, found, named, round));
+        let named = (share.description, spans[&share.description]);
+        terms.push(emit::term(value, share.part, found, named, round));
     });
     let tables_of_density = emitter.tables.len();
     let recovery = recover::recover(&mut emitter, &joint, &joint_runs, &pools);
@@ -217,35 +191,6 @@ pub fn sum_out(loops: &mut Loops, ranges: &mut Ranges) -> Result<(), Diagnostic>
     loops.statements.extend(terms);
     loops.summed_out = summaries;
     Ok(())
-}
-
-/// What becomes of each component, and the statement it is reported under.
-fn endings(
-    factors: &[Factor],
-    families: &[Family],
-    components: &[usize],
-) -> HashMap<usize, (Ending, u32)> {
-    let mut endings: HashMap<usize, (Ending, u32)> = HashMap::new();
-    for family in families {
-        let factor = &factors[family.factor];
-        for item in &family.items {
-            let entry = endings
-                .entry(components[item.scope[0] as usize])
-                .or_insert((Ending::Nothing, factor.description));
-            let after = match (entry.0, factor.is_prior, factor.own.is_some()) {
-                (before, true, true) => before,
-                (Ending::Nothing | Ending::Prior, true, false) => Ending::Prior,
-                (_, true, false) => Ending::Both,
-                (Ending::Nothing | Ending::Likelihood, false, _) => Ending::Likelihood,
-                (_, false, _) => Ending::Both,
-            };
-            if after != entry.0 && (entry.0 == Ending::Nothing || !factor.is_prior) {
-                entry.1 = factor.description;
-            }
-            entry.0 = after;
-        }
-    }
-    endings
 }
 
 /// The observed values that each component sums over, as families and their entries. If it is one, the component's sum is

@@ -8,6 +8,7 @@ use super::super::loops::{
     ArrayId, ArrayKind, Loops, Node, Random, Role, Scalar, Standard, Statement, Term,
     walk_statements, walk_support,
 };
+use crate::math::graph::Part;
 
 /// Arrays that depend on discrete unknowns.
 pub(super) struct Taint {
@@ -87,8 +88,8 @@ impl Taint {
         }
     }
 
-    /// Splits statements into those that can run before the discrete unknowns are known and those that cannot. Terms,
-    /// what is observed and the laws of the discrete unknowns are in neither.
+    /// Splits statements into those that can run before the discrete unknowns are known and those that cannot, constraints
+    /// among them, which reports ask for. Other terms, what is observed and the laws of the discrete unknowns are in neither.
     pub fn split(
         &self,
         statements: &[Statement],
@@ -132,7 +133,11 @@ impl Taint {
                         }
                     }
                 }
-                Statement::Term(_) => {}
+                Statement::Term(term) => {
+                    if matches!(term.part, Part::Soft(_)) {
+                        late.push(statement.clone());
+                    }
+                }
                 Statement::Random(random)
                     if random.observed || self.discrete.contains(&random.variable) => {}
                 Statement::Random(random) => match loops.array(random.variable).kind {
