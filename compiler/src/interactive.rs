@@ -5,7 +5,9 @@ use std::collections::{HashMap, HashSet};
 
 use likelier_runtime::random::Stream;
 
-use crate::check::hir::{Element, Hir, Size, StatementKind, Type, VariableId, VariableKind};
+use crate::check::hir::{
+    Element, Hir, Size, StatementKind, Support, Type, VariableId, VariableKind,
+};
 use crate::compiled::{Column, Role};
 use crate::data::bind::{Bound, Draws, Known, Purpose, bind};
 use crate::data::dataset::Dataset;
@@ -158,7 +160,10 @@ impl Describer<'_> {
 
     /// A type with what is known of its sizes: from the storage of the bound program, else from sizes by name.
     fn ty(&self, id: VariableId, ty: &Type) -> String {
-        let scalar = Type::scalar(ty.element).show(&self.hir.variables);
+        let scalar = match self.is_factor(id) {
+            true => "factor".to_owned(),
+            false => Type::scalar(ty.element).show(&self.hir.variables),
+        };
         if ty.rank() == 0 {
             return scalar;
         }
@@ -176,6 +181,16 @@ impl Describer<'_> {
         };
         let sizes: Vec<String> = ty.sizes.iter().enumerate().map(size).collect();
         format!("{scalar}[{}]", sizes.join(", "))
+    }
+
+    /// Whether a variable is declared as a factor, whose numbers stand for labels.
+    fn is_factor(&self, id: VariableId) -> bool {
+        self.hir.statements.iter().any(|one| match &one.kind {
+            StatementKind::Given {
+                variable, declared, ..
+            } => *variable == id && declared.support == Support::Factor,
+            _ => false,
+        })
     }
 
     fn number(&self, size: &Size) -> Option<i64> {

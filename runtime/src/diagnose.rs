@@ -47,14 +47,16 @@ pub fn summarise(chains: &[Vec<f64>]) -> Summary {
     let constant = ends.is_some_and(|(low, high)| {
         low == high || high - low <= ROUNDING * low.abs().max(high.abs())
     });
+    // One draw says nothing of the spread.
+    let none = if all.len() > 1 { 0.0 } else { f64::NAN };
     let (mean, sd) = match constant {
-        true => (q50, 0.0),
+        true => (q50, none),
         false => (mean, sd),
     };
     let short = chains.iter().any(|chain| chain.len() < FEWEST_DRAWS);
     if constant || short || all.iter().any(|x| !x.is_finite()) {
         let nan = f64::NAN;
-        let mcse = if constant { 0.0 } else { nan };
+        let mcse = if constant { none } else { nan };
         return Summary {
             mean,
             sd,

@@ -90,16 +90,29 @@ fn place(error: &ParseError<usize, Token, Problem>) -> usize {
     }
 }
 
-/// Whether more must follow: a bracket is open, the last word wants something after it, or there is only documentation.
-pub fn is_unfinished(text: &str) -> bool {
-    let mut open = 0_usize;
+/// What the end of a text leaves open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Open {
+    /// Nothing: it may be answered.
+    Nothing,
+    /// A value: a round or square bracket is open, or the last word wants something after it, or there is only documentation.
+    Value,
+    /// A block of statements in braces.
+    Block,
+}
+
+/// What the end of a text leaves open.
+pub fn open(text: &str) -> Open {
+    let mut brackets: Vec<Token> = Vec::new();
     let mut last = None;
     for token in Token::lexer(text).flatten() {
         match token {
             Token::Newline => continue,
-            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => open += 1,
+            Token::ParenOpen | Token::BracketOpen | Token::BraceOpen => {
+                brackets.push(token.clone());
+            }
             Token::ParenClose | Token::BracketClose | Token::BraceClose => {
-                open = open.saturating_sub(1);
+                brackets.pop();
             }
             _ => {}
         }
@@ -112,7 +125,23 @@ pub fn is_unfinished(text: &str) -> bool {
                 Token::Comma | Token::Else | Token::Not | Token::Doc(_)
             )
     };
-    open > 0 || last.as_ref().is_some_and(wants_more)
+    match brackets.last() {
+        Some(Token::BraceOpen) => Open::Block,
+        Some(_) => Open::Value,
+        None if last.as_ref().is_some_and(wants_more) => Open::Value,
+        None => Open::Nothing,
+    }
+}
+
+/// Whether more must follow.
+pub fn is_unfinished(text: &str) -> bool {
+    open(text) != Open::Nothing
+}
+
+/// Whether a line begins with a word that only begins statements, so that no value goes on with it.
+pub fn begins_statement(line: &str) -> bool {
+    let first = Token::lexer(line).flatten().next();
+    first.is_some_and(|token| token.begins_statement())
 }
 
 /// Whether a line that begins with this text goes on with the statement of the line before.
@@ -276,6 +305,20 @@ mod tests {
         ] {
             assert!(!is_unfinished(text), "{text}");
         }
+    }
+
+    #[test]
+    fn blocks_and_values_are_left_open_differently() {
+        for (text, expected) in [
+            ("for t in 1..3 {\n let a = 3 +", Open::Block),
+            ("for t in 1..3 {\n let a = f(3", Open::Value),
+            ("let a = [1, {", Open::Block),
+            ("let a = 3 +", Open::Value),
+            ("for t in 1..3 { }", Open::Nothing),
+        ] {
+            assert_eq!(open(text), expected, "{text}");
+        }
+        assert!(begins_statement("  let a = 1") && !begins_statement("for t in x]"));
     }
 
     #[test]

@@ -110,6 +110,11 @@ fn explain(
             .at(place, "")
             .help(help);
     }
+    if let Some(help) = drawn_expression(file, text, words, position) {
+        return Diagnostic::error("E0110", "only a variable can stand left of `~`")
+            .at(place, "this makes it an expression")
+            .help(help);
+    }
     let help = match (&token, before(1)) {
         _ if constraint_help(words, position).is_some() => {
             constraint_help(words, position).unwrap_or_default()
@@ -199,6 +204,50 @@ fn explain(
     Diagnostic::error("E0110", format!("{found} is not expected here"))
         .at(place, "")
         .help(help)
+}
+
+/// What to write instead of `e ~ …`, where `e` is an expression and no variable: the words before the `~` of the statement in
+/// which the unexpected one stands.
+fn drawn_expression(
+    file: FileId,
+    text: &str,
+    words: &[lines::Word],
+    position: usize,
+) -> Option<String> {
+    let is_edge = |word: &lines::Word| {
+        matches!(
+            word.1,
+            Token::End | Token::BraceOpen | Token::BraceClose | Token::Tilde
+        )
+    };
+    let start = words[..position].iter().rposition(is_edge);
+    let start = start.map_or(0, |edge| edge + 1);
+    let tilde = position + words[position..].iter().position(is_edge)?;
+    if words[tilde].1 != Token::Tilde || start == tilde {
+        return None;
+    }
+    let left = &words[start..tilde];
+    let parser = grammar::ExprParser::new();
+    parser
+        .parse(file, left.iter().cloned().map(Ok::<_, Problem>))
+        .ok()?;
+    let shown = &text[left.first()?.0..left.last()?.2];
+    let whole = format!(
+        "write `observe {shown} ~ …`: that is the density of `{shown}` itself, and adds no Jacobian"
+    );
+    let follows = |at: usize| words.get(tilde + at).map(|word| &word.1);
+    let is_logarithm = left[0].1 == Token::Name("log".into())
+        && matches!(left.get(1)?.1, Token::ParenOpen)
+        && left.last()?.1 == Token::ParenClose;
+    Some(
+        match is_logarithm && follows(1) == Some(&Token::Name("normal".into())) {
+            true => {
+                let inner = &text[left[2].0..left[left.len() - 2].2];
+                format!("{whole}; for the density of `{inner}`, write `{inner} ~ lognormal(…)`")
+            }
+            false => whole,
+        },
+    )
 }
 
 /// How a soft constraint is written.

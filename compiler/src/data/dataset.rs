@@ -146,6 +146,38 @@ impl Dataset {
         Ok(())
     }
 
+    /// Sets or replaces an array by its values, last index fastest; `is_integral` says that they are whole numbers. Messages name
+    /// `origin` as its place.
+    ///
+    /// # Errors
+    /// When a value is no number.
+    pub fn set_values(
+        &mut self,
+        name: &str,
+        shape: Vec<usize>,
+        values: Vec<f64>,
+        is_integral: bool,
+        origin: &str,
+    ) -> Result<(), DataError> {
+        let is_exact = |value: &f64| value.abs() <= LARGEST_EXACT;
+        let entry = Entry {
+            key: name.to_owned(),
+            shape,
+            integral: is_integral && values.iter().all(is_exact),
+            values,
+            missing: Vec::new(),
+            labels: None,
+            origin: origin.to_owned(),
+        };
+        if let Some(flat) = entry.values.iter().position(|value| value.is_nan()) {
+            let message = format!("`{}` would be no number (NaN)", entry.element_name(flat));
+            return Err(DataError::new(message, origin)
+                .help("look for 0/0, or a root or logarithm of a negative number"));
+        }
+        self.put(entry);
+        Ok(())
+    }
+
     /// Adds arrays, each in place of that of the same key.
     pub fn put_all(&mut self, newer: Dataset) {
         newer.entries.into_iter().for_each(|entry| self.put(entry));
@@ -177,6 +209,15 @@ impl Dataset {
 }
 
 impl Entry {
+    /// Whether another entry means the same, wherever it was read.
+    pub fn holds_the_same(&self, other: &Entry) -> bool {
+        self.shape == other.shape
+            && self.values == other.values
+            && self.integral == other.integral
+            && self.missing == other.missing
+            && self.labels == other.labels
+    }
+
     /// The same values with the categories of an older entry first.
     fn relabelled(&self, older: &Entry) -> Result<Entry, DataError> {
         let (own, before) = match (&self.labels, &older.labels) {
@@ -355,6 +396,18 @@ mod tests {
                 .to_string()
                 .contains("[1, 2, 3]")
         );
+    }
+
+    #[test]
+    fn computed_values_are_data_unless_they_are_no_numbers() {
+        let mut data = Dataset::default();
+        data.set_values("k", vec![2], vec![1.0, -2.0], true, "data k")
+            .unwrap();
+        let k = data.get("k").unwrap();
+        assert_eq!((k.values.as_slice(), k.integral), (&[1.0, -2.0][..], true));
+        let error = data.set_values("k", vec![2], vec![1.0, f64::NAN], false, "data k");
+        assert!(error.unwrap_err().message.contains("`k[2]`"));
+        assert_eq!(data.get("k").unwrap().values, [1.0, -2.0]);
     }
 
     #[test]

@@ -301,25 +301,11 @@ fn array_of(
         .note(origin)
         .help("change the model or the data; `y[1..N] ~ …` is one draw for each element"));
     }
-    if let Some(flat) = (0..entry.values.len()).find(|&flat| entry.is_missing(flat)) {
-        let count = entry.missing_count();
-        return Err(Diagnostic::error(
-            "E0444",
-            format!(
-                "`{}` is missing ({count} missing in all)",
-                entry.element_name(flat)
-            ),
-        )
-        .at(span, "every element is needed")
-        .note(origin)
-        .help(match given {
-            true => format!("give it a distribution, `{name}[i in 1..…] ~ …` instead of `given`, so that missing values are inferred; or remove these rows"),
-            false => "give a value, or remove the key".to_string(),
-        }));
-    }
     if let Some(labels) = &entry.labels
         && !is_factor
     {
+        let is_number = |label: &&String| label.parse::<f64>().is_ok();
+        let numeric = labels.iter().filter(is_number).count();
         let mut texts: Vec<String> = labels
             .iter()
             .filter(|label| label.parse::<f64>().is_err())
@@ -339,10 +325,29 @@ fn array_of(
         )
         .at(span, "numbers are needed")
         .note(origin)
-        .help(match given {
-            true => format!("declare it as categories: `given {name}: factor[N]`"),
-            false => "a random variable is made of numbers: recode them, or remove these rows"
-                .to_string(),
+        .help(match (given, entry.missing_count() > 0) {
+            _ if numeric == labels.len() => "write the numbers without quotes; if they are names, declare a `factor`".to_string(),
+            _ if numeric > 0 => "where a number is missing, write `NA` or leave the cell empty in CSV, and write `null` in JSON".to_string(),
+            (true, false) => format!("declare it as categories: `given {name}: factor[N]`"),
+            (true, true) => format!("declare it as categories, `given {name}: factor[N]`, after removing the rows without a label or giving them one of their own, such as \"unknown\""),
+            (false, _) => format!("a random variable is made of numbers: write 1, 2, … in the data for the labels, `null` where one is missing, as in `{name}[1..N] ~ categorical(p)`; or declare it, `given {name}: factor[N]`"),
+        }));
+    }
+    if let Some(flat) = (0..entry.values.len()).find(|&flat| entry.is_missing(flat)) {
+        let count = entry.missing_count();
+        return Err(Diagnostic::error(
+            "E0444",
+            format!(
+                "`{}` is missing ({count} missing in all)",
+                entry.element_name(flat)
+            ),
+        )
+        .at(span, "every element is needed")
+        .note(origin)
+        .help(match (is_factor, given) {
+            (true, _) => "remove these rows, or give the missing label a value of its own, such as \"unknown\", which is then one level more".to_string(),
+            (false, true) => format!("give it a distribution, `{name}[i in 1..…] ~ …` instead of `given`, so that missing values are inferred; or remove these rows"),
+            (false, false) => "give a value, or remove the key".to_string(),
         }));
     }
     if ty.element == Element::Real {
