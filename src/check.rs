@@ -113,16 +113,18 @@ impl Model {
 
 /// Prior draws that are compared with each other.
 const POSITIONS: usize = 12;
-/// Models of more coordinates are not looked at: every pair of them is.
-const MOST_COORDINATES: usize = 2000;
+/// Models of more coordinates are not looked at.
+const MOST_COORDINATES: usize = 20_000;
+/// Coordinates that are moved one by one, times all coordinates, times the comparisons made of each, stay below.
+const WORK: usize = 50_000_000;
 /// So many elements are named.
 const MOST_NAMES: usize = 5;
 /// Numbers that differ by less, relative to their size, are equal.
 const TOLERANCE: f64 = 1e-12;
 
 /// Unknowns about which neither data nor constraints say anything, and a sentence on each: their part of the posterior is their prior. A coordinate
-/// is informed if likelihood or constraints change when it moves from one prior draw to another, or if the prior ties it to one that is: the gradient
-/// of the prior in its direction then changes with the other.
+/// is informed if likelihood or constraints have a slope in its direction or change when it moves from one prior draw to another, or if the prior
+/// ties it to one that is: the gradient of the prior in its direction then changes with the other, and the other way round.
 fn uninformed(compiled: &Compiled) -> Vec<(String, String)> {
     let dimension = compiled.model.dimension();
     if dimension == 0 || dimension > MOST_COORDINATES {
@@ -130,49 +132,11 @@ fn uninformed(compiled: &Compiled) -> Vec<(String, String)> {
     }
     let mut probe = Probe::new(compiled);
     let all: Vec<Vec<f64>> = (0..POSITIONS).map(|number| probe.draw(number)).collect();
-    let mut informed = vec![false; dimension];
-    let mut usable: Vec<&Vec<f64>> = Vec::new();
-    for here in &all {
-        let told = probe.told(here);
-        if !told.iter().all(|part| part.is_finite()) {
-            continue;
-        }
-        usable.push(here);
-        for there in &all {
-            for moved in (0..dimension).filter(|moved| there[*moved] != here[*moved]) {
-                if informed[moved] {
-                    continue;
-                }
-                let parts = probe.told(&replaced(here, there, moved));
-                informed[moved] = told.iter().zip(&parts).any(|(a, b)| differs(*a, *b));
-            }
-        }
-    }
-    if usable.is_empty() || informed.iter().all(|flag| *flag) {
+    let Some(mut is_told) = told_directly(&mut probe, &all) else {
         return Vec::new();
-    }
-    let mut groups: Vec<usize> = (0..dimension).collect();
-    for (rank, here) in usable.iter().enumerate() {
-        let there = &all[(rank + 1) % all.len()];
-        let Some(prior) = probe.prior(here) else {
-            continue;
-        };
-        for moved in 0..dimension {
-            let Some(changed) = probe.prior(&replaced(here, there, moved)) else {
-                continue;
-            };
-            for other in (0..dimension).filter(|other| *other != moved) {
-                if differs(prior[other], changed[other]) {
-                    join(&mut groups, moved, other);
-                }
-            }
-        }
-    }
-    let mut is_told = vec![false; dimension];
-    for (coordinate, flag) in informed.iter().enumerate() {
-        is_told[root(&groups, coordinate)] |= flag;
-    }
-    let silent = |coordinate: &usize| !is_told[root(&groups, *coordinate)];
+    };
+    told_by_prior(&mut probe, &all, &mut is_told);
+    let silent = |coordinate: &usize| !is_told[*coordinate];
     let variables = compiled.inferred.iter();
     variables
         .filter_map(|variable| {
@@ -182,6 +146,84 @@ fn uninformed(compiled: &Compiled) -> Vec<(String, String)> {
             Some((variable.name.clone(), message))
         })
         .collect()
+}
+
+/// Which coordinates likelihood and constraints depend on; `None` if they are nowhere finite.
+fn told_directly(probe: &mut Probe<'_>, all: &[Vec<f64>]) -> Option<Vec<bool>> {
+    let dimension = probe.dimension;
+    let mut informed = vec![false; dimension];
+    let is_usable = |told: &[f64]| told.iter().all(|part| part.is_finite());
+    let base: Vec<(&Vec<f64>, Vec<f64>)> = all
+        .iter()
+        .map(|here| (here, probe.told(here)))
+        .filter(|(_, told)| is_usable(told))
+        .collect();
+    if base.is_empty() {
+        return None;
+    }
+    // Slopes answer for all coordinates at once, and for nearly all of them finally.
+    for (here, _) in &base {
+        if let (Some(alone), Some(whole)) = (probe.prior(here), probe.posterior(here)) {
+            for (flag, (alone, whole)) in informed.iter_mut().zip(alone.iter().zip(&whole.1)) {
+                *flag |= differs(*alone, *whole);
+            }
+        }
+    }
+    let silent: Vec<usize> = (0..dimension).filter(|moved| !informed[*moved]).collect();
+    let pairs = base
+        .iter()
+        .flat_map(|one| all.iter().map(move |there| (one, there)));
+    let affordable = (WORK / (silent.len().max(1) * dimension)).max(2);
+    for ((here, told), there) in pairs.take(affordable + 1) {
+        for &moved in &silent {
+            if !informed[moved] && there[moved] != here[moved] {
+                let parts = probe.told(&replaced(here, there, moved));
+                informed[moved] = told.iter().zip(&parts).any(|(a, b)| differs(*a, *b));
+            }
+        }
+    }
+    Some(informed)
+}
+
+/// Adds the coordinates that the prior ties to some that are told of, directly or through others.
+fn told_by_prior(probe: &mut Probe<'_>, all: &[Vec<f64>], is_told: &mut [bool]) {
+    let dimension = probe.dimension;
+    let silent: Vec<usize> = (0..dimension).filter(|moved| !is_told[*moved]).collect();
+    if silent.is_empty() {
+        return;
+    }
+    let affordable = (WORK / (silent.len() * dimension)).max(1);
+    let mut groups: Vec<usize> = (0..dimension).collect();
+    let mut is_tied = vec![false; dimension];
+    for (rank, here) in all.iter().enumerate().take(affordable) {
+        let there = &all[(rank + 1) % all.len()];
+        let Some(prior) = probe.prior(here) else {
+            continue;
+        };
+        for &moved in silent.iter().filter(|moved| !is_told[**moved]) {
+            if is_tied[moved] {
+                continue;
+            }
+            let Some(changed) = probe.prior(&replaced(here, there, moved)) else {
+                continue;
+            };
+            for other in (0..dimension).filter(|other| *other != moved) {
+                if differs(prior[other], changed[other]) {
+                    match is_told[other] {
+                        true => is_tied[moved] = true,
+                        false => join(&mut groups, moved, other),
+                    }
+                }
+            }
+        }
+    }
+    let mut is_group_told = vec![false; dimension];
+    for &coordinate in &silent {
+        is_group_told[root(&groups, coordinate)] |= is_tied[coordinate];
+    }
+    for coordinate in silent {
+        is_told[coordinate] = is_group_told[root(&groups, coordinate)];
+    }
 }
 
 /// The variable, or those of its elements whose coordinates these are.
@@ -244,8 +286,8 @@ fn join(groups: &mut [usize], a: usize, b: usize) {
     groups[a.max(b)] = a.min(b);
 }
 
-/// The gradient of the prior, and the parts of everything else.
-struct Probe<'a> {
+/// The gradient of the prior and of everything, and the parts of everything but the prior.
+pub(crate) struct Probe<'a> {
     evaluator: Box<dyn Evaluator + 'a>,
     dimension: usize,
     alone: Weights,
@@ -254,7 +296,7 @@ struct Probe<'a> {
 }
 
 impl<'a> Probe<'a> {
-    fn new(compiled: &'a Compiled) -> Self {
+    pub(crate) fn new(compiled: &'a Compiled) -> Self {
         let soft = compiled.model.soft_count();
         Self {
             evaluator: compiled.model.evaluator(),
@@ -268,8 +310,8 @@ impl<'a> Probe<'a> {
         }
     }
 
-    /// A prior draw.
-    fn draw(&mut self, number: usize) -> Vec<f64> {
+    /// A prior draw; uniform from −2 to 2 where the prior cannot be drawn from.
+    pub(crate) fn draw(&mut self, number: usize) -> Vec<f64> {
         let mut stream = Stream::new(1, Purpose::Start, number as u32);
         let mut position = vec![0.0; self.dimension];
         self.evaluator.prior_draw(&mut stream, &mut position);
@@ -287,6 +329,19 @@ impl<'a> Probe<'a> {
         );
         let is_finite = value.is_finite() && gradient.iter().all(|one| one.is_finite());
         is_finite.then_some(gradient)
+    }
+
+    /// The log density of the posterior, up to its constant, and the gradient, where they are finite.
+    pub(crate) fn posterior(&mut self, position: &[f64]) -> Option<(f64, Vec<f64>)> {
+        let mut gradient = vec![0.0; self.dimension];
+        let value = self.evaluator.log_density_gradient(
+            position,
+            &self.whole,
+            &mut gradient,
+            &mut self.parts,
+        );
+        let is_finite = value.is_finite() && gradient.iter().all(|one| one.is_finite());
+        is_finite.then_some((value, gradient))
     }
 
     /// The log likelihood and the log potential of each constraint.

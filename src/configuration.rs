@@ -16,7 +16,7 @@ use likelier_compiler::source::{Diagnostic, FileId, Sources, Span, suggest::near
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue};
 
-use crate::files;
+use crate::{files, mistyped};
 
 /// The name of the file.
 pub const NAME: &str = "likelier.toml";
@@ -61,7 +61,11 @@ pub enum Origin {
 /// [`Error::Configuration`] for mistakes in the file, [`Error::File`] if it cannot be read.
 pub fn read(command: &Command, arguments: Vec<OsString>) -> Result<Read, Error> {
     let parse = |arguments: &[OsString]| command.clone().try_get_matches_from(arguments);
-    let matches = parse(&arguments).unwrap_or_else(|error| error.exit());
+    let matches = parse(&arguments).unwrap_or_else(|error| {
+        let mut words = arguments.iter().skip(1);
+        let of = words.find_map(|word| command.find_subcommand(word));
+        mistyped::advised(error, of.unwrap_or(command)).exit()
+    });
     let Some((name, found)) = matches.subcommand() else {
         return Ok(Read {
             matches,
@@ -75,7 +79,6 @@ pub fn read(command: &Command, arguments: Vec<OsString>) -> Result<Read, Error> 
     };
     let page = Page::new(&path, files::read_text(&path)?);
     let entries = page.entries(command, subcommand)?;
-    // A value is judged where it stands alone, so that what is said of it is about nothing else.
     let at = arguments
         .iter()
         .position(|word| word == OsStr::new(name))
@@ -86,27 +89,96 @@ pub fn read(command: &Command, arguments: Vec<OsString>) -> Result<Read, Error> 
         all.splice(at..at, words);
         parse(&all)
     };
-    let is_open = |entry: &&Entry| found.value_source(&entry.id) != Some(ValueSource::CommandLine);
-    let mut waiting: Vec<&Entry> = entries.iter().filter(is_open).collect();
-    for entry in &waiting {
-        if let Err(error) = with(&[entry])
-            && !is_about_others(&error)
-        {
-            return Err(page.refused(entry, &error));
-        }
-    }
-    // What needs another setting is taken once that has been.
-    let mut taken: Vec<&Entry> = Vec::new();
-    while let Some(next) = waiting.iter().position(|entry| {
-        let all: Vec<&Entry> = taken.iter().copied().chain([*entry]).collect();
-        with(&all).is_ok()
-    }) {
-        taken.push(waiting.remove(next));
-    }
+    let (taken, waiting) = page.fitting(&entries, found, &with)?;
     let matches = with(&taken).unwrap_or_else(|error| error.exit());
     let found = matches.subcommand().map_or(&matches, |(_, found)| found);
     let settings = settings(subcommand, found, Some(&page), &taken, &waiting);
     Ok(Read { matches, settings })
+}
+
+/// The settings of the file beside a model for some commands, for a session, which gives them their words one after the other.
+#[derive(Debug, Clone, Default)]
+pub struct Beside {
+    page: Option<Page>,
+    /// By the names of the commands.
+    entries: Vec<(String, Vec<Entry>)>,
+}
+
+impl Beside {
+    /// Reads the file beside a model, if there is one; `command` is the whole command line.
+    ///
+    /// # Errors
+    /// As [`read`].
+    pub fn read(model: &Path, command: &Command, names: &[&str]) -> Result<Self, Error> {
+        let path = model.with_file_name(NAME);
+        if !path.exists() {
+            return Ok(Self::default());
+        }
+        let page = Page::new(&path, files::read_text(&path)?);
+        let of = |name: &&str| {
+            let subcommand = command.find_subcommand(name).unwrap_or(command);
+            Ok(((*name).to_owned(), page.entries(command, subcommand)?))
+        };
+        let entries = names.iter().map(of).collect::<Result<_, Error>>()?;
+        Ok(Self {
+            page: Some(page),
+            entries,
+        })
+    }
+
+    /// The words for a command whose other words `found` was made of; `parse` reads both together.
+    ///
+    /// # Errors
+    /// [`Error::Configuration`] for a value that does not fit.
+    pub fn words(
+        &self,
+        name: &str,
+        found: &ArgMatches,
+        parse: &dyn Fn(&[OsString]) -> Result<ArgMatches, clap::Error>,
+    ) -> Result<Vec<OsString>, Error> {
+        let entries = self.entries.iter().find(|(own, _)| own == name);
+        let is_unwanted = found.try_get_one::<bool>(NO_CONFIG);
+        let is_unwanted = is_unwanted.ok().flatten().is_some_and(|flag| *flag);
+        let (Some(page), Some((_, entries)), false) = (&self.page, entries, is_unwanted) else {
+            return Ok(Vec::new());
+        };
+        let words = |entries: &[&Entry]| -> Vec<OsString> {
+            let words = entries.iter().flat_map(|entry| entry.words.clone());
+            words.collect()
+        };
+        let (taken, _) = page.fitting(entries, found, &|some| parse(&words(some)))?;
+        Ok(words(&taken))
+    }
+
+    /// The value of an option of a command, if the file has it.
+    pub fn value(&self, name: &str, option: &str) -> Option<String> {
+        let (_, entries) = self.entries.iter().find(|(own, _)| own == name)?;
+        let entry = entries.iter().find(|entry| entry.id == option)?;
+        let word = entry.words.first()?.to_string_lossy().into_owned();
+        Some(word.split_once('=')?.1.to_owned())
+    }
+
+    /// Each setting as a line, with its place.
+    pub fn lines(&self) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for (entry, page) in self
+            .entries
+            .iter()
+            .flat_map(|(_, entries)| entries)
+            .zip(std::iter::repeat(&self.page))
+        {
+            let words = entry.words.iter().map(|word| word.to_string_lossy());
+            let words: Vec<String> = words
+                .map(|word| word.trim_start_matches('-').replacen('=', " ", 1))
+                .collect();
+            let place = page.as_ref().map(|page| page.line(&entry.place));
+            let line = format!("{} ({})", words.join(", "), place.unwrap_or_default());
+            if !lines.contains(&line) {
+                lines.push(line);
+            }
+        }
+        lines
+    }
 }
 
 /// Errors of a value that others exclude, or that needs others.
@@ -130,6 +202,7 @@ fn beside_model(subcommand: &Command, found: &ArgMatches) -> Option<PathBuf> {
 }
 
 /// A setting of the file that this command has.
+#[derive(Debug, Clone)]
 struct Entry {
     /// What the option is called inside.
     id: String,
@@ -140,6 +213,7 @@ struct Entry {
 }
 
 /// The file with its name.
+#[derive(Debug, Clone)]
 struct Page {
     name: String,
     text: String,
@@ -227,6 +301,36 @@ impl Page {
             let message = format!("no command that takes a model is called `{name}`");
             self.error(key.span(), message, help)
         })
+    }
+
+    /// Of some settings those that are taken beside what was `found` on the command line, and those that others exclude or that
+    /// need others. `with` reads both together.
+    fn fitting<'e>(
+        &self,
+        entries: &'e [Entry],
+        found: &ArgMatches,
+        with: &dyn Fn(&[&Entry]) -> Result<ArgMatches, clap::Error>,
+    ) -> Result<(Vec<&'e Entry>, Vec<&'e Entry>), Error> {
+        let is_open =
+            |entry: &&Entry| found.value_source(&entry.id) != Some(ValueSource::CommandLine);
+        let mut waiting: Vec<&Entry> = entries.iter().filter(is_open).collect();
+        // A value is judged where it stands alone, so that what is said of it is about nothing else.
+        for entry in &waiting {
+            if let Err(error) = with(&[entry])
+                && !is_about_others(&error)
+            {
+                return Err(self.refused(entry, &error));
+            }
+        }
+        // What needs another setting is taken once that has been.
+        let mut taken: Vec<&Entry> = Vec::new();
+        while let Some(next) = waiting.iter().position(|entry| {
+            let all: Vec<&Entry> = taken.iter().copied().chain([*entry]).collect();
+            with(&all).is_ok()
+        }) {
+            taken.push(waiting.remove(next));
+        }
+        Ok((taken, waiting))
     }
 
     /// A key with its value, which the first of these commands that has such an option judges.

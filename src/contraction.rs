@@ -58,16 +58,25 @@ impl Contraction {
 }
 
 impl Model {
+    /// Whether it can be said what the data taught, which is known before anything is drawn.
+    ///
+    /// # Errors
+    /// [`Error::Settings`] when a prior is improper or there are too many parameters.
+    pub fn check_contraction(&self) -> Result<(), Error> {
+        if let Some(obstacle) = self.evidence_obstacle() {
+            return Err(Error::Settings(format!(
+                "what the data taught is told by comparing with the prior, and a prior here is improper: {obstacle}\n  help: give every parameter a proper distribution, or leave out --contraction"
+            )));
+        }
+        positions_for(self.tempered().model.dimension()).map(|_| ())
+    }
+
     /// What the data taught, from draws of the posterior.
     ///
     /// # Errors
-    /// [`Error::Settings`] when a prior is improper or there are too many parameters, [`Error::NoStart`] as for sampling.
+    /// As [`Model::check_contraction`], and [`Error::NoStart`] as for sampling.
     pub fn contraction(&self, posterior: &Posterior) -> Result<Contraction, Error> {
-        if !self.compiled.normalisation.obstacles.is_empty() {
-            return Err(Error::Settings(
-                "what the data taught is told by comparing with the prior, and a prior here is improper\n  help: give every parameter a proper distribution; `likelier evidence` names the line".to_owned(),
-            ));
-        }
+        self.check_contraction()?;
         let own;
         let natural = match self.compiled.coordinates {
             Coordinates::Natural => &self.compiled,
@@ -82,13 +91,7 @@ impl Model {
         };
         let standardised = self.tempered();
         let dimension = standardised.model.dimension();
-        let count = ((WORK / (dimension as f64).powi(3)) as usize).min(POSITIONS);
-        if count == 0 {
-            return Err(Error::Settings(format!(
-                "the effective number of parameters is not computed for {dimension} of them (at most {:.0})",
-                WORK.cbrt()
-            )));
-        }
+        let count = positions_for(dimension)?;
         let after: Vec<Vec<f64>> = rows(&posterior.chains, self.compiled.columns.len())
             .map(|row| self.inferred_values(row))
             .collect();
@@ -165,6 +168,17 @@ impl Model {
             .map_err(|failure| Error::NoStart(failure.reason))?;
         let rows = chains.iter().flat_map(|chain| chain.values.chunks(width));
         Ok(rows.map(|row| self.inferred_values(row)).collect())
+    }
+}
+
+/// At how many positions curvatures are computed in so many dimensions.
+fn positions_for(dimension: usize) -> Result<usize, Error> {
+    match ((WORK / (dimension as f64).powi(3)) as usize).min(POSITIONS) {
+        0 => Err(Error::Settings(format!(
+            "the effective number of parameters is not computed for {dimension} of them (at most {:.0})",
+            WORK.cbrt()
+        ))),
+        count => Ok(count),
     }
 }
 

@@ -5,7 +5,9 @@ use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
 use likelier_compiler::ast::fragment::{self, Fragment, Piece};
-pub use likelier_compiler::ast::fragment::{WordKind, continues, is_unfinished, words};
+pub use likelier_compiler::ast::fragment::{
+    Open, WordKind, begins_statement, continues, is_unfinished, open, words,
+};
 use likelier_compiler::ast::tree::{Expression, ExpressionKind};
 use likelier_compiler::ast::{self, names};
 use likelier_compiler::check::hir::Element;
@@ -20,7 +22,7 @@ use likelier_runtime::random::{Purpose, Stream};
 
 use crate::posterior::{Chain, Posterior};
 use crate::simulation::Simulator;
-use crate::{Dataset, Error, draw, sampling, sources};
+use crate::{Dataset, Error, sampling, sources};
 
 /// What was typed.
 pub enum Typed {
@@ -261,7 +263,7 @@ impl Statement {
     }
 }
 
-/// What is known of a program, with as many of its data as there are; and its warnings, drawn as text.
+/// What is known of a program, with as many of its data as there are; and the texts that its diagnostics point into.
 ///
 /// # Errors
 /// [`Error::Model`] with what is wrong with the text.
@@ -270,14 +272,10 @@ pub fn describe(
     text: &str,
     data: &Dataset,
     options: &Options,
-    color: bool,
-) -> Result<(Description, String), Error> {
+) -> Result<(Description, Sources), Error> {
     let (mut sources, file) = sources(name, text, options.loader);
     match describe_program(&mut sources, file, data, options) {
-        Ok(description) => {
-            let warnings = draw(&sources, &description.warnings, color);
-            Ok((description, warnings))
-        }
+        Ok(description) => Ok((description, sources)),
         Err(diagnostics) => Err(Error::model(sources, diagnostics)),
     }
 }

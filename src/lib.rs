@@ -24,6 +24,7 @@ pub mod constraints;
 pub mod contraction;
 pub mod error;
 pub mod evidence;
+mod improper;
 pub mod interactive;
 pub mod optimise;
 pub mod output;
@@ -177,6 +178,15 @@ impl Model {
             prefix,
         )
         .map_err(|diagnostics| Error::model(sources, diagnostics))
+    }
+
+    /// Whether another model was compiled of the same text, data and options, whatever it is called.
+    pub fn is_same_as(&self, other: &Model) -> bool {
+        let (own, others) = (&self.recipe, &other.recipe);
+        own.text == others.text
+            && split_entry(&own.name).1 == split_entry(&others.name).1
+            && own.data == others.data
+            && own.options.adjustments == others.options.adjustments
     }
 
     /// Draws from the posterior by NUTS.

@@ -8,6 +8,7 @@ mod configuration;
 mod files;
 mod interrupt;
 mod linking;
+mod mistyped;
 mod progress;
 mod repl;
 mod terminal;
@@ -96,13 +97,13 @@ fn execute(command: Command, settings: &[Setting]) -> Result<ExitCode, Error> {
     match command {
         Command::Repl(options) => commands::repl::execute(&options),
         Command::Run(options) => commands::run::execute(&options, settings),
-        Command::Evidence(options) => commands::evidence::execute(&options),
-        Command::Compare(options) => commands::compare::execute(&options),
-        Command::Optimise(options) => commands::optimise::execute(&options),
-        Command::Calibrate(options) => commands::calibrate::execute(&options),
+        Command::Evidence(options) => commands::evidence::execute(&options, settings),
+        Command::Compare(options) => commands::compare::execute(&options, settings),
+        Command::Optimise(options) => commands::optimise::execute(&options, settings),
+        Command::Calibrate(options) => commands::calibrate::execute(&options, settings),
         Command::Compile(options) => commands::compile::execute(&options),
-        Command::Simulate(options) => commands::simulate::execute(&options),
-        Command::Predict(options) => commands::predict::execute(&options),
+        Command::Simulate(options) => commands::simulate::execute(&options, settings),
+        Command::Predict(options) => commands::predict::execute(&options, settings),
         Command::Density(options) => commands::density::execute(&options),
         Command::Check(options) => commands::check::execute(&options),
         Command::Fmt(options) => commands::fmt::execute(&options),

@@ -248,18 +248,41 @@ fn status(settings: &Settings, progress: &ChainProgress, elapsed: Duration) -> S
         1 => "1 divergence".to_owned(),
         count => format!("{count} divergences"),
     };
-    let left = elapsed.as_secs_f64() / progress.iteration as f64
-        * (total - progress.iteration.min(total)) as f64;
+    let left = match total.saturating_sub(progress.iteration) {
+        0 => String::new(),
+        rest => {
+            let each = elapsed.as_secs_f64() / progress.iteration as f64;
+            format!("  {} left", seconds(each * rest as f64))
+        }
+    };
     format!(
-        "{phase:<8}  step size {:<8.3}  {divergences:>14}  {} left",
-        progress.step_size,
-        seconds(left)
+        "{phase:<8}  step size {:<8.3}  {divergences:>14}{left}",
+        progress.step_size
     )
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_done_has_no_time_left() {
+        let settings = Settings::default();
+        let at = |iteration| {
+            let progress = ChainProgress {
+                iteration,
+                step_size: 0.25,
+                divergences: 1,
+            };
+            status(&settings, &progress, Duration::from_secs(8))
+        };
+        assert!(
+            at(800).ends_with("1 divergence  8.00 s left"),
+            "{}",
+            at(800)
+        );
+        assert!(at(1600).ends_with("1 divergence"), "{}", at(1600));
+    }
 
     #[test]
     fn a_plain_line_says_where_every_chain_is() {

@@ -1,7 +1,7 @@
 //! Models run forwards: draws from the prior, and what draws of a posterior predict. [`Simulator`] is the counterpart of
 //! [`Model`](crate::Model) for this; the rows that come out have named columns like the draws of a posterior.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
 use likelier_compiler::data::dataset::Dataset;
@@ -81,6 +81,19 @@ impl Rows {
         self.rows()
             .filter(|row| row.iter().any(|value| value.is_nan()))
             .count()
+    }
+}
+
+/// Names in quotes; of many the first.
+fn quoted(names: &[String]) -> String {
+    let shown: Vec<String> = names
+        .iter()
+        .take(5)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match names.len().saturating_sub(5) {
+        0 => shown.join(", "),
+        rest => format!("{} and {rest} more", shown.join(", ")),
     }
 }
 
@@ -407,16 +420,62 @@ impl Simulator {
             .enumerate()
             .map(|(place, name)| (name.as_str(), place))
             .collect();
-        let find = |column: &Column| {
+        let mut missing = Vec::new();
+        let mut places = Vec::new();
+        for column in &self.simulation.given {
             let name = crate::output::stan_csv::stan_name(column);
-            by_name.get(name.as_str()).copied().ok_or_else(|| {
-                Error::Settings(format!(
-                    "{} has no column `{name}`, which the model infers\n  help: give the draws that `run -o` wrote for this model and these data",
-                    table.name
-                ))
-            })
+            match by_name.get(name.as_str()) {
+                Some(place) => places.push(*place),
+                None => missing.push(name),
+            }
+        }
+        if missing.is_empty() {
+            return Ok(places);
+        }
+        let noun = if missing.len() == 1 {
+            "column"
+        } else {
+            "columns"
         };
-        self.simulation.given.iter().map(find).collect()
+        let strangers = self.strangers(table);
+        let note = match strangers.as_slice() {
+            [] => String::new(),
+            names => format!(
+                "\n  note: it has {}, which the model does not have",
+                quoted(names)
+            ),
+        };
+        Err(Error::Settings(format!(
+            "{} has no {noun} {}, which the model infers{note}\n  help: give the draws that `run -o` wrote for this model and these data",
+            table.name,
+            quoted(&missing)
+        )))
+    }
+
+    /// The variables of a table of draws that this program does not know: the draws of another model have some.
+    pub fn strangers(&self, table: &DrawTable) -> Vec<String> {
+        let simulation = &self.simulation;
+        let roles = simulation.roles.iter().map(|line| line.name.as_str());
+        let columns = simulation.given.iter().chain(&simulation.columns);
+        let own: HashSet<&str> = roles
+            .chain(columns.map(|one| one.variable.as_str()))
+            .collect();
+        let mut found: Vec<String> = Vec::new();
+        for name in &table.names {
+            // `theta.1`, and of a part of a model `s.z.1`.
+            let is_index = |part: &&str| part.parse::<usize>().is_ok();
+            let parts: Vec<&str> = name.split('.').collect();
+            let indices = parts.iter().rev().take_while(|part| is_index(part)).count();
+            let variable = parts[..parts.len() - indices].join(".");
+            let is_ours = variable.ends_with("__")
+                || variable.ends_with("_rep")
+                || variable == "log_lik"
+                || own.contains(variable.as_str());
+            if !is_ours && !found.contains(&variable) {
+                found.push(variable);
+            }
+        }
+        found
     }
 
     fn runner(&self) -> Runner<'_> {

@@ -358,3 +358,147 @@ fn summaries_are_printed_for_machines() {
     let arguments = ["predict", "m.ppl", "d.json", "--draws", "o_1.csv", "-q"];
     place.run(&arguments).succeeds();
 }
+
+/// A run that takes no time.
+const SHORT: &str = "--draws 40 --warmup 40 --chains 2";
+
+#[test]
+fn a_run_says_why_there_is_no_evidence() {
+    let files = [
+        ("flat.ppl", "m ~ flat()\ny[1..N] ~ normal(m, 1)\n"),
+        (
+            "soft.ppl",
+            "m ~ normal(0, 1)\ny[1..N] ~ normal(m, 1)\nsoft low: m <= 0 within 1\n",
+        ),
+        (
+            "many.ppl",
+            "m[1..501] ~ normal(0, 1)\ny[1..N] ~ normal(m[1], 1)\n",
+        ),
+        ("d.json", r#"{"y": [1, 2]}"#),
+    ];
+    let place = Place::new("no_evidence", &files);
+    for (model, reason) in [
+        ("flat", "does not integrate to one (flat.ppl, line 1)"),
+        ("soft", "the model has constraints"),
+        ("many", "at most 500 parameters"),
+    ] {
+        let run = format!("run {model}.ppl d.json {SHORT} --no-progress");
+        let said = place.run_line(&run);
+        said.succeeds();
+        let words: Vec<&str> = said.out.split_whitespace().collect();
+        let text = words.join(" ");
+        assert!(text.contains("Evidence not estimated: "), "{text}");
+        assert!(text.contains(reason), "{text}");
+        let evidence = &place.run_line(&format!("{run} --json")).json()["evidence"];
+        assert_eq!(evidence["verdict"], "none");
+        assert!(evidence["log_evidence"].is_null() && evidence["se"].is_null());
+        let told = evidence["reason"].as_str().expect("a text");
+        assert!(told.contains(reason), "{told}");
+    }
+    let said = place.run_line(&format!("run flat.ppl d.json {SHORT} --contraction"));
+    said.fails(2, "a prior here is improper: the density of `flat`");
+    // Refused before anything was drawn.
+    assert!(!said.out.contains("ESS"), "{}", said.out);
+}
+
+#[test]
+fn a_posterior_that_nothing_holds_is_named_before_it_is_drawn_from() {
+    let ridge = "a ~ flat()\nb ~ flat()\ny[1..N] ~ normal(a + b, 1)\n";
+    let files = [("m.ppl", ridge), ("d.json", r#"{"y": [1, 2]}"#)];
+    let place = Place::new("improper", &files);
+    let said = place.run_line(&format!("run m.ppl d.json {SHORT} --max-depth 3"));
+    said.succeeds();
+    said.complains("the posterior is improper: nothing keeps `a`, `b` together");
+}
+
+#[test]
+fn predictions_say_what_does_not_belong_to_the_model() {
+    let own = "given x: real[N]\ngiven width: real = 1\nslope ~ normal(0, 1)\ny ~ normal(slope * x, width)\nreport twice = 2 * slope\n";
+    let other = "given x: real[N]\nlevel ~ normal(0, 1)\ngain[1..2] ~ normal(0, 1)\ny ~ normal(level + gain[1] * gain[2] * x, 1)\n";
+    let wider = "given x: real[N]\nslope ~ normal(0, 1)\nlift ~ normal(0, 1)\ny ~ normal(lift + slope * x, 1)\n";
+    let files = [
+        ("own.ppl", own),
+        ("other.ppl", other),
+        ("wider.ppl", wider),
+        ("d.json", r#"{"x": [1, 2, 3], "y": [1, 2, 3]}"#),
+        ("new.json", r#"{"x": [4, 5, 6], "widht": 3}"#),
+    ];
+    let place = Place::new("strangers", &files);
+    for model in ["own", "wider"] {
+        let run = format!(
+            "run {model}.ppl d.json {SHORT} -q --replicate --log-likelihood -o {model}.csv"
+        );
+        place.run_line(&run);
+    }
+    let fits = place.run_line("predict own.ppl d.json --from own_1.csv own_2.csv -q");
+    fits.succeeds();
+    assert_eq!(fits.err, "");
+    let said = place.run_line("predict own.ppl d.json --from own_1.csv --new new.json -q");
+    said.succeeds();
+    said.complains("nothing in the model is called `widht`");
+    said.complains("did you mean `width`?");
+    let said = place.run_line("predict other.ppl d.json --from own_1.csv");
+    said.fails(
+        2,
+        "has no columns `level`, `gain.1`, `gain.2`, which the model infers",
+    );
+    said.complains("it has `slope`, `twice`, which the model does not have");
+    let said = place.run_line("predict own.ppl d.json --from wider_1.csv -q");
+    said.succeeds();
+    said.complains("has `lift` too");
+}
+
+#[test]
+fn one_draw_has_no_spread() {
+    let model = "m ~ normal(0, 1)\ny[1..N] ~ normal(m, 1)\n";
+    let files = [("m.ppl", model), ("d.json", r#"{"y": [1, 2]}"#)];
+    let place = Place::new("one_draw", &files);
+    let said = place.run_line("run m.ppl d.json --draws 1 --chains 1 --json");
+    said.succeeds();
+    let row = &said.json()["parameters"]["m"];
+    assert!(row["mean"].is_number() && row["sd"].is_null() && row["mcse_mean"].is_null());
+}
+
+#[test]
+fn a_model_is_not_compared_with_itself() {
+    let model = "m ~ normal(0, 1)\ny[1..N] ~ normal(m, 1)\n";
+    let files = [
+        ("a.ppl", model),
+        ("b.ppl", model),
+        ("d.json", r#"{"y": [1, 2]}"#),
+    ];
+    let place = Place::new("twins", &files);
+    let said = place.run_line("compare a.ppl b.ppl --data d.json");
+    said.fails(2, "a.ppl and b.ppl are the same model of the same data");
+}
+
+#[test]
+fn levels_without_rows_are_found_among_thousands() {
+    let (rows, levels) = (2500, 2600);
+    let groups: Vec<usize> = (1..=rows).collect();
+    let data = serde_json::json!({ "K": levels, "g": groups, "y": vec![0.5; rows] }).to_string();
+    let alone = "given g: int[N]\na[1..K] ~ normal(0, 1)\ny ~ normal(a[g], 1)\n";
+    let tied = "given g: int[N]\nm ~ normal(0, 1)\na[1..K] ~ normal(m, 1)\ny ~ normal(a[g], 1)\n";
+    let files = [
+        ("alone.ppl", alone),
+        ("tied.ppl", tied),
+        ("d.json", data.as_str()),
+    ];
+    let place = Place::new("thousands", &files);
+    let said = place.run_line("check alone.ppl d.json --pedantic");
+    said.complains("warning[W0105]: neither data nor constraints inform `a[2501]`, `a[2502]`");
+    // The prior ties them to levels that have rows.
+    let said = place.run_line("check tied.ppl d.json --pedantic");
+    assert!(!said.err.contains("W0105"), "{}", said.err);
+}
+
+#[test]
+fn options_of_other_programs_are_translated() {
+    let place = Place::new("options", &[("m.ppl", "m ~ normal(0, 1)\n")]);
+    let said = place.run_line("run m.ppl --iter 2000");
+    said.fails(2, "tip: '--draws' sets the draws kept of each chain");
+    assert!(!said.err.contains("as a value"), "{}", said.err);
+    let said = place.run_line("run m.ppl --frobnicate");
+    said.ends_with(2);
+    assert!(!said.err.contains("tip"), "{}", said.err);
+}

@@ -28,6 +28,12 @@ fn a_script_through_a_pipe_is_answered_and_its_errors_are_told() {
     for code in ["E0201", "E0104", "`:nothing`"] {
         done.fails(1, code);
     }
+    // An empty line, or the next statement, ends what was left open; that alone is an error.
+    let script = "let a = (1 +\n2\n\nlet b = 2\nlet q = 3 +\n\nlet c = [1,\nlet d = 5\nb + d\n";
+    let done = place.run_with_input(&[], script);
+    assert_eq!(done.out, "b = 2\nd = 5\n7\n");
+    done.fails(1, "input:1:9");
+    assert_eq!(done.err.matches("error[").count(), 3, "{}", done.err);
     let done = place.run_with_input(&[], "\n");
     done.fails(2, "likelier --help");
     let done = place.run_with_input(&["repl", "nowhere.ppl"], "1\n");

@@ -12,8 +12,9 @@ use likelier::output::calibration::{calibration_json, calibration_text};
 use likelier::output::{RunInfo, roles};
 use likelier::{Coordinates, Error, Simulator};
 
-use super::ModelAndData;
 use super::simulate::show_warnings;
+use super::{ModelAndData, dry_run};
+use crate::configuration::Setting;
 use crate::terminal::Printer;
 use crate::{files, interrupt, progress};
 
@@ -52,6 +53,9 @@ pub struct Options {
     /// Write the result as JSON
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Show what would be used and where each setting comes from, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Print nothing but errors and warnings
     #[arg(short, long)]
     quiet: bool,
@@ -85,7 +89,7 @@ impl Options {
 }
 
 /// Runs the command: exit code 3 when something is not calibrated.
-pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+pub fn execute(options: &Options, origins: &[Setting]) -> Result<ExitCode, Error> {
     let settings = options.settings();
     settings.check()?;
     let _claim = files::claim_beside(&options.input.files(), options.output.as_slice())?;
@@ -102,7 +106,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         compile_seconds: simulator.compile_time.as_secs_f64(),
     };
     let mut printer = Printer::new(options.quiet || options.json);
-    printer.print(&format!(
+    let head = format!(
         "Model      {name}\nData       {}\nSettings   seed {}, {} simulations, ranks among {} draws\n\n{}\n",
         info.data_text(),
         settings.seed,
@@ -113,7 +117,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
             &simulator.simulation.constraints,
             &simulator.simulation.unused_keys
         )
-    ))?;
+    );
+    if options.dry_run {
+        return dry_run(&head, origins, options.output.as_slice());
+    }
+    printer.print(&head)?;
     let program = Program {
         name: &name,
         text: &text,

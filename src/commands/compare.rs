@@ -16,7 +16,8 @@ use likelier::{
 };
 
 use super::evidence::{Estimation, check_orders, estimate, row_by_row, watched};
-use super::{Cpu, ModelAndData, Print};
+use super::{Cpu, ModelAndData, Print, dry_run, refuse_dry_run};
+use crate::configuration::Setting;
 use crate::files::Claim;
 use crate::terminal::{self, Printer};
 use crate::{files, progress};
@@ -74,6 +75,9 @@ pub struct Options {
     /// Exit with code 3 when the best model is not separated from the second
     #[arg(long)]
     strict: bool,
+    /// Show what would be used and where each setting comes from, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Print nothing but errors and warnings
     #[arg(short, long)]
     quiet: bool,
@@ -83,6 +87,11 @@ pub struct Options {
 }
 
 impl Options {
+    /// Whether only files and messages are wanted, or JSON.
+    pub fn is_silent(&self) -> bool {
+        self.quiet || self.json
+    }
+
     /// What one of the models would be given to another command as.
     pub fn input(&self, model: &Path) -> ModelAndData {
         ModelAndData {
@@ -99,7 +108,7 @@ impl Options {
 }
 
 /// Runs the command.
-pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+pub fn execute(options: &Options, origins: &[Setting]) -> Result<ExitCode, Error> {
     let _claim = options.check()?;
     let inputs: Vec<ModelAndData> = options.models.iter().map(|m| options.input(m)).collect();
     let models: Vec<Model> = inputs
@@ -111,7 +120,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         .zip(&models)
         .map(|(input, model)| input.info(model))
         .collect();
-    let mut printer = Printer::new(options.quiet || options.json);
+    if options.dry_run {
+        let head = head(options, &models, &infos)?;
+        return dry_run(&head, origins, &options.written());
+    }
+    let mut printer = Printer::new(options.is_silent());
     let is_separated =
         compare_and_report(options, &models, &infos, &mut |text| printer.print(text))?;
     Ok(if options.strict && !is_separated {
@@ -145,34 +158,14 @@ pub fn compare_and_report(
     infos: &[RunInfo],
     print: &mut Print<'_>,
 ) -> Result<bool, Error> {
+    refuse_dry_run(options.dry_run)?;
     let settings = options.estimation.settings();
     let new_data = match options.new.is_empty() {
         true => None,
         false => Some(files::read_data(&options.new, &[])?),
     };
     let names: Vec<String> = infos.iter().map(|info| info.model.clone()).collect();
-    for model in models {
-        terminal::warn(&model.warnings(terminal::is_color()));
-        model.check_evidence()?;
-    }
-    let all: Vec<(String, Observed)> = names
-        .iter()
-        .cloned()
-        .zip(models.iter().map(observed))
-        .collect();
-    check_same(&all)?;
-    let listed: Vec<String> = all[0]
-        .1
-        .iter()
-        .map(|(name, count)| format!("{name} ({count})"))
-        .collect();
-    print(&format!(
-        "Data       {}\nObserved   {}\nSettings   seed {}, cpu {}\n\n",
-        infos[0].data_text(),
-        listed.join(", "),
-        settings.seed,
-        infos[0].cpu,
-    ))?;
+    print(&head(options, models, infos)?)?;
     let work = Work {
         settings: &settings,
         refits: options.refits,
@@ -206,6 +199,47 @@ pub fn compare_and_report(
         Printer::new(options.quiet).print(&json)?;
     }
     Ok(comparison.is_separated)
+}
+
+/// What stands above a comparison, once it is clear that it can be made.
+fn head(options: &Options, models: &[Model], infos: &[RunInfo]) -> Result<String, Error> {
+    let names: Vec<String> = infos.iter().map(|info| info.model.clone()).collect();
+    for model in models {
+        terminal::warn(&model.warnings(terminal::is_color()));
+        model.check_evidence()?;
+    }
+    let all: Vec<(String, Observed)> = names
+        .iter()
+        .cloned()
+        .zip(models.iter().map(observed))
+        .collect();
+    check_same(&all)?;
+    check_different(models, &names)?;
+    let listed: Vec<String> = all[0]
+        .1
+        .iter()
+        .map(|(name, count)| format!("{name} ({count})"))
+        .collect();
+    Ok(format!(
+        "Data       {}\nObserved   {}\nSettings   seed {}, cpu {}\n\n",
+        infos[0].data_text(),
+        listed.join(", "),
+        options.estimation.settings().seed,
+        infos[0].cpu,
+    ))
+}
+
+/// Whether no model is given twice: only the noise of two estimates would be compared.
+fn check_different(models: &[Model], names: &[String]) -> Result<(), Error> {
+    for (place, model) in models.iter().enumerate() {
+        if let Some(twin) = models[..place].iter().position(|one| one.is_same_as(model)) {
+            let (one, other) = (&names[twin], &names[place]);
+            return Err(Error::Settings(format!(
+                "{one} and {other} are the same model of the same data, so there is nothing to compare\n  help: name models that differ; `likelier evidence` is for one"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// Runs through the rows of a model: curves and halves need no more, and this then costs about as much as the evidence.

@@ -14,7 +14,8 @@ use likelier::{
     Proposal, Reordered, Resampling, Settings, Verdict,
 };
 
-use super::{ModelAndData, Print, header};
+use super::{ModelAndData, Print, dry_run, header, refuse_dry_run};
+use crate::configuration::Setting;
 use crate::files::Claim;
 use crate::terminal::{self, Printer};
 use crate::{files, interrupt, progress};
@@ -53,6 +54,9 @@ pub struct Options {
     /// Exit with code 3 when no number can be vouched for
     #[arg(long)]
     strict: bool,
+    /// Show what would be used and where each setting comes from, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Print nothing but errors and warnings
     #[arg(short, long)]
     quiet: bool,
@@ -177,9 +181,9 @@ impl Estimation {
 }
 
 /// Runs the command.
-pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+pub fn execute(options: &Options, origins: &[Setting]) -> Result<ExitCode, Error> {
     let _claim = options.check()?;
-    let mut printer = Printer::new(options.quiet || options.json);
+    let mut printer = Printer::new(options.is_silent());
     let model = options.input.compile()?;
     terminal::warn(&model.warnings(terminal::is_color()));
     model.check_evidence()?;
@@ -188,7 +192,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
     }
     let info = options.input.info(&model);
     let chosen = format!("seed {}, cpu {}", options.estimation.seed, info.cpu);
-    printer.print(&header(&info, &model, &chosen))?;
+    let head = header(&info, &model, &chosen);
+    if options.dry_run {
+        return dry_run(&head, origins, options.output.as_slice());
+    }
+    printer.print(&head)?;
     let is_reliable = estimate_and_report(options, &model, &info, &mut |text| printer.print(text))?;
     Ok(if options.strict && !is_reliable {
         ExitCode::from(3)
@@ -198,6 +206,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
 }
 
 impl Options {
+    /// Whether only files and messages are wanted, or JSON.
+    pub fn is_silent(&self) -> bool {
+        self.quiet || self.json
+    }
+
     /// Refuses what makes no sense, and what could not be written after the work.
     pub fn check(&self) -> Result<Claim, Error> {
         self.estimation.settings().check()?;
@@ -214,6 +227,7 @@ pub fn estimate_and_report(
     info: &RunInfo,
     print: &mut Print<'_>,
 ) -> Result<bool, Error> {
+    refuse_dry_run(options.dry_run)?;
     let settings = options.estimation.settings();
     model.check_evidence()?;
     let show_progress = !options.quiet && !options.no_progress;

@@ -19,13 +19,16 @@ pub mod show;
 pub mod simulate;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 use likelier::output::RunInfo;
 use likelier::output::roles::roles_text;
 use likelier::{Adjustment, Compiled, Coordinates, CpuLevel, Dataset, Error, Model};
 
+use crate::configuration::{self, Setting};
 use crate::files;
+use crate::terminal::Printer;
 
 /// A model with its data, as most commands take them.
 #[derive(Args)]
@@ -174,6 +177,38 @@ pub fn header(info: &RunInfo, model: &Model, settings: &str) -> String {
         info.data_text(),
         roles_text(roles, constraints, unused_keys)
     )
+}
+
+/// What `--dry-run` says: what would be used, who said so, and which files would be written.
+pub fn dry_run(head: &str, origins: &[Setting], written: &[PathBuf]) -> Result<ExitCode, Error> {
+    let mut text = format!("{head}{}", configuration::table(origins));
+    if !written.is_empty() {
+        text.push_str(&format!("\nWould write {}\n", listed(written)));
+    }
+    Printer::new(false).print(&text)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Refuses a dry run where there is no command line.
+pub fn refuse_dry_run(is_wanted: bool) -> Result<(), Error> {
+    match is_wanted {
+        false => Ok(()),
+        true => Err(Error::Settings(
+            "a dry run is for the command line; here, `:set` lists what is set".to_owned(),
+        )),
+    }
+}
+
+/// The names of files, of many only the first and the last.
+pub fn listed(paths: &[PathBuf]) -> String {
+    match paths {
+        [first, _, .., last] => format!("{} … {}", first.display(), last.display()),
+        few => few
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect::<Vec<_>>()
+            .join(", "),
+    }
 }
 
 /// `NAME=FACTOR`

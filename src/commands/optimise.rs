@@ -7,7 +7,8 @@ use clap::Args;
 use likelier::output::optimise::{mode_json, mode_text};
 use likelier::{Error, ModeVerdict, Objective, OptimiseSettings};
 
-use super::{ModelAndData, header};
+use super::{ModelAndData, dry_run, header};
+use crate::configuration::Setting;
 use crate::files;
 use crate::terminal::{self, Printer};
 
@@ -46,13 +47,16 @@ pub struct Options {
     /// Write the result as JSON
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
+    /// Show what would be used and where each setting comes from, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Print nothing but errors and warnings
     #[arg(short, long)]
     quiet: bool,
 }
 
 /// Runs the command.
-pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+pub fn execute(options: &Options, origins: &[Setting]) -> Result<ExitCode, Error> {
     let settings = OptimiseSettings {
         objective: match (options.jacobian, options.likelihood) {
             (true, _) => Objective::Position,
@@ -72,7 +76,11 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         "seed {}, {} starts, cpu {}",
         settings.seed, settings.starts, info.cpu
     );
-    printer.print(&header(&info, &model, &chosen))?;
+    let head = header(&info, &model, &chosen);
+    if options.dry_run {
+        return dry_run(&head, origins, options.output.as_slice());
+    }
+    printer.print(&head)?;
     let mode = model.optimise(&settings)?;
     let json = mode_json(&info, &mode);
     if let Some(path) = &options.output {

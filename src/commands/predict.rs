@@ -7,12 +7,14 @@ use std::process::ExitCode;
 use clap::Args;
 use likelier::output::{roles, simulation};
 use likelier::simulation::DrawTable;
-use likelier::{Error, Prediction, Simulator};
+use likelier::{Dataset, Error, Prediction, Simulator};
+use likelier_compiler::source::suggest::nearest;
 
-use super::ModelAndData;
 use super::simulate::{check_output, report, show_warnings, write_rows};
+use super::{ModelAndData, dry_run};
+use crate::configuration::Setting;
 use crate::files;
-use crate::terminal::Printer;
+use crate::terminal::{self, Printer};
 
 /// Predict from draws: replicates, or new rows and groups
 ///
@@ -52,13 +54,16 @@ pub struct Options {
     /// Show every row of the table, however long
     #[arg(long)]
     all: bool,
+    /// Show what would be used and where each setting comes from, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Print nothing but errors and warnings
     #[arg(short, long)]
     quiet: bool,
 }
 
 /// Runs the command.
-pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+pub fn execute(options: &Options, origins: &[Setting]) -> Result<ExitCode, Error> {
     options
         .output
         .iter()
@@ -84,6 +89,7 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         true => None,
         false => Some(files::read_data(&options.new, &[])?),
     };
+    let new_keys: Vec<String> = new_data.iter().flat_map(keys).collect();
     let prediction = Prediction {
         new_data,
         held: options.hold.clone(),
@@ -101,28 +107,34 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
                 .map_err(Error::Settings)
         })
         .collect::<Result<Vec<DrawTable>, Error>>()?;
-    let rows = simulator.along(&tables, options.seed)?;
-    let is_shown = !options.quiet || options.json || options.summary_json.is_some();
-    let parts = match is_shown {
-        true => simulator.variance_parts(&tables, options.seed)?,
-        false => Vec::new(),
-    };
+    warn_of_unused(&simulator, &new_keys);
+    warn_of_strangers(&simulator, &tables);
     let mut printer = Printer::new(options.quiet || options.json);
     let files: Vec<String> = options
         .draws
         .iter()
         .map(|path| path.display().to_string())
         .collect();
-    printer.print(&format!(
+    let head = format!(
         "Model      {name}\nDraws      {} of {}, seed {}\n\n{}\n",
-        rows.count(),
+        tables.iter().map(DrawTable::count).sum::<usize>(),
         files.join(", "),
         options.seed,
         roles::prediction_text(
             &simulator.simulation.roles,
             &simulator.simulation.unused_keys
         )
-    ))?;
+    );
+    if options.dry_run {
+        return dry_run(&head, origins, &written);
+    }
+    let rows = simulator.along(&tables, options.seed)?;
+    let is_shown = !options.quiet || options.json || options.summary_json.is_some();
+    let parts = match is_shown {
+        true => simulator.variance_parts(&tables, options.seed)?,
+        false => Vec::new(),
+    };
+    printer.print(&head)?;
     if let Some(path) = &options.output {
         write_rows(path, &rows)?;
     }
@@ -138,4 +150,53 @@ pub fn execute(options: &Options) -> Result<ExitCode, Error> {
         Printer::new(options.quiet).print(&simulation::prediction_json(&rows, &parts))?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn keys(data: &Dataset) -> Vec<String> {
+    data.entries()
+        .iter()
+        .map(|entry| entry.key.clone())
+        .collect()
+}
+
+/// Names in quotes; of many the first.
+fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut quoted: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    quoted.dedup();
+    match quoted.len() > 8 {
+        true => format!("{}, …", quoted[..8].join(", ")),
+        false => quoted.join(", "),
+    }
+}
+
+/// New data under a name that the model does not have change nothing, which is hardly meant.
+fn warn_of_unused(simulator: &Simulator, new_keys: &[String]) {
+    let simulation = &simulator.simulation;
+    let names = || simulation.roles.iter().map(|line| line.name.as_str());
+    for key in new_keys {
+        if !simulation.unused_keys.contains(key) {
+            continue;
+        }
+        let open = names().filter(|name| new_keys.iter().all(|other| other != name));
+        let help = match nearest(key, open) {
+            Some(near) => format!("did you mean `{near}`?"),
+            None => format!("the model has {}", listed(names())),
+        };
+        terminal::error(&format!(
+            "warning: nothing in the model is called `{key}`, so these new data change nothing\n  help: {help}"
+        ));
+    }
+}
+
+/// Draws of another model may have all the columns that are needed, by chance.
+fn warn_of_strangers(simulator: &Simulator, tables: &[DrawTable]) {
+    let Some(table) = tables.first() else { return };
+    let strangers = simulator.strangers(table);
+    if !strangers.is_empty() {
+        terminal::error(&format!(
+            "warning: {} has {} too, which the model does not have: are these draws of this model and these data?",
+            table.name,
+            listed(strangers.iter().map(String::as_str))
+        ));
+    }
 }

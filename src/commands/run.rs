@@ -17,8 +17,8 @@ use likelier::{
     Schedule, Settings, Simulator,
 };
 
-use super::{ModelAndData, Print, SampledCoordinates, header};
-use crate::configuration::{self, Setting};
+use super::{ModelAndData, Print, SampledCoordinates, dry_run, header, listed, refuse_dry_run};
+use crate::configuration::Setting;
 use crate::files::{Batch, Claim};
 use crate::terminal::{self, Printer};
 use crate::{files, interrupt, progress};
@@ -125,7 +125,7 @@ pub fn execute(options: &Options, origins: &[Setting]) -> Result<ExitCode, Error
         return show(options, &settings, origins);
     }
     let _claim = options.check_files()?;
-    let mut printer = Printer::new(options.quiet || options.json);
+    let mut printer = Printer::new(options.is_silent());
     let model = options.input.compile_in(options.coordinates.into())?;
     terminal::warn(&model.warnings(terminal::is_color()));
     let info = options.input.info(&model);
@@ -148,13 +148,16 @@ pub fn sample_and_report(
     info: RunInfo,
     print: &mut Print<'_>,
 ) -> Result<Posterior, Error> {
-    if options.dry_run {
-        let text = "a dry run is for the command line; here, `:set` lists what is set";
-        return Err(Error::Settings(text.to_owned()));
-    }
+    refuse_dry_run(options.dry_run)?;
     let settings = options.settings();
     settings.check()?;
     let simulators = simulators(options, model)?;
+    if options.contraction {
+        model.check_contraction()?;
+    }
+    if let Some(warning) = model.improper_warning() {
+        terminal::warn(&warning);
+    }
     let (posterior, evidence) = sample(options, model, &settings)?;
     let contraction = match options.contraction && !model.compiled.inferred.is_empty() {
         true => Some(model.contraction(&posterior)?),
@@ -179,25 +182,20 @@ fn show(options: &Options, settings: &Settings, origins: &[Setting]) -> Result<E
     let model = options.input.compile_in(options.coordinates.into())?;
     terminal::warn(&model.warnings(terminal::is_color()));
     let info = options.input.info(&model);
-    let mut text = header(&info, &model, &chosen(&info, settings));
-    text.push_str(&configuration::table(origins));
+    let head = header(&info, &model, &chosen(&info, settings));
     let chains = options
         .output
         .iter()
         .flat_map(|path| (1..=settings.chains).map(|chain| files::chain_path(path, chain)));
     let written: Vec<PathBuf> = chains.chain(options.summary_json.clone()).collect();
-    if !written.is_empty() {
-        text.push_str(&format!("\nWould write {}\n", listed(&written)));
-    }
-    Printer::new(false).print(&text)?;
-    Ok(ExitCode::SUCCESS)
+    dry_run(&head, origins, &written)
 }
 
 /// What a run found.
 struct Results {
     info: RunInfo,
     posterior: Posterior,
-    evidence: Option<ByProduct>,
+    evidence: ByProduct,
     contraction: Option<Contraction>,
 }
 
@@ -218,6 +216,11 @@ fn simulators(options: &Options, model: &Model) -> Result<Vec<Simulator>, Error>
 }
 
 impl Options {
+    /// Whether only files and messages are wanted, or JSON.
+    pub fn is_silent(&self) -> bool {
+        self.quiet || self.json
+    }
+
     fn settings(&self) -> Settings {
         Settings {
             method: match self.method {
@@ -259,7 +262,7 @@ fn sample(
     options: &Options,
     model: &Model,
     settings: &Settings,
-) -> Result<(Posterior, Option<ByProduct>), Error> {
+) -> Result<(Posterior, ByProduct), Error> {
     let show_progress = !options.quiet && !options.no_progress;
     // Without unknowns there is nothing to temper.
     if settings.method == Method::Smc && !model.compiled.inferred.is_empty() {
@@ -274,16 +277,22 @@ fn sample(
         let (posterior, found) = progress::with_lines(show_progress, &lines, || {
             model.sample_tempered(settings, &control)
         })?;
-        let is_defined = model.check_evidence().is_ok();
-        return Ok((posterior, is_defined.then(|| ByProduct::smc(&found))));
+        let evidence = match model.evidence_obstacle() {
+            Some(obstacle) => ByProduct::none(format!("it is undefined: {obstacle}")),
+            None => ByProduct::smc(&found),
+        };
+        return Ok((posterior, evidence));
     }
     let control = Arc::new(Control::new(settings.chains));
     let _watch = interrupt::stop_or_quit(&control, Control::is_stopping, Control::stop);
     let posterior = progress::with_progress(settings, &control, show_progress, || {
         model.sample_watched(settings, &control)
     })?;
-    let evidence = model.bridge_by_product(&posterior);
-    Ok((posterior, evidence.as_ref().map(ByProduct::bridge)))
+    let evidence = match model.bridge_by_product(&posterior) {
+        Ok(found) => ByProduct::bridge(&found),
+        Err(reason) => ByProduct::none(reason),
+    };
+    Ok((posterior, evidence))
 }
 
 /// What the run is of, on the line of settings.
@@ -332,9 +341,7 @@ fn report(options: &Options, results: &Results, written: &[String]) -> String {
     for note in &posterior.notes {
         text.push_str(&paragraph("Note", note));
     }
-    if let Some(evidence) = evidence {
-        text.push_str(&evidence.text());
-    }
+    text.push_str(&evidence.text());
     if let Some(contraction) = contraction {
         text.push_str(&contraction_text(contraction));
     }
@@ -424,24 +431,12 @@ fn write_files(
     Ok(written)
 }
 
-/// The names of files, of many only the first and the last.
-fn listed(paths: &[PathBuf]) -> String {
-    match paths {
-        [first, _, .., last] => format!("{} … {}", first.display(), last.display()),
-        few => few
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect::<Vec<_>>()
-            .join(", "),
-    }
-}
-
 impl Results {
     fn summary_json(&self) -> String {
         summary::summary_json(
             &self.info,
             &self.posterior,
-            self.evidence.as_ref(),
+            &self.evidence,
             self.contraction.as_ref(),
         )
     }

@@ -10,7 +10,8 @@ use likelier::simulation::Rows;
 use likelier::uncertainty::VarianceParts;
 use likelier::{Dataset, Error, Simulator};
 
-use super::{ModelAndData, Print};
+use super::{ModelAndData, Print, dry_run, refuse_dry_run};
+use crate::configuration::Setting;
 use crate::files::{self, Claim, extension};
 use crate::terminal::{self, Printer};
 
@@ -44,22 +45,35 @@ pub struct Options {
     /// Show every row of the table, however long
     #[arg(long)]
     all: bool,
+    /// Show what would be used and where each setting comes from, and do nothing
+    #[arg(long)]
+    dry_run: bool,
     /// Print nothing but errors and warnings
     #[arg(short, long)]
     quiet: bool,
 }
 
 /// Runs the command.
-pub fn execute(options: &Options) -> Result<ExitCode, Error> {
+pub fn execute(options: &Options, origins: &[Setting]) -> Result<ExitCode, Error> {
     let _claim = options.check()?;
     let text = files::read_model(&options.input.model)?;
     let data = options.input.read_data()?;
-    let mut printer = Printer::new(options.quiet || options.json);
+    if options.dry_run {
+        let simulator = prior(options, &text, &data)?;
+        let head = head(options, &simulator);
+        return dry_run(&head, origins, options.output.as_slice());
+    }
+    let mut printer = Printer::new(options.is_silent());
     simulate_and_report(options, &text, &data, &mut |text| printer.print(text))?;
     Ok(ExitCode::SUCCESS)
 }
 
 impl Options {
+    /// Whether only files and messages are wanted, or JSON.
+    pub fn is_silent(&self) -> bool {
+        self.quiet || self.json
+    }
+
     /// Refuses what makes no sense, and what could not be written after the work.
     pub fn check(&self) -> Result<Claim, Error> {
         if self.draws == 0 {
@@ -79,19 +93,9 @@ pub fn simulate_and_report(
     data: &Dataset,
     print: &mut Print<'_>,
 ) -> Result<(), Error> {
-    let name = options.input.model.display().to_string();
-    let simulator = Simulator::prior(&name, text, data, &options.input.options())?;
-    show_warnings(&simulator);
-    print(&format!(
-        "Model      {name}\nDraws      {} from the prior, seed {}\n\n{}\n",
-        options.draws,
-        options.seed,
-        roles::roles_text(
-            &simulator.simulation.roles,
-            &simulator.simulation.constraints,
-            &simulator.simulation.unused_keys
-        )
-    ))?;
+    refuse_dry_run(options.dry_run)?;
+    let simulator = prior(options, text, data)?;
+    print(&head(options, &simulator))?;
     let rows = simulator.draw(options.seed, options.draws)?;
     let written = match &options.output {
         Some(path) => {
@@ -106,6 +110,30 @@ pub fn simulate_and_report(
         Printer::new(options.quiet).print(&simulation::simulation_json(&rows))?;
     }
     Ok(())
+}
+
+/// The program that draws, after its warnings.
+fn prior(options: &Options, text: &str, data: &Dataset) -> Result<Simulator, Error> {
+    let name = options.input.model.display().to_string();
+    let simulator = Simulator::prior(&name, text, data, &options.input.options())?;
+    show_warnings(&simulator);
+    Ok(simulator)
+}
+
+/// What stands above the draws.
+fn head(options: &Options, simulator: &Simulator) -> String {
+    let simulation = &simulator.simulation;
+    format!(
+        "Model      {}\nDraws      {} from the prior, seed {}\n\n{}\n",
+        options.input.model.display(),
+        options.draws,
+        options.seed,
+        roles::roles_text(
+            &simulation.roles,
+            &simulation.constraints,
+            &simulation.unused_keys
+        )
+    )
 }
 
 /// Refuses before the work what could not be written after it.

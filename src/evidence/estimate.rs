@@ -331,14 +331,44 @@ impl Model {
         })
     }
 
-    /// The bridge estimate that the draws of a run give as a by-product, if evidence is defined and they can give one.
-    pub fn bridge_by_product(&self, posterior: &Posterior) -> Option<BridgeEvidence> {
-        let is_defined = self.compiled.normalisation.obstacles.is_empty();
-        let dimension = self.compiled.model.dimension();
-        // Constraints would need another run, of the prior with them.
-        let is_constrained = self.compiled.model.soft_count() > 0;
-        if !is_defined || is_constrained || !(1..=BRIDGE_LIMIT).contains(&dimension) {
-            return None;
+    /// What makes evidence undefined, with the line that does; `None` if it is defined.
+    pub fn evidence_obstacle(&self) -> Option<String> {
+        let obstacle = self.compiled.normalisation.obstacles.first()?;
+        let message = obstacle
+            .message
+            .trim_start_matches("evidence is undefined: ");
+        Some(match obstacle.labels.first() {
+            Some(label) => {
+                let (file, line) = (label.span.file, self.sources.line(label.span));
+                format!("{message} ({}, line {line})", self.sources.name(file))
+            }
+            None => message.to_owned(),
+        })
+    }
+
+    /// The bridge estimate that the draws of a run give as a by-product.
+    ///
+    /// # Errors
+    /// Why there is none: evidence is undefined, or these draws alone cannot give it.
+    pub fn bridge_by_product(&self, posterior: &Posterior) -> Result<BridgeEvidence, String> {
+        if let Some(obstacle) = self.evidence_obstacle() {
+            return Err(format!("it is undefined: {obstacle}"));
+        }
+        if self.compiled.model.soft_count() > 0 {
+            return Err("the model has constraints, which need a run of the prior with them as well; `likelier evidence` makes it".to_owned());
+        }
+        match self.compiled.model.dimension() {
+            0 => {
+                return Err(
+                    "nothing is left to integrate; `likelier evidence` gives it exactly".to_owned(),
+                );
+            }
+            1..=BRIDGE_LIMIT => {}
+            dimension => {
+                return Err(format!(
+                    "draws alone give it for at most {BRIDGE_LIMIT} parameters, and here are {dimension}; `likelier evidence` takes another way"
+                ));
+            }
         }
         let settings = EvidenceSettings {
             seed: posterior.settings.seed,
@@ -346,11 +376,14 @@ impl Model {
             threads: posterior.settings.threads,
             ..EvidenceSettings::default()
         };
-        let mut found = self.bridge_of(&self.compiled, posterior, &settings, Instant::now())?;
+        let found = self.bridge_of(&self.compiled, posterior, &settings, Instant::now());
+        let mut found = found.ok_or(
+            "there are too few draws, or all of them are the same; take more draws (--draws)",
+        )?;
         if posterior.health.divergences > 0 && found.doubts.is_empty() {
             found.doubts.push("some draws diverged".to_owned());
         }
-        Some(found)
+        Ok(found)
     }
 
     /// log ∫ prior × constraints, by bridging prior draws and draws of the prior with its constraints: their density ratio is φ.

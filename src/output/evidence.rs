@@ -215,61 +215,81 @@ fn stages(smc: &SmcEvidence) -> String {
     text
 }
 
-/// The evidence that the draws of a run give for nothing: one estimate, of one method.
-pub struct ByProduct {
+/// The evidence that the draws of a run give for nothing: one estimate, of one method, or why there is none.
+pub struct ByProduct(Result<Estimate, String>);
+
+struct Estimate {
     method: &'static str,
     value: LogValue,
-    is_sound: bool,
+    doubts: Vec<String>,
     estimator: Value,
 }
 
 impl ByProduct {
     /// From draws of chains.
     pub fn bridge(bridge: &BridgeEvidence) -> Self {
-        Self {
+        Self(Ok(Estimate {
             method: "bridge",
             value: bridge.evidence,
-            is_sound: bridge.doubts.is_empty(),
+            doubts: bridge.doubts.clone(),
             estimator: bridge_value(bridge),
-        }
+        }))
     }
 
     /// From tempering.
     pub fn smc(smc: &SmcEvidence) -> Self {
-        Self {
+        Self(Ok(Estimate {
             method: "smc",
             value: LogValue {
                 value: smc.evidence.log,
                 se: smc.evidence.error,
             },
-            is_sound: smc.doubts.is_empty(),
+            doubts: smc.doubts.clone(),
             estimator: smc_value(smc),
-        }
+        }))
+    }
+
+    /// None, for a reason.
+    pub fn none(reason: String) -> Self {
+        Self(Err(reason))
     }
 
     /// The paragraph of the screen.
     pub fn text(&self) -> String {
-        let text = if self.is_sound {
-            format!(
+        let text = match &self.0 {
+            Ok(found) if found.doubts.is_empty() => format!(
                 "log p(y) = {} nats, {} bits; a single estimate ({}), `likelier evidence` checks it by another",
-                with_error(self.value),
-                with_error(bits(self.value)),
-                self.method
-            )
-        } else {
-            "the draws give no reliable estimate; `likelier evidence` tries harder".to_owned()
+                with_error(found.value),
+                with_error(bits(found.value)),
+                found.method
+            ),
+            Ok(_) => {
+                "the draws give no reliable estimate; `likelier evidence` tries harder".to_owned()
+            }
+            Err(reason) => format!("not estimated: {reason}"),
         };
         paragraph("Evidence", &text)
     }
 
-    /// Its entry of the summary; `log_evidence` is null where something speaks against it.
+    /// Its entry of the summary; `log_evidence` is null where something speaks against it, and `reason` says what.
     pub fn value(&self) -> Value {
         let mut estimators = Map::new();
-        estimators.insert(self.method.to_owned(), self.estimator.clone());
+        let (verdict, sound, reason) = match &self.0 {
+            Ok(found) => {
+                estimators.insert(found.method.to_owned(), found.estimator.clone());
+                let sound = found.doubts.is_empty().then_some(found.value);
+                match sound {
+                    Some(_) => ("single", sound, None),
+                    None => ("unreliable", None, Some(found.doubts.join("; "))),
+                }
+            }
+            Err(reason) => ("none", None, Some(reason.clone())),
+        };
         json!({
-            "verdict": if self.is_sound { "single" } else { "unreliable" },
-            "log_evidence": self.is_sound.then_some(self.value.value),
-            "se": self.is_sound.then_some(self.value.se),
+            "verdict": verdict,
+            "log_evidence": sound.map(|found| found.value),
+            "se": sound.map(|found| found.se),
+            "reason": reason,
             "estimators": estimators,
         })
     }
@@ -390,6 +410,19 @@ fn bridge_value(bridge: &BridgeEvidence) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_not_estimated_has_a_reason() {
+        let none = ByProduct::none("the model has constraints".to_owned());
+        assert_eq!(
+            none.text(),
+            "Evidence   not estimated: the model has constraints\n"
+        );
+        let value = none.value();
+        assert_eq!(value["verdict"], "none");
+        assert_eq!(value["reason"], "the model has constraints");
+        assert!(value["log_evidence"].is_null() && value["se"].is_null());
+    }
 
     #[test]
     fn sentences_are_broken_at_spaces() {

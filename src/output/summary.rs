@@ -43,7 +43,7 @@ struct Timings {
 pub fn summary_json(
     info: &RunInfo,
     posterior: &Posterior,
-    evidence: Option<&ByProduct>,
+    evidence: &ByProduct,
     contraction: Option<&Contraction>,
 ) -> String {
     let (warmup, sampling) = posterior.times();
@@ -64,7 +64,7 @@ pub fn summary_json(
             total_seconds: info.compile_seconds + posterior.sampling_time.as_secs_f64(),
         },
         health: &posterior.health,
-        evidence: evidence.map_or(Value::Null, ByProduct::value),
+        evidence: evidence.value(),
         contraction: contraction.map_or(Value::Null, contraction_value),
         chains: posterior.chains.iter().map(chain).collect(),
         parameters: rows(posterior)
@@ -118,6 +118,10 @@ mod tests {
     use super::*;
     use crate::output::tests::{info, posterior};
 
+    fn none() -> ByProduct {
+        ByProduct::none("nobody asked".to_owned())
+    }
+
     #[test]
     fn the_promised_keys_are_there_and_nan_is_null() {
         let mut posterior = posterior(&[("theta", ColumnKind::Inferred, 2)]);
@@ -128,7 +132,7 @@ mod tests {
             interrupted: false,
         });
         let value: Value =
-            serde_json::from_str(&summary_json(&info(), &posterior, None, None)).unwrap();
+            serde_json::from_str(&summary_json(&info(), &posterior, &none(), None)).unwrap();
         let row = &value["parameters"]["theta[1]"];
         for key in [
             "mean",
@@ -152,6 +156,7 @@ mod tests {
         assert_eq!(value["timings"]["total_seconds"], 0.754);
         assert_eq!(value["health"]["worst_rhat"]["name"], "mu");
         assert_eq!(value["discarded_run"]["divergences"], 3);
+        assert_eq!(value["evidence"]["reason"], "nobody asked");
     }
 
     #[test]
@@ -160,7 +165,7 @@ mod tests {
         posterior.chains[0].values = vec![1.0, 2.0, 1.0];
         posterior.chains[1].values = vec![1.0, 1.0, 1.0];
         let value: Value =
-            serde_json::from_str(&summary_json(&info(), &posterior, None, None)).unwrap();
+            serde_json::from_str(&summary_json(&info(), &posterior, &none(), None)).unwrap();
         let expected = json!({ "1": 5.0 / 6.0, "2": 1.0 / 6.0 });
         assert_eq!(value["parameters"]["z"]["probabilities"], expected);
     }

@@ -5,20 +5,20 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
-use clap::{Args, FromArgMatches};
+use clap::{Args, CommandFactory, FromArgMatches};
 use likelier::interactive::{self, DescribedKind};
 use likelier::output::RunInfo;
 use likelier::output::{probabilities, table};
 use likelier::{Column, Dataset, Error, Model};
-use likelier_compiler::source::suggest;
+use likelier_compiler::source::{render::render, suggest};
 
-use super::evaluate::STALE;
 use super::help::{COMMANDS, Command};
 use super::program::Program;
 use super::session::{Run, Session, Then, UNNAMED};
 use super::settings::{self, Settings};
 use super::{data, help, pictures};
 use crate::commands::{ModelAndData, Print, compare, evidence, run, show, simulate};
+use crate::configuration::Beside;
 use crate::files;
 
 /// Answers a command.
@@ -140,7 +140,8 @@ fn compile(
         coordinates,
         ..options
     };
-    let model = Model::compile(&session.name, &program.text(), &data, &options)?;
+    let model = Model::compile(&session.name, &program.text(), &data, &options)
+        .map_err(|error| session.placed_in(error, program))?;
     let keys = data.entries().iter().map(|entry| entry.key.clone());
     let info = RunInfo {
         data: keys.chain(input.data_names()).collect(),
@@ -162,7 +163,10 @@ fn run_posterior(session: &mut Session, rest: &str, print: &mut Print<'_>) -> Re
         options.coordinates.into(),
     )?;
     // What a report tells to type is typed differently here.
-    let mut print = |text: &str| print(&text.replace("`likelier evidence`", "`:evidence`"));
+    let mut print = |text: &str| match options.is_silent() {
+        true => Ok(()),
+        false => print(&text.replace("`likelier evidence`", "`:evidence`")),
+    };
     let posterior = run::sample_and_report(&options, &model, info, &mut print)?;
     session.run = Some(Run { program, posterior });
     Ok(())
@@ -175,7 +179,8 @@ fn estimate(session: &mut Session, rest: &str, print: &mut Print<'_>) -> Result<
     let _claim = options.check()?;
     let natural = likelier::Coordinates::Natural;
     let (model, info) = compile(session, &session.program, &options.input, natural)?;
-    evidence::estimate_and_report(&options, &model, &info, print)?;
+    let mut print = heard(options.is_silent(), print);
+    evidence::estimate_and_report(&options, &model, &info, &mut print)?;
     Ok(())
 }
 
@@ -185,7 +190,9 @@ fn draw_prior(session: &mut Session, rest: &str, print: &mut Print<'_>) -> Resul
     };
     let _claim = options.check()?;
     let (data, _) = inputs(session, &options.input)?;
-    simulate::simulate_and_report(&options, &session.program.text(), &data, print)
+    let mut print = heard(options.is_silent(), print);
+    simulate::simulate_and_report(&options, &session.program.text(), &data, &mut print)
+        .map_err(|error| session.placed_in(error, &session.program))
 }
 
 /// The session's program against files, or against the program of the last run.
@@ -207,7 +214,10 @@ fn compare_models(session: &mut Session, rest: &str, print: &mut Print<'_>) -> R
         models.push(model);
     }
     if models.len() == 1 {
-        let changed = session.run.as_ref().filter(|run| !session.is_current(run));
+        let changed = session
+            .run
+            .as_ref()
+            .filter(|run| !session.has_essence_of(run));
         let Some(run) = changed else {
             return Err(Error::Settings(
                 "there is nothing to compare with\n  help: name files of other models, or `:run`, change a statement, and `:compare` with the program as it ran".to_owned(),
@@ -221,8 +231,20 @@ fn compare_models(session: &mut Session, rest: &str, print: &mut Print<'_>) -> R
         });
         options.models.push(PathBuf::from("last run"));
     }
-    compare::compare_and_report(&options, &models, &infos, print)?;
+    let mut print = heard(options.is_silent(), print);
+    compare::compare_and_report(&options, &models, &infos, &mut print)?;
     Ok(())
+}
+
+/// `print`, or silence, as `--quiet` and `--json` want it.
+fn heard<'a>(
+    is_silent: bool,
+    print: &'a mut Print<'_>,
+) -> impl FnMut(&str) -> Result<(), Error> + 'a {
+    move |text| match is_silent {
+        true => Ok(()),
+        false => print(text),
+    }
 }
 
 /// The last run, or that there is none.
@@ -265,9 +287,7 @@ fn summary(session: &mut Session, rest: &str, print: &mut Print<'_>) -> Result<(
         .only(&|column| names.is_empty() || names.iter().any(|name| is_of(column, name)));
     let mut text = table::table(&chosen, is_all);
     text.push_str(&probabilities::probabilities(&chosen, is_all));
-    if !session.is_current(run) {
-        text.push_str(STALE);
-    }
+    text.extend(session.staleness(run, &BTreeSet::new()));
     print(&text)
 }
 
@@ -285,7 +305,8 @@ fn show_stage(session: &mut Session, rest: &str, print: &mut Print<'_>) -> Resul
     let model = [session.name.as_str()];
     let options: show::Options = session.settings.options("show", &[], rest, &model)?;
     let (data, _) = inputs(session, &options.input)?;
-    print(&show::shown(&options, &session.program.text(), &data)?)
+    let shown = show::shown(&options, &session.program.text(), &data);
+    print(&shown.map_err(|error| session.placed_in(error, &session.program))?)
 }
 
 /// What stands beside a definition of the session, or of the library.
@@ -368,16 +389,26 @@ pub fn load_files(
             "a session takes whole files, not one of the `model` items in a file\n  help: load the file, and write the statements that use it".to_owned(),
         ));
     }
-    let statements = interactive::read_file(&name, &files::read_model(path)?)?;
+    let held = files::read_model(path)?;
+    let statements = interactive::read_file(&name, &held)?;
     let program = Program {
         statements: statements.into_iter().map(Rc::new).collect(),
         data: data.map_or_else(|| Rc::clone(&session.program.data), Rc::new),
     };
     let options = session.options();
     let text = program.text();
-    let found = interactive::describe(&name, &text, &program.data, &options, session.color)?;
-    session.change(format!(":load {name}"), program, found);
+    let (description, sources) = interactive::describe(&name, &text, &program.data, &options)?;
+    let warnings = match description.warnings.as_slice() {
+        [] => String::new(),
+        warnings => render(&sources, warnings, session.color),
+    };
+    let names = settings::commands().map(|(name, _)| name);
+    let beside = Beside::read(path, &crate::Arguments::command(), &names)?;
+    session.change(format!(":load {name}"), program, (description, warnings));
+    session.settings.beside = Rc::new(beside);
     session.name = name;
+    // Lines are those of the file unless it holds blanks or semicolons that a session does not keep.
+    session.kept = (held.trim_end() == text.trim_end()).then_some(text);
     let statements = session.program.statements.iter();
     let mut names: Vec<&String> = statements.flat_map(|one| &one.defines).collect();
     let known = session.description.names.iter();
@@ -439,6 +470,7 @@ fn save(session: &mut Session, rest: &str, print: &mut Print<'_>) -> Result<(), 
         command.push_str(&format!(" {}", data_path.display()));
     }
     session.name = path.display().to_string();
+    session.kept = Some(text);
     lines.push(format!("`{command}` runs it"));
     session.say(lines, print)
 }

@@ -2,6 +2,7 @@
 //! of the last run, or, before any run, draws from the prior. A distribution is answered with a draw from it.
 
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use likelier::interactive::{self, NameKind, Typed, Value, Wanted};
 use likelier::output::digits::Style;
@@ -9,6 +10,7 @@ use likelier::output::table;
 use likelier::simulation::Rows;
 use likelier::{Column, Dataset, Error, Posterior, Role, Simulator, SummaryRow};
 
+use super::places::Collage;
 use super::program::Program;
 use super::session::{Run, Session};
 use super::value;
@@ -18,8 +20,6 @@ use crate::commands::Print;
 const PRIOR_DRAWS: usize = 4000;
 /// Draws of a distribution, where a picture is wanted of it.
 pub const PICTURE_DRAWS: usize = 4000;
-/// What is said of draws that are not those of the present program.
-pub const STALE: &str = "These draws are of the program before it changed; :run makes new ones.\n";
 /// An expression this long is its own label in a table.
 const LONGEST_LABEL: usize = 28;
 
@@ -42,8 +42,8 @@ pub enum Found {
         posterior: Box<Posterior>,
         /// Whether it is true or false.
         is_bool: bool,
-        /// Whether the program has changed since.
-        is_stale: bool,
+        /// What is to be said of draws that are not those of the present program and data.
+        stale: Option<String>,
     },
     /// Draws from the prior.
     Prior(Rows, bool),
@@ -51,7 +51,7 @@ pub enum Found {
 
 /// A program for the value of a question.
 struct Asked {
-    text: String,
+    collage: Collage,
     name: String,
     is_bool: bool,
 }
@@ -71,13 +71,13 @@ impl Session {
             Found::Posterior {
                 posterior,
                 is_bool,
-                is_stale,
+                stale,
             } => {
                 let found = match is_bool && posterior.columns.len() == 1 {
                     true => probability(&label, &posterior.summary[0]),
                     false => table::table(&posterior, false),
                 };
-                found + if is_stale { STALE } else { "" }
+                found + &stale.unwrap_or_default()
             }
             Found::Prior(rows, is_bool) => {
                 let (count, summary) = (rows.count(), rows.summary());
@@ -152,7 +152,8 @@ impl Session {
         let asked = self.asked(&self.program, question, true)?;
         let program = self.to_compile(&asked, &self.program.data);
         let (columns, rows) =
-            interactive::draws(program, &asked.name, self.settings.seed(), PICTURE_DRAWS)?;
+            interactive::draws(program, &asked.name, self.settings.seed(), PICTURE_DRAWS)
+                .map_err(|error| self.placed(error, &asked.collage, &self.program))?;
         Ok(Some(Rows {
             columns: renamed(columns, &asked.name, question),
             values: rows.concat(),
@@ -166,18 +167,23 @@ impl Session {
     /// What is wrong with it.
     pub fn type_of(&self, question: &Question) -> Result<String, Error> {
         let reads = &question.wanted.reads;
+        let wanted = &question.wanted;
+        if wanted.is_name
+            && let Some(known) = self.description.get(&wanted.text)
+            && known.ty.starts_with("factor")
+        {
+            return Ok(known.ty.clone());
+        }
         let name = self.program.free_name(reads);
-        let sign = if question.is_draw { "~" } else { "=" };
-        let word = if question.is_draw { "" } else { "let " };
-        let text = format!(
-            "{}{}{word}{name} {sign}\n{}\n",
-            self.given(reads),
-            self.program.needed(reads),
-            question.wanted.text
-        );
+        let (before, after) = match question.is_draw {
+            true => (format!("{name} ~\n"), "\n"),
+            false => (format!("let {name} =\n"), "\n"),
+        };
+        let collage = self.around(&self.program, question, true, &before, after);
         let data = &self.program.data;
         let (described, _) =
-            interactive::describe(&self.name, &text, data, &self.options(), self.color)?;
+            interactive::describe(&self.name, &collage.text, data, &self.options())
+                .map_err(|error| self.placed(error, &collage, &self.program))?;
         let ty = described
             .get(&name)
             .map_or_else(String::new, |known| known.ty.clone());
@@ -232,12 +238,35 @@ impl Session {
     fn compute(&self, asked: &Asked, number: u64) -> Result<Value, Error> {
         let program = self.to_compile(asked, &self.program.data);
         interactive::value(program, &asked.name, self.settings.seed(), number)
+            .map_err(|error| self.placed(error, &asked.collage, &self.program))
+    }
+
+    /// The value of an expression that depends on data alone: text as it may stand behind `data x =`; `None` if it is no
+    /// expression.
+    pub fn constant(&self, text: &str) -> Option<Result<Value, Error>> {
+        let Ok(Typed::Expression(wanted)) = interactive::read("input", text) else {
+            return None;
+        };
+        let question = self.question(wanted, false);
+        if question.is_draw {
+            return Some(Err(Error::Settings(format!(
+                "`{text}` is a distribution, and data are numbers\n  help: `:simulate -n 1 -o FILE.json` draws data, and `:data FILE.json` reads them"
+            ))));
+        }
+        let roots = self.unknown_roots(&self.program, &question.wanted.reads);
+        if let Some(name) = roots.first() {
+            return Some(Err(Error::Settings(format!(
+                "`{name}` is unknown, and data are known numbers\n  help: write what it should be in place of `{name}`"
+            ))));
+        }
+        let asked = self.asked(&self.program, &question, true);
+        Some(asked.and_then(|asked| self.compute(&asked, 0)))
     }
 
     fn to_compile<'a>(&'a self, asked: &'a Asked, data: &'a Dataset) -> interactive::Program<'a> {
         interactive::Program {
             name: &self.name,
-            text: &asked.text,
+            text: &asked.collage.text,
             data,
             options: self.options(),
         }
@@ -245,35 +274,56 @@ impl Session {
 
     /// A program that reports a value: with what it needs of another program, or with all of it. Truth is reported as a number.
     fn asked(&self, program: &Program, question: &Question, is_cut: bool) -> Result<Asked, Error> {
-        let reads = &question.wanted.reads;
-        let name = program.free_name(reads);
-        let around = match is_cut {
-            true => program.needed(reads),
-            false => program.text(),
-        };
-        let around = format!("{}{around}", self.given(reads));
-        let wanted = &question.wanted.text;
+        let name = program.free_name(&question.wanted.reads);
+        let collage =
+            |before: &str, after: &str| self.around(program, question, is_cut, before, after);
         if question.is_draw {
             return Ok(Asked {
-                text: format!("{around}{name} ~\n{wanted}\n"),
+                collage: collage(&format!("{name} ~\n"), "\n"),
                 name,
                 is_bool: false,
             });
         }
-        let text = format!("{around}let {name} =\n{wanted}\n");
+        let tried = collage(&format!("let {name} =\n"), "\n");
         let options = self.options();
-        let described =
-            interactive::describe(&self.name, &text, &program.data, &options, self.color)?.0;
+        let described = interactive::describe(&self.name, &tried.text, &program.data, &options)
+            .map_err(|error| self.placed(error, &tried, program))?
+            .0;
         let is_bool = described.get(&name).is_some_and(|known| known.is_bool);
-        let value = match is_bool {
-            true => format!("indicator({wanted})"),
-            false => wanted.clone(),
+        let (open, close) = if is_bool {
+            ("indicator(", ")\n")
+        } else {
+            ("", "\n")
         };
         Ok(Asked {
-            text: format!("{around}report {name} =\n{value}\n"),
+            collage: collage(&format!("report {name} =\n{open}"), close),
             name,
             is_bool,
         })
+    }
+
+    /// What is asked for between two texts, after what it needs of a program, or all of that.
+    fn around(
+        &self,
+        program: &Program,
+        question: &Question,
+        is_cut: bool,
+        before: &str,
+        after: &str,
+    ) -> Collage {
+        let reads = &question.wanted.reads;
+        let needed = program.needed(reads);
+        let mut collage = Collage::default();
+        collage.add(&self.given(reads));
+        collage.add_statements(
+            program,
+            &|place| !is_cut || needed.contains(&place),
+            &|_| false,
+        );
+        collage.add(before);
+        collage.add_input(&question.wanted.text);
+        collage.add(after);
+        collage
     }
 
     /// Declarations of what the data hold under names that no statement has.
@@ -301,13 +351,15 @@ impl Session {
     }
 
     fn along(&self, run: &Run, question: &Question) -> Result<Found, Error> {
-        let is_stale = !self.is_current(run);
-        let program = if is_stale {
-            &run.program
-        } else {
-            &self.program
-        };
         let reads = &question.wanted.reads;
+        let stale = self.staleness(run, reads);
+        let program = match stale {
+            Some(_) => &Program {
+                data: Rc::new(self.data_of(run)),
+                ..run.program.clone()
+            },
+            None => &self.program,
+        };
         let is_newer = |name: &&String| self.program.defines(name) && !program.defines(name);
         if let Some(name) = reads.iter().find(is_newer) {
             return Err(Error::Settings(format!(
@@ -316,7 +368,8 @@ impl Session {
         }
         let asked = self.asked(program, question, true)?;
         let whole = self.to_compile(&asked, &program.data);
-        let mut posterior = interactive::along(whole, &asked.name, &run.posterior)?;
+        let mut posterior = interactive::along(whole, &asked.name, &run.posterior)
+            .map_err(|error| self.placed(error, &asked.collage, program))?;
         posterior.columns = renamed(posterior.columns, &asked.name, question);
         for (row, column) in posterior.summary.iter_mut().zip(&posterior.columns) {
             row.name.clone_from(&column.name);
@@ -324,14 +377,33 @@ impl Session {
         Ok(Found::Posterior {
             posterior: Box::new(posterior),
             is_bool: asked.is_bool,
-            is_stale,
+            stale,
         })
+    }
+
+    /// The data of a run, with what has come since under names that the program of the run does not have.
+    fn data_of(&self, run: &Run) -> Dataset {
+        let old = &run.program.data;
+        let mut newer = Dataset::clone(&self.program.data);
+        for entry in self.program.data.entries() {
+            if old.get(&entry.key).is_some() || run.program.mentions(&entry.key) {
+                newer.remove(&entry.key);
+            }
+        }
+        let mut data = Dataset::clone(old);
+        data.put_all(newer);
+        data
     }
 
     fn before_any_run(&self, question: &Question) -> Result<Found, Error> {
         let asked = self.asked(&self.program, question, false)?;
-        let simulator =
-            Simulator::prior(&self.name, &asked.text, &self.program.data, &self.options())?;
+        let simulator = Simulator::prior(
+            &self.name,
+            &asked.collage.text,
+            &self.program.data,
+            &self.options(),
+        )
+        .map_err(|error| self.placed(error, &asked.collage, &self.program))?;
         let rows = simulator.draw(self.settings.seed(), PRIOR_DRAWS)?;
         let own = rows.columns.iter().enumerate();
         let places: Vec<usize> = own

@@ -1,7 +1,7 @@
 //! What a text at the prompt is: a command that begins with a colon, data, or something in the language; and how a longer
 //! text is cut into such inputs.
 
-use likelier::interactive;
+use likelier::interactive::{self, Open};
 
 /// One thing to answer.
 #[derive(Debug, PartialEq)]
@@ -58,27 +58,58 @@ fn is_command(line: &str) -> bool {
 }
 
 /// The inputs of a text of several lines. As in a file, a line goes on where the one before is unfinished, or where it begins
-/// with an operator; a command stands by itself.
+/// with an operator; a command stands by itself, and a line that begins with `~` asks for a draw unless it is indented. An
+/// empty line ends what is unfinished, as at a terminal, and so does a word that only begins statements, so that one
+/// open bracket does not swallow the rest. Only blocks hold empty lines, if they are closed further down.
 pub fn split(text: &str) -> Vec<String> {
+    let lines: Vec<&str> = text.lines().collect();
     let mut inputs: Vec<String> = Vec::new();
-    let mut is_open = false;
-    for line in text.lines() {
-        is_open &= !is_command(line);
-        let goes_on = interactive::continues(line) && !is_command(line);
-        let is_language = |input: &str| matches!(parse(input), Input::Language(_));
+    let mut open = Open::Nothing;
+    for (place, line) in lines.iter().enumerate() {
         let last = inputs.last_mut();
-        match last.filter(|input| is_open || (goes_on && is_language(input))) {
+        match last.filter(|input| belongs(line, input, open, &lines[place..])) {
             Some(input) => {
                 input.push('\n');
                 input.push_str(line);
             }
-            None => inputs.push(line.to_string()),
+            None => inputs.push((*line).to_string()),
         }
         let last = inputs.last().expect("a line");
-        is_open = !is_command(last) && interactive::is_unfinished(last);
+        open = match is_command(last) {
+            true => Open::Nothing,
+            false => interactive::open(last),
+        };
     }
     inputs.retain(|input| parse(input) != Input::Nothing);
     inputs
+}
+
+/// Whether a line belongs to the input before it, which left so much open; `rest` begins with the line.
+fn belongs(line: &str, input: &str, open: Open, rest: &[&str]) -> bool {
+    if is_command(line) {
+        return false;
+    }
+    let is_empty = line.trim().is_empty();
+    match open {
+        Open::Value => !is_empty && !interactive::begins_statement(line) && data(line).is_none(),
+        Open::Block => !is_empty || closes(input, rest),
+        Open::Nothing => {
+            let is_language = matches!(parse(input), Input::Language(_));
+            is_language && interactive::continues(line) && !line.starts_with('~')
+        }
+    }
+}
+
+/// Whether some of the lines close what an input left open.
+fn closes(input: &str, rest: &[&str]) -> bool {
+    let mut text = input.to_owned();
+    rest.iter()
+        .take_while(|line| !is_command(line))
+        .any(|line| {
+            text.push('\n');
+            text.push_str(line);
+            line.contains('}') && interactive::open(&text) == Open::Nothing
+        })
 }
 
 /// The commas of a text that are in no bracket.
@@ -158,6 +189,31 @@ mod tests {
     #[test]
     fn a_command_ends_what_was_left_open() {
         assert_eq!(split("sqrt(2\n:run\n1"), ["sqrt(2", ":run", "1"]);
+    }
+
+    #[test]
+    fn what_is_never_closed_ends_at_an_empty_line_or_the_next_statement() {
+        for (script, expected) in [
+            (
+                "let a = (1 +\n2\n\nlet b = 2",
+                vec!["let a = (1 +\n2", "let b = 2"],
+            ),
+            ("let q = 3 +\n\nq", vec!["let q = 3 +", "q"]),
+            (
+                "let a = [1,\nlet b = 2\ndata y = [1,\ndata z = 2",
+                vec!["let a = [1,", "let b = 2", "data y = [1,", "data z = 2"],
+            ),
+            (
+                "for t in 1..2 {\n\nlet b = 2\n:run",
+                vec!["for t in 1..2 {", "let b = 2", ":run"],
+            ),
+            (
+                "~ normal(0, 1)\n~ normal(0, 2)\ny\n  ~ normal(0, 3)",
+                vec!["~ normal(0, 1)", "~ normal(0, 2)", "y\n  ~ normal(0, 3)"],
+            ),
+        ] {
+            assert_eq!(split(script), expected, "{script}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod evaluate;
 mod help;
 mod input;
 mod pictures;
+mod places;
 mod plot;
 mod program;
 mod session;

@@ -20,12 +20,16 @@ pub fn picture(session: &mut Session, rest: &str) -> Result<String, Error> {
         .map(|part| session.read_question(part))
         .collect::<Result<_, Error>>()?;
     match questions.as_slice() {
-        [one] => picture_of_one(session, one),
+        [one] => {
+            let (drawn, stale) = chains_of(session, one)?;
+            Ok(picture_of_one(&drawn, one)? + &stale.unwrap_or_default())
+        }
         [x, y] => {
-            let (across, up) = (chains_of(session, x)?, chains_of(session, y)?);
+            let ((across, stale), (up, also)) = (chains_of(session, x)?, chains_of(session, y)?);
             let (across, up) = (single(across, x)?, single(up, y)?);
             let (names, values) = ((label(x), label(y)), (across.concat(), up.concat()));
-            Ok(plot::scatter(&names.0, &names.1, &values.0, &values.1))
+            let picture = plot::scatter(&names.0, &names.1, &values.0, &values.1);
+            Ok(picture + &stale.or(also).unwrap_or_default())
         }
         _ => Err(Error::Settings(
             "`:plot` takes one expression, or two with a comma between\n  help: `:plot tau`, `:plot mu, tau`".to_owned(),
@@ -36,7 +40,8 @@ pub fn picture(session: &mut Session, rest: &str) -> Result<String, Error> {
 /// Draws of a quantity: of each of its elements, under its name, chain by chain.
 type Drawn = Vec<(String, Vec<Vec<f64>>)>;
 
-fn chains_of(session: &mut Session, question: &Question) -> Result<Drawn, Error> {
+/// The draws of a quantity, and what is to be said of them if they are old.
+fn chains_of(session: &mut Session, question: &Question) -> Result<(Drawn, Option<String>), Error> {
     let of_rows = |rows: &Rows| -> Drawn {
         let columns = rows.columns.iter().enumerate();
         let values = |place: usize| rows.rows().map(|row| row[place]).collect();
@@ -45,7 +50,7 @@ fn chains_of(session: &mut Session, question: &Question) -> Result<Drawn, Error>
             .collect()
     };
     if let Some(rows) = session.many(question)? {
-        return Ok(of_rows(&rows));
+        return Ok((of_rows(&rows), None));
     }
     match session.find(question)? {
         Found::Value(value, _) => {
@@ -53,13 +58,15 @@ fn chains_of(session: &mut Session, question: &Question) -> Result<Drawn, Error>
                 .values
                 .iter()
                 .map(|&v| (label(question), vec![vec![v]]));
-            Ok(many.collect())
+            Ok((many.collect(), None))
         }
-        Found::Prior(rows, _) => Ok(of_rows(&rows)),
-        Found::Posterior { posterior, .. } => {
+        Found::Prior(rows, _) => Ok((of_rows(&rows), None)),
+        Found::Posterior {
+            posterior, stale, ..
+        } => {
             let names = posterior.columns.iter().map(|column| column.name.clone());
             let drawn = |name: String| posterior.draws(&name).map(|chains| (name, chains));
-            Ok(names.filter_map(drawn).collect())
+            Ok((names.filter_map(drawn).collect(), stale))
         }
     }
 }
@@ -75,8 +82,7 @@ fn single(mut drawn: Drawn, question: &Question) -> Result<Vec<Vec<f64>>, Error>
     }
 }
 
-fn picture_of_one(session: &mut Session, question: &Question) -> Result<String, Error> {
-    let drawn = chains_of(session, question)?;
+fn picture_of_one(drawn: &Drawn, question: &Question) -> Result<String, Error> {
     let name = label(question);
     let is_constant = drawn.iter().all(|(_, chains)| chains.concat().len() < 2);
     if is_constant {

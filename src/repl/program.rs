@@ -131,13 +131,25 @@ impl Program {
         roots
     }
 
-    /// The statements that anything needs which reads these names, as a text: their definitions, what these read, and where
+    /// The places of the statements that anything needs which reads these names: their definitions, what these read, and where
     /// their sizes come from.
-    pub fn needed(&self, reads: &BTreeSet<String>) -> String {
-        let chosen = self.closure(reads.iter().map(String::as_str).collect());
-        let is_chosen = |place: &usize| chosen.contains(place);
-        let places = (0..self.statements.len()).filter(is_chosen);
-        text_of(places.map(|place| &self.statements[place]))
+    pub fn needed(&self, reads: &BTreeSet<String>) -> BTreeSet<usize> {
+        self.closure(reads.iter().map(String::as_str).collect())
+    }
+
+    /// The names that anything comes from which reads these names, and these.
+    pub fn sources(&self, reads: &BTreeSet<String>) -> BTreeSet<String> {
+        let needed = self.needed(reads).into_iter();
+        let names = needed.flat_map(|place| {
+            let statement = &self.statements[place];
+            statement.defines.iter().chain(&statement.reads)
+        });
+        names.chain(reads).cloned().collect()
+    }
+
+    /// Whether a statement names a key of the data.
+    pub fn mentions(&self, key: &str) -> bool {
+        self.statements.iter().any(|one| one.text.contains(key))
     }
 
     fn closure<'a>(&'a self, mut wanted: Vec<&'a str>) -> BTreeSet<usize> {
@@ -280,8 +292,10 @@ mod tests {
     fn a_value_needs_its_definitions_and_where_its_sizes_come_from() {
         let program = program(SCHOOLS);
         let needed = program.needed(&reads(&["z", "normal"]));
-        assert_eq!(needed, "given sigma: positive[J]\nz[1..J] ~ normal(0, 1)\n");
-        assert_eq!(program.needed(&reads(&["mean"])), "");
+        assert_eq!(Vec::from_iter(needed), [0, 3]);
+        assert!(program.needed(&reads(&["mean"])).is_empty());
+        assert!(program.sources(&reads(&["theta"])).contains("tau"));
+        assert!(!program.sources(&reads(&["mu"])).contains("sigma"));
         assert_eq!(program.roots(&reads(&["best"])), reads(&["mu", "tau", "z"]));
         assert_eq!(program.roots(&reads(&["sigma"])), reads(&[]));
     }

@@ -6,22 +6,30 @@ use std::rc::Rc;
 
 use likelier::interactive::{self, Description, Sort, Statement, Typed};
 use likelier::{Coordinates, Dataset, Error, Options, Posterior, Role};
+use likelier_compiler::data::dataset::Entry;
+use likelier_compiler::source::render::render;
 
 use super::input::{self, Input};
+use super::places::Collage;
 use super::program::{Program, first_line};
 use super::settings::Settings;
 use super::value::wrapped;
 use super::{changes, commands};
 use crate::commands::Print;
+use crate::configuration::Beside;
 use crate::{files, terminal};
 
 /// What messages call a program that no file holds.
 pub const UNNAMED: &str = "session";
+/// What they call the program of the last run, where it is another one.
+pub const LAST_RUN: &str = "last run";
 
 /// Everything that a person has said so far.
 pub struct Session {
-    /// What messages call the program: a path, once it is loaded or saved.
+    /// What the program is called: a path, once it is loaded or saved, beside which imports are looked for.
     pub name: String,
+    /// The text that the file of this name holds, if it is known to be the program's.
+    pub kept: Option<String>,
     /// The statements and data.
     pub program: Program,
     /// What is known of them.
@@ -44,6 +52,8 @@ pub struct Session {
 struct Past {
     change: String,
     name: String,
+    kept: Option<String>,
+    beside: Rc<Beside>,
     program: Program,
     description: Description,
 }
@@ -70,6 +80,7 @@ impl Session {
     pub fn new(settings: Settings, color: bool) -> Self {
         Self {
             name: UNNAMED.to_owned(),
+            kept: None,
             program: Program::default(),
             description: Description::default(),
             past: Vec::new(),
@@ -117,13 +128,48 @@ impl Session {
             coordinates: Coordinates::Natural,
             ..self.options()
         };
-        interactive::describe(
-            &self.name,
-            &program.text(),
-            &program.data,
-            &options,
-            self.color,
-        )
+        let mut collage = Collage::default();
+        let is_old = |one: &Rc<Statement>| {
+            let mut own = self.program.statements.iter();
+            own.any(|old| Rc::ptr_eq(old, one))
+        };
+        collage.add_statements(program, &|_| true, &|one| !is_old(one));
+        let found = interactive::describe(&self.name, &collage.text, &program.data, &options);
+        let (mut description, sources) =
+            found.map_err(|error| self.placed(error, &collage, program))?;
+        let warnings = std::mem::take(&mut description.warnings);
+        let name = self.name_of(program);
+        let (seen, warnings) = collage.relocated(&sources, warnings, name, program);
+        let drawn = match warnings.is_empty() {
+            true => String::new(),
+            false => render(&seen, &warnings, self.color),
+        };
+        Ok((description, drawn))
+    }
+
+    /// What messages call a program: the file that holds it, or the session, whose lines are those of `:show`.
+    fn name_of(&self, program: &Program) -> &str {
+        let text = program.text();
+        match &self.kept {
+            Some(kept) if *kept == text => &self.name,
+            _ if text == self.program.text() => UNNAMED,
+            _ => match &self.run {
+                Some(run) if run.program.text() == text => LAST_RUN,
+                _ => UNNAMED,
+            },
+        }
+    }
+
+    /// An error of a text that was put together for the compiler, as one of what a person can see.
+    pub fn placed(&self, error: Error, collage: &Collage, program: &Program) -> Error {
+        collage.placed(error, self.name_of(program), program)
+    }
+
+    /// An error of the text of a program.
+    pub fn placed_in(&self, error: Error, program: &Program) -> Error {
+        let mut collage = Collage::default();
+        collage.add_statements(program, &|_| true, &|_| false);
+        self.placed(error, &collage, program)
     }
 
     fn add(&mut self, statements: Vec<Statement>, print: &mut Print<'_>) -> Result<(), Error> {
@@ -171,6 +217,8 @@ impl Session {
         self.past.push(Past {
             change: what,
             name: self.name.clone(),
+            kept: self.kept.clone(),
+            beside: Rc::clone(&self.settings.beside),
             program: std::mem::replace(&mut self.program, program),
             description: description.clone(),
         });
@@ -273,7 +321,12 @@ impl Session {
     fn set_data(&mut self, name: &str, value: &str, print: &mut Print<'_>) -> Result<(), Error> {
         let mut data = Dataset::clone(&self.program.data);
         let is_new = data.get(name).is_none();
-        data.set_at(name, value, &format!("data {name}"))?;
+        let origin = format!("data {name}");
+        if let Err(mut error) = data.set_at(name, value, &origin) {
+            error.help = Some("write a number, an array like [1, 2, 3], texts in double quotes, or an expression such as [i / 10 for i in 1..5]".to_owned());
+            let found = self.constant(value).ok_or(error)??;
+            data.set_values(name, found.shape, found.values, found.is_int, &origin)?;
+        }
         let change = format!("data {name} = …");
         let lines = self.with_data(change, data, &[name.to_owned()])?;
         let lines = match is_new {
@@ -318,6 +371,8 @@ impl Session {
         let before = std::mem::replace(&mut self.description, past.description);
         self.program = past.program;
         self.name = past.name;
+        self.kept = past.kept;
+        self.settings.beside = past.beside;
         self.warnings.clear();
         self.obstacle.clear();
         let mut lines = vec![format!("taken back: {}", past.change)];
@@ -339,11 +394,59 @@ impl Session {
         }
     }
 
-    /// Whether the draws of the last run are draws of the present program. Variables that are new and that nothing observed
+    /// What is to be said of a value that reads these names along the draws of a run, if those are not of the present program and
+    /// data.
+    pub fn staleness(&self, run: &Run, reads: &BTreeSet<String>) -> Option<String> {
+        if !self.has_essence_of(run) {
+            return Some(
+                "These draws are of the program before it changed; :run makes new ones.\n"
+                    .to_owned(),
+            );
+        }
+        let changed = self.changed_data(run);
+        if changed.is_empty() {
+            return None;
+        }
+        let quoted = |keys: &[&str]| {
+            let quoted: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();
+            changes::listed(&quoted)
+        };
+        let sources = run.program.sources(reads);
+        let keys = changed.iter().copied();
+        let read: Vec<&str> = keys.filter(|key| sources.contains(*key)).collect();
+        let too = match read.as_slice() {
+            [] => String::new(),
+            [one] => format!(", and `{one}` in this value too"),
+            several => format!(", and {} in this value too", quoted(several)),
+        };
+        let text = format!(
+            "These draws are of the data before {} changed{too}; :run makes new ones.",
+            quoted(&changed)
+        );
+        Some(format!("{}\n", wrapped(&text, 0)))
+    }
+
+    /// The keys of data that differ from those of a run and that its program or the present one names.
+    fn changed_data<'a>(&'a self, run: &'a Run) -> Vec<&'a str> {
+        let (old, new) = (&run.program.data, &self.program.data);
+        if Rc::ptr_eq(old, new) {
+            return Vec::new();
+        }
+        let is_named = |key: &&str| run.program.mentions(key) || self.program.mentions(key);
+        let gone = old.entries().iter();
+        let gone = gone.filter(|entry| new.get(&entry.key).is_none());
+        let is_same = |entry: &Entry| {
+            let before = old.get(&entry.key);
+            before.is_some_and(|before| before.holds_the_same(entry))
+        };
+        let newer = new.entries().iter().filter(|entry| !is_same(entry));
+        let keys = gone.chain(newer).map(|entry| entry.key.as_str());
+        keys.filter(is_named).collect()
+    }
+
+    /// Whether a run was one of the present program, whatever its data were. Variables that are new and that nothing observed
     /// depends on change nothing: they are predictions.
-    pub fn is_current(&self, run: &Run) -> bool {
-        let same_data = Rc::ptr_eq(&run.program.data, &self.program.data)
-            || run.program.data == self.program.data;
+    pub fn has_essence_of(&self, run: &Run) -> bool {
         let is_drawn = |name: &str| {
             let mut columns = run.posterior.columns.iter();
             columns.any(|column| column.variable.split('.').next() == Some(name))
@@ -356,7 +459,7 @@ impl Session {
             let is_random = roles.peek().is_some();
             is_random && !is_drawn(name) && roles.all(|role| role == Role::Simulated)
         };
-        same_data && run.program.essence(&is_free) == self.program.essence(&is_free)
+        run.program.essence(&is_free) == self.program.essence(&is_free)
     }
 
     /// How the functions, distributions and models of the program are called.

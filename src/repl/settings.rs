@@ -1,15 +1,22 @@
 //! What `:set` sets: options of the commands, under the names that they have on the command line. A command of a session is
 //! given those that it knows, and after them what stands behind it, which wins.
 
+use std::ffi::OsString;
+use std::rc::Rc;
+
 use clap::{Args, FromArgMatches, ValueEnum};
 use likelier::{CpuLevel, Error};
 
 use crate::commands::{Cpu, compare, evidence, run, simulate};
+use crate::configuration::Beside;
+use crate::mistyped;
 
 /// Options by their names.
 #[derive(Debug, Clone, Default)]
 pub struct Settings {
     set: Vec<(String, String)>,
+    /// Those of the file beside a model that was loaded: what is set by hand wins.
+    pub beside: Rc<Beside>,
 }
 
 /// The command line of `T` as a session has it: no program's name in front, later options win.
@@ -81,9 +88,16 @@ impl Settings {
         words.extend(before.iter().map(ToString::to_string));
         words.extend(split(typed)?);
         words.extend(after.iter().map(ToString::to_string));
-        let matches = parser.try_get_matches_from(words);
-        let parsed = matches.and_then(|matches| T::from_arg_matches(&matches));
-        parsed.map_err(|error| refused(&error))
+        let parse = |first: &[OsString]| {
+            let own = words.iter().map(OsString::from);
+            let all = first.iter().cloned().chain(own);
+            parser.clone().try_get_matches_from(all)
+        };
+        let said = |error| refused(&mistyped::advised(error, &parser));
+        let alone = parse(&[]).map_err(said)?;
+        let first = self.beside.words(command, &alone, &parse)?;
+        let matches = parse(&first).map_err(said)?;
+        T::from_arg_matches(&matches).map_err(said)
     }
 
     fn words(&self, command: &clap::Command) -> Vec<String> {
@@ -159,17 +173,20 @@ impl Settings {
 
     /// What is set, one a line.
     pub fn list(&self) -> String {
-        if self.set.is_empty() {
+        let beside = self.beside.lines();
+        if self.set.is_empty() && beside.is_empty() {
             return "nothing is set; `:set draws 2000` sets an option of `:run` and its kin\n"
                 .to_owned();
         }
         let line = |(name, value): &(String, String)| format!("{name} {value}\n");
-        self.set.iter().map(line).collect()
+        let beside = beside.iter().map(|line| format!("{line}\n"));
+        self.set.iter().map(line).chain(beside).collect()
     }
 
-    fn get(&self, name: &str) -> Option<&str> {
+    fn get(&self, name: &str) -> Option<String> {
         let own = self.set.iter().find(|(own, _)| own == name);
-        own.map(|(_, value)| value.as_str())
+        let own = own.map(|(_, value)| value.clone());
+        own.or_else(|| self.beside.value("run", name))
     }
 
     /// The seed of what has no command.
@@ -183,7 +200,7 @@ impl Settings {
     pub fn cpu(&self) -> CpuLevel {
         let named = self
             .get("cpu")
-            .and_then(|name| Cpu::from_str(name, true).ok());
+            .and_then(|name| Cpu::from_str(&name, true).ok());
         named.unwrap_or(Cpu::Native).level()
     }
 }
@@ -265,6 +282,6 @@ mod tests {
             let error = settings.put(name, value).unwrap_err().to_string();
             assert!(error.contains(message), "{error}");
         }
-        assert_eq!(settings.get("draws"), Some("50"));
+        assert_eq!(settings.get("draws").as_deref(), Some("50"));
     }
 }

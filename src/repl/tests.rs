@@ -195,6 +195,131 @@ fn a_name_defined_anew_says_what_rests_on_it_and_is_taken_back() {
 }
 
 #[test]
+fn errors_point_into_what_can_be_seen() {
+    let folder = std::env::temp_dir().join(format!("likelier-places-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join("m.ppl").display().to_string();
+    let mut talk = Talk::new();
+    talk.script(SCHOOLS);
+    talk.say(&format!(":save \"{path}\""));
+    let place = |said: &str| {
+        let line = said.lines().find(|line| line.contains("┌─"));
+        let place = line.and_then(|line| line.split_once("┌─ "));
+        place.map(|(_, place)| place.to_owned()).unwrap_or_default()
+    };
+    for (input, expected) in [
+        ("theta[9] - mu", "input:1:7"),
+        ("sqrt(mu, tau)", "input:1:1"),
+        (":type theta[1, 2]", "input:1:1"),
+        ("~ normal(y[9], 1)", "input:1:10"),
+        ("let a = zz", "input:1:9"),
+        ("let a = 1; let b = a + zz", "input:2:13"),
+    ] {
+        assert_eq!(place(&talk.say(input)), expected, "{input}");
+    }
+    // What the file holds has its lines, and what it does not hold yet those of `:show`.
+    talk.say("data y = [1, 2]");
+    assert_eq!(place(&talk.say(":run")), format!("{path}:6:1"));
+    talk.say("let c = 1");
+    assert_eq!(place(&talk.say(":run")), "session:6:1");
+    assert_eq!(
+        talk.say(":show").lines().nth(5),
+        Some("y ~ normal(theta, sigma)")
+    );
+    talk.say(":undo");
+    assert_eq!(place(&talk.say(":run")), format!("{path}:6:1"));
+    std::fs::remove_dir_all(&folder).expect("the folder");
+}
+
+#[test]
+fn expressions_are_data_where_all_is_known() {
+    let mut talk = Talk::new();
+    talk.script("mu ~ normal(0, 1)\ndata x = [i + 180 for i in 1..3]\ndata w = x / 10\ndata k = -2 * 4\ndata b = 1 > 2");
+    for (input, value) in [
+        ("x", "[181, 182, 183]"),
+        ("w", "[18.1, 18.2, 18.3]"),
+        ("k", "-8"),
+        (":type k", "int"),
+        (":type w", "real[3]"),
+        ("b", "0"),
+    ] {
+        assert_eq!(talk.say(input), value, "{input}");
+    }
+    for (input, message) in [
+        ("data v = [1, mu]", "`mu` is unknown"),
+        ("data v = normal(0, 1)", "is a distribution"),
+        ("data v = [1, 0 / 0]", "`v[2]` would be no number"),
+        ("data v = [1, qq]", "nothing is called `qq`"),
+        ("data v = [1,", "an expression such as"),
+    ] {
+        let said = talk.say(input);
+        assert!(
+            said.starts_with("error: ") && said.contains(message),
+            "{said}"
+        );
+        assert!(!talk.say(":data").contains("v:"), "{input}");
+    }
+}
+
+#[test]
+fn factors_are_called_so_and_quiet_commands_say_nothing() {
+    let mut talk = Talk::new();
+    assert!(
+        talk.say("given g: factor[N]")
+            .starts_with("g: factor[N], given")
+    );
+    assert_eq!(
+        talk.say("data g = [\"b\", \"a\", \"b\"]"),
+        "g: factor[3], given\nN = 3"
+    );
+    assert_eq!(talk.say(":type g"), "factor[3]");
+    assert_eq!(talk.say(":type g[1]"), "int");
+    talk.script("a[1..levels(g)] ~ normal(0, 1)\ny ~ normal(a[g], 1)\ndata y = [1, 2, 3]");
+    assert_eq!(talk.say(":run -q"), "");
+    assert!(talk.say("a").contains("a[g=a]") || talk.say("a").contains("a[1]"));
+    assert_eq!(talk.say(":simulate -q -n 10"), "");
+}
+
+#[test]
+fn draws_of_older_data_are_told_of_wherever_they_are_shown() {
+    let mut talk = Talk::new();
+    talk.script("given x: real[N]\nmu ~ normal(0, 1)\ny ~ normal(mu * x, 1)\ndata x = [1, 2, 3]\ndata y = [1, 2, 3]");
+    talk.say(":run");
+    let before = talk.say("mu * x[1]");
+    // What no statement names changes nothing.
+    talk.say("data w = 3");
+    assert_eq!(talk.say("mu * x[1]"), before);
+    talk.say("data x = [4, 5, 6]");
+    let old = "These draws are of the data before `x` changed";
+    assert_eq!(talk.say("x[1]"), "4");
+    assert_eq!(
+        talk.say("mu * x[1]"),
+        format!("{before}\n{old}, and `x` in this value too; :run\nmakes new ones.")
+    );
+    for input in [
+        "mu",
+        "mu > 0",
+        ":summary",
+        ":plot mu",
+        "~ normal(mu, 1)",
+        "mu * w",
+    ] {
+        let said = talk.say(input);
+        assert!(
+            said.ends_with(&format!("{old}; :run makes new ones.")),
+            "{input}\n{said}"
+        );
+    }
+    assert!(talk.say(":plot mu, mu * x[1]").contains(old));
+    // Both would be the present program with the present data.
+    assert!(talk.say(":compare").contains("nothing to compare"));
+    talk.say("data x = [1, 2, 3]");
+    assert_eq!(talk.say("mu * x[1]"), before);
+    talk.say(":data remove x");
+    assert!(talk.say("mu").contains(old));
+}
+
+#[test]
 fn errors_change_nothing() {
     let mut talk = Talk::new();
     talk.script(SCHOOLS);
@@ -441,6 +566,47 @@ fn what_is_saved_runs_from_the_command_line_and_loads() {
             .contains("it exists already")
     );
     assert!(other.say(":save").contains("written"));
+    std::fs::remove_dir_all(&folder).expect("the folder");
+}
+
+#[test]
+fn settings_beside_a_loaded_model_are_those_of_its_commands() {
+    let folder = std::env::temp_dir().join(format!("likelier-beside-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.join(name), text).expect("a file");
+    write("m.ppl", "mu ~ normal(0, 1)\ny[1..N] ~ normal(mu, 1)\n");
+    write(
+        "likelier.toml",
+        "cpu = \"portable\"\nseed = 7\n[run]\ndraws = 30\nchains = 3\nreplicate = true\n[evidence]\nreplicates = 2\n",
+    );
+    let mut session = Session::new(Settings::default(), false);
+    session
+        .settings
+        .put("no-progress", "on")
+        .expect("a setting");
+    session.settings.put("chains", "2").expect("a setting");
+    let mut talk = Talk { session };
+    talk.say(&format!(":load \"{}\"", folder.join("m.ppl").display()));
+    talk.say("data y = [1, 2]");
+    let drawn = |talk: &mut Talk, command: &str| {
+        talk.say(command);
+        let run = &talk.session.run.as_ref().expect("a run").posterior;
+        (run.settings.seed, run.chains.len(), run.draw_count())
+    };
+    // What is set by hand and what is typed win.
+    assert_eq!(drawn(&mut talk, ":run"), (7, 2, 30));
+    assert_eq!(drawn(&mut talk, ":run --draws 40 --chains 1"), (7, 1, 40));
+    assert_eq!(drawn(&mut talk, ":run --no-config --draws 5"), (1, 2, 5));
+    let listed = talk.say(":set");
+    assert!(
+        listed.contains("chains 2\n") && listed.contains("likelier.toml:4)"),
+        "{listed}"
+    );
+    talk.script(":undo\n:undo");
+    assert!(!talk.say(":set").contains("likelier.toml"));
+    write("likelier.toml", "drws = 3\n");
+    let said = talk.say(&format!(":load \"{}\"", folder.join("m.ppl").display()));
+    assert!(said.contains("no command has a setting `drws`"), "{said}");
     std::fs::remove_dir_all(&folder).expect("the folder");
 }
 

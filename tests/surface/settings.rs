@@ -121,3 +121,51 @@ fn a_setting_that_does_not_go_with_the_arguments_is_left_out() {
         "replicates are written with a file"
     );
 }
+
+#[test]
+fn every_command_that_draws_can_be_rehearsed() {
+    let file = "seed = 7\n\n[evidence]\nreplicates = 2\n";
+    let other = "mu ~ normal(0, 1)\ny[1..N] ~ normal(mu, 1)\n";
+    let place = with_model("rehearsed", &[("likelier.toml", file), ("o.ppl", other)]);
+    place
+        .run(&with(
+            &["run", "m.ppl", "d.json", "-q", "-o", "x.csv"],
+            &SHORT,
+        ))
+        .succeeds();
+    let before = place.names();
+    for (line, option, written) in [
+        ("evidence m.ppl d.json -o e.json", "replicates", "e.json"),
+        (
+            "compare m.ppl o.ppl --data d.json -o c.json",
+            "refits",
+            "c.json",
+        ),
+        ("simulate m.ppl d.json -o s.csv", "draws", "s.csv"),
+        (
+            "predict m.ppl d.json --from x_1.csv -o p.csv",
+            "seed",
+            "p.csv",
+        ),
+        ("calibrate m.ppl d.json -o k.json", "simulations", "k.json"),
+        ("optimise m.ppl d.json -o o.json", "starts", "o.json"),
+    ] {
+        let said = place.run_line(&format!("{line} --dry-run"));
+        said.succeeds();
+        let row = |name: &str| {
+            said.out
+                .lines()
+                .find(|line| line.starts_with(&format!("{name} ")))
+        };
+        assert!(row(option).is_some(), "{line}\n{}", said.out);
+        assert!(
+            row("seed").is_some_and(|row| row.ends_with("likelier.toml:1")),
+            "{line}"
+        );
+        said.prints(&format!("Would write {written}"));
+        assert_eq!(place.names(), before, "{line}");
+    }
+    place
+        .run_line("evidence m.ppl d.json --dry-run")
+        .prints("likelier.toml:4");
+}
