@@ -1,20 +1,24 @@
-//! What each soft constraint does and whether the data contradict it. With C all constraints and C₋ₖ all but k, the
-//! **tension** is T = log p(y | C₋ₖ) − log p(y | C), by a run of the model compiled without k. It is calibrated: if the
+//! What each constraint does and whether the data contradict it. With C all constraints and C₋ₖ all but k, the
+//! **tension** is T = log p(y | C₋ₖ) − log p(y | C) (`constraints/left_out.rs`). It is calibrated: if the
 //! program with k is right, p(y | C₋ₖ) is a density in y, so E exp(T) = 1 and P(T ≥ t) ≤ exp(−t) by Markov's inequality.
+//! With exp(−T) = P(k | y, C₋ₖ) / P(k | C₋ₖ), the same holds for a `require`, whose potential is 0 or 1.
 //!
 //! Two more looks do not depend on how wide the prior is. The **shift** asks whether the penalty is larger under the
 //! posterior than under the prior with constraints: τ = P(penalty after > penalty before), and min(1, 2(1 − τ)) is a p-value,
 //! since twice a mean of p-values is one (Vovk & Wang 2020). For one equality, the **PIT** asks where its target lies
 //! in what the program without it predicts: F = E Φ(−r/s) over p(θ | y, C₋ₖ), p = 2 min(F, 1 − F).
 
-use likelier_compiler::{Adjustment, ColumnKind, Constraint, ConstraintKind, Options, Recovery};
+mod left_out;
+
+use likelier_compiler::{ColumnKind, Constraint, ConstraintKind, Recovery};
 use likelier_runtime::diagnose;
-use likelier_runtime::math::special::normal_cdf;
 use likelier_runtime::methods::particles::Population;
+use likelier_runtime::methods::smc::Replicate;
 
 use crate::evidence::{Evidence, EvidenceSettings, LogValue};
 use crate::simulation::{Rows, Simulator};
 use crate::{Error, Model};
+use left_out::{FromParticles, LeftOut};
 
 /// The mean and the spread of a number over draws.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -34,13 +38,40 @@ pub struct Behaviour {
     pub penalty: Spread,
     /// Of each comparison, in its own units; the mean over what it is indexed by.
     pub residuals: Vec<Spread>,
+    /// Of an equality: how probable it is that all its residuals are at most one `within`, and at most two.
+    pub close: Option<[f64; 2]>,
 }
 
-/// What is known of one soft constraint.
+/// How the evidence without a constraint was found.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Means {
+    /// The particles at hand, of the prior with all constraints and of the posterior, weighted by 1/φ.
+    Weights {
+        /// The larger of Pareto's k̂ of both.
+        shape: f64,
+    },
+    /// A run of the model without it.
+    Run,
+}
+
+/// What is known without some constraints.
+#[derive(Debug, Clone, Copy)]
+pub struct Without {
+    /// log p(y | the others).
+    pub log_evidence: LogValue,
+    /// That minus log p(y | all).
+    pub tension: LogValue,
+    /// How it was found.
+    pub means: Means,
+}
+
+/// What is known of one constraint.
 #[derive(Debug, Clone)]
 pub struct ConstraintReport {
-    /// Its name.
+    /// Its name; of a `require`, its text.
     pub name: String,
+    /// `soft` or `require`.
+    pub kind: ConstraintKind,
     /// What it says.
     pub text: String,
     /// Whether its weight is zero.
@@ -55,6 +86,10 @@ pub struct ConstraintReport {
     pub tension: Option<LogValue>,
     /// log p(y | C₋ₖ).
     pub log_evidence_without: Option<LogValue>,
+    /// How they were found.
+    pub means: Option<Means>,
+    /// Of a `require`: how probable it is that it holds in the program without it, before the data and after.
+    pub holds: Option<(f64, f64)>,
     /// Why there is no tension.
     pub obstacle: Option<String>,
     /// How extreme its target is in what the program without it predicts, for one equality with a Gaussian tail.
@@ -68,10 +103,12 @@ pub struct ConstraintReport {
 /// What is known of the constraints of a model.
 #[derive(Debug, Clone, Default)]
 pub struct ConstraintsReport {
-    /// Each soft one, in the order of the model.
+    /// Each, in the order of the model.
     pub each: Vec<ConstraintReport>,
-    /// log p(y) without any of them.
+    /// log p(y) without any of the soft ones.
     pub log_evidence_off: Option<LogValue>,
+    /// How it was found, if there are several.
+    pub means_off: Option<Means>,
 }
 
 /// From here on T is tension: P(T ≥ 3) ≤ 0.05 under the program.
@@ -87,20 +124,6 @@ const CONTRADICTION: f64 = 5.0;
 /// Estimates the evidence of a model.
 pub type Estimate<'a> = &'a mut dyn FnMut(&Model, &EvidenceSettings) -> Result<Evidence, Error>;
 
-impl Model {
-    /// The same without some constraints. What conditions on nothing then has evidence 1.
-    fn without<'a>(&self, names: impl Iterator<Item = &'a str>) -> Result<Model, Error> {
-        let recipe = &self.recipe;
-        let mut options = Options {
-            needs_condition: false,
-            ..recipe.options.clone()
-        };
-        let dropped = names.map(|name| Adjustment::Without(name.to_owned()));
-        options.adjustments.extend(dropped);
-        Model::compile(&recipe.name, &recipe.text, &recipe.data, &options)
-    }
-}
-
 impl ConstraintsReport {
     /// Reports on the constraints of a model with this evidence. Each is left out once, unless `runs` is false.
     ///
@@ -113,7 +136,9 @@ impl ConstraintsReport {
         estimate: Estimate<'_>,
     ) -> Result<Self, Error> {
         let constraints = &model.compiled.constraints;
-        if !constraints.iter().any(is_soft) {
+        // A `require` that data alone decide says nothing of the model.
+        let is_void = |one: &Constraint| !is_soft(one) && one.elements == Some(0);
+        if constraints.iter().all(is_void) {
             return Ok(Self::default());
         }
         let recipe = &model.recipe;
@@ -131,37 +156,47 @@ impl ConstraintsReport {
             Sample::of(model, &numbers, evidence, |r| &r.posterior),
         );
         let mut report = Self::default();
-        let mut place = 0;
-        for constraint in constraints {
+        let mut column = 0;
+        for (place, constraint) in constraints.iter().enumerate() {
             let columns = Columns {
-                penalty: place,
+                penalty: column,
                 comparisons: constraint.comparisons,
             };
-            place += columns.width();
-            if is_soft(constraint) {
-                let each = ConstraintReport::of_draws(constraint, columns, &prior, &posterior);
-                report.each.push(each);
-                if runs && constraint.elements != Some(0) {
-                    let run = LeftOut {
-                        model,
-                        numbers: &numbers,
-                        evidence,
-                        posterior: &posterior,
-                        constraint,
-                        columns,
-                    };
-                    let number = report.each.len();
-                    runs = run.report(&mut report.each[number - 1], number, estimate);
-                }
+            column += columns.width();
+            if is_void(constraint) {
+                continue;
+            }
+            let each = ConstraintReport::of_draws(constraint, columns, &prior, &posterior);
+            report.each.push(each);
+            if runs && constraint.elements != Some(0) {
+                let one = LeftOut {
+                    model,
+                    numbers: &numbers,
+                    evidence,
+                    posterior: &posterior,
+                    constraint,
+                    columns,
+                    place,
+                };
+                let number = report.each.len();
+                runs = one.report(&mut report.each[number - 1], number, estimate);
             }
         }
-        if runs {
-            report.log_evidence_off = report.all_off(model, evidence, estimate);
+        if runs && let Some(found) = report.all_off(model, evidence, estimate) {
+            report.log_evidence_off = Some(found.log_evidence);
+            report.means_off = Some(found.means);
         }
         Ok(report)
     }
 
-    /// The log Bayes factor of all constraints against none.
+    /// The soft ones.
+    pub fn soft(&self) -> impl Iterator<Item = &ConstraintReport> {
+        self.each
+            .iter()
+            .filter(|one| one.kind == ConstraintKind::Soft)
+    }
+
+    /// The log Bayes factor of all soft constraints against none.
     pub fn log_bf_on_vs_off(&self, evidence: &Evidence) -> Option<LogValue> {
         Some(difference(evidence.log_evidence?, self.log_evidence_off?))
     }
@@ -171,15 +206,34 @@ impl ConstraintsReport {
         model: &Model,
         evidence: &Evidence,
         estimate: Estimate<'_>,
-    ) -> Option<LogValue> {
-        evidence.log_evidence?;
-        if let [only] = self.each.as_slice() {
-            return only.log_evidence_without;
+    ) -> Option<Without> {
+        let with = evidence.log_evidence?;
+        let soft: Vec<&ConstraintReport> = self.soft().collect();
+        if let [only] = soft.as_slice() {
+            return Some(Without {
+                log_evidence: only.log_evidence_without?,
+                tension: only.tension?,
+                means: only.means?,
+            });
         }
-        let names = self.each.iter().map(|one| one.name.as_str());
-        let without = model.without(names).ok()?;
-        let found = estimate(&without, &other_seed(&evidence.settings, 0));
-        found.ok()?.log_evidence
+        let constraints = model.compiled.constraints.iter().enumerate();
+        let wanted = constraints.filter(|(_, one)| is_soft(one));
+        let places: Vec<usize> = wanted.map(|(place, _)| place).collect();
+        if places.is_empty() {
+            return None;
+        }
+        if let Some(found) = FromParticles::of(model, evidence, &places) {
+            return Some(found.without(with));
+        }
+        let names = soft.iter().map(|one| one.name.as_str());
+        let without = left_out::without(model, names).ok()?;
+        let found = estimate(&without, &other_seed(&evidence.settings, 0)).ok()?;
+        let log_evidence = found.log_evidence?;
+        Some(Without {
+            log_evidence,
+            tension: difference(log_evidence, with),
+            means: Means::Run,
+        })
     }
 }
 
@@ -238,7 +292,7 @@ impl Sample {
         model: &Model,
         numbers: &Simulator,
         evidence: &Evidence,
-        population: impl Fn(&likelier_runtime::methods::smc::Replicate) -> &Population,
+        population: impl Fn(&Replicate) -> &Population,
     ) -> Option<Self> {
         let replicates = &evidence.smc.as_ref()?.replicates;
         let seed = evidence.settings.seed;
@@ -247,12 +301,9 @@ impl Sample {
             let positions = (0..population.count()).map(|particle| population.position(particle));
             numbers.along_positions(model.tempered(), positions, seed, number)
         };
+        let runs = replicates.iter().enumerate().map(run);
         Some(Self {
-            runs: replicates
-                .iter()
-                .enumerate()
-                .map(run)
-                .collect::<Option<_>>()?,
+            runs: runs.collect::<Option<_>>()?,
             length: population(replicates.first()?).length.max(1),
         })
     }
@@ -294,11 +345,24 @@ impl Sample {
         }
     }
 
-    fn behaviour(&self, columns: Columns) -> Behaviour {
+    /// How often a number is at most 1, and at most 2, in size.
+    fn close(&self, place: usize) -> [f64; 2] {
+        let values = self.chains(|row| row[place].abs()).concat();
+        let share = |limit: f64| {
+            values.iter().filter(|value| **value <= limit).count() as f64 / values.len() as f64
+        };
+        [share(1.0), share(2.0)]
+    }
+
+    fn behaviour(&self, constraint: &Constraint, columns: Columns) -> Behaviour {
+        let close = constraint
+            .is_gaussian_equality
+            .then(|| self.close(columns.residual(0) + 2));
         let residual = |comparison| self.spread(|row| row[columns.residual(comparison)]);
         Behaviour {
             penalty: self.spread(|row| row[columns.penalty]),
             residuals: (0..columns.comparisons).map(residual).collect(),
+            close,
         }
     }
 
@@ -327,8 +391,12 @@ impl ConstraintReport {
         posterior: &Option<Sample>,
     ) -> Self {
         let is_off = constraint.elements == Some(0);
-        let behaviour =
-            |sample: &Option<Sample>| Some(sample.as_ref()?.behaviour(columns)).filter(|_| !is_off);
+        // A `require` has no penalty where it holds, which is everywhere.
+        let has_behaviour = !is_off && is_soft(constraint);
+        let behaviour = |sample: &Option<Sample>| {
+            let sample = sample.as_ref().filter(|_| has_behaviour)?;
+            Some(sample.behaviour(constraint, columns))
+        };
         let shift = prior
             .as_ref()
             .zip(posterior.as_ref())
@@ -342,6 +410,7 @@ impl ConstraintReport {
         let penalty = before.as_ref().map(|before| before.penalty.mean);
         Self {
             name: constraint.name.clone(),
+            kind: constraint.kind,
             text: constraint.text.clone(),
             is_off,
             contradicted: penalty.filter(|&mean| mean > CONTRADICTION * comparisons as f64),
@@ -349,10 +418,12 @@ impl ConstraintReport {
             posterior: behaviour(posterior),
             tension: None,
             log_evidence_without: None,
+            means: None,
+            holds: None,
             obstacle: None,
             pit_p: None,
             pit_se: None,
-            shift_p: shift.filter(|_| !is_off),
+            shift_p: shift.filter(|_| has_behaviour),
         }
     }
 
@@ -417,97 +488,6 @@ fn factor(nats: f64) -> String {
             format!("{factor:.digits$}-fold")
         }
         nats => format!("10^{:.0}-fold", nats / std::f64::consts::LN_10),
-    }
-}
-
-/// One constraint and what is needed to see what changes without it.
-struct LeftOut<'a> {
-    model: &'a Model,
-    numbers: &'a Simulator,
-    evidence: &'a Evidence,
-    posterior: &'a Option<Sample>,
-    constraint: &'a Constraint,
-    columns: Columns,
-}
-
-impl LeftOut<'_> {
-    /// Adds what the run without the constraint tells; `false` when it was stopped.
-    fn report(&self, report: &mut ConstraintReport, number: usize, estimate: Estimate<'_>) -> bool {
-        let Some(with) = self.evidence.log_evidence else {
-            report.obstacle = Some("the evidence itself is unreliable".to_owned());
-            return true;
-        };
-        let name = self.constraint.name.as_str();
-        let settings = other_seed(&self.evidence.settings, number);
-        let run = self
-            .model
-            .without(std::iter::once(name))
-            .and_then(|model| estimate(&model, &settings).map(|found| (model, found)));
-        match run {
-            Ok((model, found)) => {
-                report.log_evidence_without = found.log_evidence;
-                report.tension = found.log_evidence.map(|without| difference(without, with));
-                (report.pit_p, report.pit_se) = self.pit(&model, &found).unzip();
-                if report.tension.is_none() {
-                    report.obstacle = Some(format!(
-                        "the evidence without it is unreliable; look into it by --without {name}"
-                    ));
-                }
-                true
-            }
-            Err(Error::NoDraws(_) | Error::Stopped(_)) => {
-                report.obstacle = Some("it was stopped".to_owned());
-                false
-            }
-            Err(error) => {
-                let text = error.to_string();
-                let first = text.lines().next().unwrap_or_default();
-                report.obstacle = Some(format!("there is no evidence without it: {first}"));
-                true
-            }
-        }
-    }
-
-    /// p = 2 min(F, 1 − F), F = E Φ(−r/s) over p(θ | y, C₋ₖ), and its standard error.
-    ///
-    /// Where the target lies in the tail, hardly any particle of the run without k is near it, while those of the run with
-    /// k are. Both are used as draws of their mixture (deterministic mixture weights; Veach & Guibas 1995): with
-    /// R = p(y, C) / p(y, C₋ₖ), the two densities differ by the factor φ / R.
-    fn pit(&self, model: &Model, without: &Evidence) -> Option<(f64, f64)> {
-        if !self.constraint.is_gaussian_equality || self.constraint.elements != Some(1) {
-            return None;
-        }
-        // Discrete unknowns would have to be drawn without the constraint that is asked about.
-        if has_discrete_unknowns(self.model) {
-            return None;
-        }
-        let here = self.posterior.as_ref()?;
-        let there = Sample::of(model, self.numbers, without, |r| &r.posterior)?;
-        let ratio = difference(self.evidence.log_z_joint?, without.log_z_joint?);
-        let (here_count, there_count) = (here.count() as f64, there.count() as f64);
-        let share = here_count / (here_count + there_count);
-        let tail = |side: f64| {
-            let term = |row: &[f64]| {
-                let relative = (-row[self.columns.penalty] - ratio.value).exp();
-                normal_cdf(side * self.scaled(row)) / (1.0 - share + share * relative)
-            };
-            let (a, b) = (here.spread(term), there.spread(term));
-            let mean = share * a.mean + (1.0 - share) * b.mean;
-            let se = (share * a.se).hypot((1.0 - share) * b.se);
-            (2.0 * mean, 2.0 * se.hypot(mean * ratio.se))
-        };
-        let (below, above) = (tail(-1.0), tail(1.0));
-        let p = if below.0 < above.0 { below } else { above };
-        p.0.is_finite().then_some((p.0.min(1.0), p.1))
-    }
-
-    /// The residual in standard deviations; a weight w makes them s/√w, so that r/s is ±√(2 penalty).
-    fn scaled(&self, row: &[f64]) -> f64 {
-        if self.constraint.is_normalised {
-            return row[self.columns.residual(0) + 1];
-        }
-        let size = (2.0 * row[self.columns.penalty]).sqrt();
-        size.copysign(row[self.columns.residual(0)])
     }
 }
 

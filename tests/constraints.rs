@@ -7,7 +7,7 @@ mod common;
 use std::path::Path;
 
 use common::Place;
-use likelier::constraints::Spread;
+use likelier::constraints::{Means, Spread};
 use likelier::evidence::LogValue;
 use likelier::{
     Adjustment, ConstraintReport, ConstraintsReport, Dataset, Evidence, EvidenceSettings, Model,
@@ -112,6 +112,33 @@ impl Complaints {
         }
     }
 
+    /// The residual of an equality of normal variables is normal.
+    fn close(&mut self, one: &ConstraintReport, truth: &Value) {
+        let (Some(within), Some(before)) = (truth["scale"].as_f64(), &one.prior) else {
+            return;
+        };
+        for (behaviour, side) in [
+            (Some(before), "prior"),
+            (one.posterior.as_ref(), "posterior"),
+        ] {
+            let exact = &truth[format!("residual_{side}")];
+            let (Some(mean), Some(variance)) = (exact["mean"].as_f64(), exact["var"].as_f64())
+            else {
+                continue;
+            };
+            let below = |x: f64| normal_cdf((x - mean) / variance.sqrt());
+            for (scales, found) in [1.0, 2.0]
+                .into_iter()
+                .zip(behaviour.and_then(|b| b.close).into_iter().flatten())
+            {
+                let expected = below(scales * within) - below(-scales * within);
+                if (found - expected).abs() > 0.03 {
+                    self.add(&format!("within {scales} scales, {side}"), found, expected);
+                }
+            }
+        }
+    }
+
     fn each(&mut self, one: &ConstraintReport, truth: &Value) {
         let (before, after) = (one.prior.as_ref(), one.posterior.as_ref());
         self.check("tension", one.tension, &truth["tension_nats"]);
@@ -137,6 +164,7 @@ impl Complaints {
                 }
             }
         }
+        self.close(one, truth);
         let pit = one.pit_p.zip(one.pit_se);
         let pit = pit.map(|(value, se)| LogValue { value, se });
         self.check("PIT", pit, &truth["pit_p"]);
@@ -292,12 +320,20 @@ fn what_is_required_is_accounted_for() {
         evidence.log_evidence,
         &json!(free + held - log_soft),
     );
+    let one = &report.each[0];
+    complaints.check(
+        "tension",
+        one.tension,
+        &json!(free - (free + held - log_soft)),
+    );
+    let (before, after) = one.holds.expect("probabilities");
+    assert!((before - log_soft.exp()).abs() < 0.02, "{before}");
+    assert!((after - held.exp()).abs() < 0.01, "{after}");
     assert!(
         complaints.texts.is_empty(),
         "{}",
         complaints.texts.join("\n")
     );
-    assert!(report.each.is_empty(), "only soft constraints are reported");
 }
 
 /// φ ≤ 1 has an arbitrary peak: a constant penalty moves both normalisers and leaves the evidence where it is.
@@ -397,12 +433,16 @@ fn the_report_is_in_the_document() {
         "penalty_posterior",
         "pit_p",
         "shift_p",
+        "within_one_scale_prior",
+        "within_two_scales_posterior",
     ] {
         assert!(of[key].is_number(), "{key}: {of}");
     }
     for residual in ["residual_prior", "residual_posterior"] {
         assert!(of[residual]["mean"].is_number() && of[residual]["sd"].is_number());
     }
+    assert_eq!(of["kind"], "soft");
+    assert_eq!(of["left_out_by"], "run");
     let factor = &document["constraints_together"]["log_bf_on_vs_off"];
     assert!(
         (factor.as_f64().expect("a number") - 2.364).abs() < 0.2,
@@ -503,6 +543,14 @@ fn constraints_on_discrete_unknowns_are_accounted_for() {
             );
         }
     }
+    let free = [true, true, false];
+    let required = &report.each[2];
+    let tension = log_evidence(free) - log_evidence(all);
+    complaints.check("tension of require", required.tension, &json!(tension));
+    let holds = |has_data| (log_z(all, has_data) - log_z(free, has_data)).exp();
+    let (before, after) = required.holds.expect("probabilities");
+    assert!((before - holds(false)).abs() < 0.02, "{before}");
+    assert!((after - holds(true)).abs() < 0.02, "{after}");
     assert!(
         complaints.texts.is_empty(),
         "{}",
@@ -535,5 +583,79 @@ fn constraints_on_discrete_unknowns_are_accounted_for() {
     assert!(
         (found - share(false)).abs() < 4.0 * (0.25f64 / 4000.0).sqrt(),
         "{found}"
+    );
+}
+
+/// A constraint that says little beside the rest is left out by weights of the particles, without a run, and as exactly.
+#[test]
+fn weights_leave_out_what_says_little() {
+    let text = "mu ~ normal(0, 1)
+soft near: mu ~= 0.5 within 2
+soft low: mu < 3 within 1
+y ~ normal(mu, 0.5)
+";
+    let y = 1.3;
+    let log_normal =
+        |x: f64, variance: f64| -0.5 * (x * x / variance + (std::f64::consts::TAU * variance).ln());
+    // log p(y, C) and log p(C) by quadrature.
+    let sum = |near: bool, low: bool, data: bool| {
+        let term = |k: i32| {
+            let mu = f64::from(k) * 1e-3;
+            let mut log = log_normal(mu, 1.0);
+            if near {
+                log -= 0.5 * ((mu - 0.5) / 2.0).powi(2);
+            }
+            if low {
+                log -= (mu - 3.0).exp().ln_1p();
+            }
+            if data {
+                log += log_normal(y - mu, 0.25);
+            }
+            1e-3 * log.exp()
+        };
+        (-12_000..=12_000).map(term).sum::<f64>().ln()
+    };
+    let log_evidence = |near, low| sum(near, low, true) - sum(near, low, false);
+    let with = log_evidence(true, true);
+    let model = compile("weak", text, &json!({ "y": y }), &[]);
+    let mut distances = Vec::new();
+    for seed in 1..=6 {
+        let (evidence, report) = reported(&model, seed);
+        let mut complaints = Complaints::about(format!("weak, seed {seed}"));
+        for (one, kept) in report.each.iter().zip([(false, true), (true, false)]) {
+            assert!(matches!(one.means, Some(Means::Weights { shape }) if shape < 0.5));
+            let truth = log_evidence(kept.0, kept.1) - with;
+            complaints.check(&one.name, one.tension, &json!(truth));
+            let tension = one.tension.expect("a number");
+            assert!(tension.se < 0.03, "{tension:?}");
+            distances.push((tension.value - truth) / tension.se);
+        }
+        let together = with - log_evidence(false, false);
+        complaints.check("all", report.log_bf_on_vs_off(&evidence), &json!(together));
+        // In the program without it, mu has mean m and variance v given y and the other constraint, and the target is at 0.5 ± 2.
+        let weight = |k: i32| {
+            let mu = f64::from(k) * 1e-3;
+            let log = log_normal(mu, 1.0) - (mu - 3.0).exp().ln_1p() + log_normal(y - mu, 0.25);
+            (log.exp(), normal_cdf((0.5 - mu) / 2.0))
+        };
+        let points = (-12_000..=12_000).map(weight);
+        let (total, below) = points.fold((0.0, 0.0), |(a, b), (w, f)| (a + w, b + w * f));
+        let share: f64 = below / total;
+        let one = &report.each[0];
+        let pit = LogValue {
+            value: one.pit_p.expect("a p-value"),
+            se: one.pit_se.expect("an error"),
+        };
+        complaints.check("PIT", Some(pit), &json!(2.0 * share.min(1.0 - share)));
+        assert!(
+            complaints.texts.is_empty(),
+            "{}",
+            complaints.texts.join("\n")
+        );
+    }
+    let square = distances.iter().map(|d| d * d).sum::<f64>() / distances.len() as f64;
+    assert!(
+        square < 3.0,
+        "errors are larger than claimed: {distances:?}"
     );
 }

@@ -42,7 +42,7 @@ pub struct Options {
     /// Show the stages of SMC
     #[arg(long)]
     stages: bool,
-    /// Do not estimate the evidence without each soft constraint, which takes a run for each
+    /// Do not estimate the evidence without each constraint, which takes a run for most
     #[arg(long)]
     no_tension: bool,
     /// Estimate it row by row too: what the rows before each predict of it

@@ -3,7 +3,9 @@
 use serde_json::{Map, Value, json};
 
 use super::evidence::{paragraph, with_error, wrap};
-use crate::constraints::{Behaviour, ConstraintReport, ConstraintsReport, Spread};
+use likelier_compiler::ConstraintKind;
+
+use crate::constraints::{Behaviour, ConstraintReport, ConstraintsReport, Means, Spread};
 use crate::evidence::Evidence;
 
 /// Nats that fill a half of the bar, one a character.
@@ -28,10 +30,14 @@ pub fn constraints_text(report: &ConstraintsReport, evidence: &Evidence) -> Stri
     if report.each.is_empty() {
         return String::new();
     }
-    let width = report.each.iter().map(|one| one.name.chars().count());
+    let width = report.each.iter().map(|one| label(one).chars().count());
     let width = width.max().unwrap_or(0).max(4);
+    let title = match report.soft().count() == report.each.len() {
+        true => "Soft",
+        false => "Tension",
+    };
     let mut text = format!(
-        "\nSoft       {:<width$}  {:<19}  {:<16}{:>22}  {:>8}  {:>8}\n",
+        "\n{title:<11}{:<width$}  {:<19}  {:<16}{:>22}  {:>8}  {:>8}\n",
         "", "supported│ tension", "nats", "penalty before → after", "pit p", "shift p"
     );
     for one in &report.each {
@@ -39,7 +45,7 @@ pub fn constraints_text(report: &ConstraintsReport, evidence: &Evidence) -> Stri
         text.push_str(
             format!(
                 "           {:<width$}  {}  {:<16}{:>22}  {:>8}  {:>8}",
-                one.name,
+                label(one),
                 tension.map_or_else(|| " ".repeat(2 * REACH + 3), |t| bar(t.value)),
                 tension.map_or_else(String::new, with_error),
                 penalties(one),
@@ -53,7 +59,10 @@ pub fn constraints_text(report: &ConstraintsReport, evidence: &Evidence) -> Stri
         }
         text.push('\n');
     }
-    if report.each.len() > 1
+    if let Some(means) = means(report) {
+        text.push_str(&paragraph("Left out", &means));
+    }
+    if report.soft().count() > 1
         && let Some(together) = report.log_bf_on_vs_off(evidence)
     {
         text.push_str(&paragraph(
@@ -67,7 +76,51 @@ pub fn constraints_text(report: &ConstraintsReport, evidence: &Evidence) -> Stri
     text
 }
 
+/// The longest text of a `require` that is shown whole.
+const LONGEST: usize = 24;
+
+/// What the line of a constraint begins with.
+fn label(one: &ConstraintReport) -> String {
+    let length = one.name.chars().count();
+    match one.kind {
+        ConstraintKind::Hard if length > LONGEST => {
+            one.name.chars().take(LONGEST - 1).chain(['…']).collect()
+        }
+        _ => one.name.clone(),
+    }
+}
+
+/// Which constraints were left out without a run; `None` where none was.
+fn means(report: &ConstraintsReport) -> Option<String> {
+    let by_weights = |one: &&ConstraintReport| matches!(one.means, Some(Means::Weights { .. }));
+    let weighted: Vec<&ConstraintReport> = report.each.iter().filter(by_weights).collect();
+    let shape = weighted.iter().filter_map(|one| match one.means {
+        Some(Means::Weights { shape }) => Some(shape),
+        _ => None,
+    });
+    let shape = shape.fold(f64::NEG_INFINITY, f64::max);
+    let names: Vec<String> = weighted.iter().map(|one| label(one)).collect();
+    let rest = match names.len() < report.each.len() {
+        true => "; the others by a run without each",
+        false => "",
+    };
+    let text = || {
+        format!(
+            "{} by weights of the particles at hand, which needs no run (Pareto k-hat at most {shape:.2}){rest}",
+            names.join(", ")
+        )
+    };
+    (!names.is_empty()).then(text)
+}
+
 fn penalties(one: &ConstraintReport) -> String {
+    if let Some((before, after)) = one.holds {
+        return format!(
+            "holds {} → {}",
+            probability(Some(before)),
+            probability(Some(after))
+        );
+    }
     match (&one.prior, &one.posterior) {
         (Some(before), Some(after)) => {
             format!("{:.2} → {:.2}", before.penalty.mean, after.penalty.mean)
@@ -107,6 +160,10 @@ fn value(one: &ConstraintReport) -> Value {
     let penalty_se = |behaviour: &Option<Behaviour>| behaviour.as_ref().map(|b| b.penalty.se);
     let residual = |behaviour: &Option<Behaviour>| behaviour.as_ref().map(residuals);
     json!({
+        "kind": match one.kind {
+            ConstraintKind::Soft => "soft",
+            ConstraintKind::Hard => "require",
+        },
         "text": one.text,
         "tension_nats": tension.map(|t| t.value),
         "tension_se": tension.map(|t| t.se),
@@ -120,11 +177,29 @@ fn value(one: &ConstraintReport) -> Value {
         "penalty_posterior_se": penalty_se(&one.posterior),
         "residual_prior": residual(&one.prior),
         "residual_posterior": residual(&one.posterior),
+        "left_out_by": one.means.map(|means| match means {
+            Means::Weights { .. } => "weights",
+            Means::Run => "run",
+        }),
+        "pareto_k": match one.means {
+            Some(Means::Weights { shape }) => json!(shape),
+            _ => Value::Null,
+        },
+        "within_one_scale_prior": close(&one.prior, 0),
+        "within_one_scale_posterior": close(&one.posterior, 0),
+        "within_two_scales_prior": close(&one.prior, 1),
+        "within_two_scales_posterior": close(&one.posterior, 1),
+        "holds_prior": one.holds.map(|holds| holds.0),
+        "holds_posterior": one.holds.map(|holds| holds.1),
         "pit_p": one.pit_p,
         "pit_p_se": one.pit_se,
         "shift_p": one.shift_p,
         "verdict": one.verdict(),
     })
+}
+
+fn close(behaviour: &Option<Behaviour>, place: usize) -> Option<f64> {
+    Some(behaviour.as_ref()?.close?[place])
 }
 
 /// One comparison has numbers, several have lists of them, none has nothing.

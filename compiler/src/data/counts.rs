@@ -68,7 +68,12 @@ fn count(
                 *counts.draws.entry(place).or_default() += times * random.support.size();
             }
             Statement::Term(term) => {
-                if let Part::Soft(number) = term.part {
+                // What data alone decide has been checked.
+                let is_void = term.value.as_number() == Some(0.0)
+                    && (term.domain.iter()).all(|one| is_data_only(&loops.arrays, &one.holds));
+                if let Part::Soft(number) = term.part
+                    && !is_void
+                {
                     *counts.constraints.entry(number).or_default() += times;
                 }
             }

@@ -12,6 +12,7 @@
 //! Few ancestors with long chains make estimates that hold up when a move hardly decorrelates the particles, but can lose a
 //! mode that few particles have found; `scout.rs` looks for those.
 
+pub mod reweighted;
 pub mod rows;
 mod watch;
 
