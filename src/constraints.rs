@@ -9,6 +9,7 @@
 //! in what the program without it predicts: F = E Φ(−r/s) over p(θ | y, C₋ₖ), p = 2 min(F, 1 − F).
 
 mod left_out;
+pub(crate) mod of_run;
 
 use likelier_compiler::{ColumnKind, Constraint, ConstraintKind, Recovery};
 use likelier_runtime::diagnose;
@@ -241,6 +242,12 @@ fn is_soft(constraint: &Constraint) -> bool {
     constraint.kind == ConstraintKind::Soft
 }
 
+/// Whether a mean penalty is larger than that of a constraint which nothing contradicts. A `penalty` has a scale of its own.
+fn contradicts(constraint: &Constraint, mean: f64) -> bool {
+    let comparisons = constraint.elements.unwrap_or(1).max(1) * constraint.comparisons;
+    comparisons > 0 && mean > CONTRADICTION * comparisons as f64
+}
+
 fn has_discrete_unknowns(model: &Model) -> bool {
     let mut columns = model.compiled.columns.iter();
     columns.any(|column| column.kind == ColumnKind::SummedOut)
@@ -406,14 +413,13 @@ impl ConstraintReport {
                 (2.0 * (1.0 - above)).min(1.0)
             });
         let before = behaviour(prior);
-        let comparisons = constraint.elements.unwrap_or(1).max(1) * constraint.comparisons.max(1);
         let penalty = before.as_ref().map(|before| before.penalty.mean);
         Self {
             name: constraint.name.clone(),
             kind: constraint.kind,
             text: constraint.text.clone(),
             is_off,
-            contradicted: penalty.filter(|&mean| mean > CONTRADICTION * comparisons as f64),
+            contradicted: penalty.filter(|&mean| contradicts(constraint, mean)),
             prior: before,
             posterior: behaviour(posterior),
             tension: None,

@@ -21,7 +21,7 @@ pub enum Error {
     Settings(String),
     /// The log density is nowhere finite where chains could start.
     #[error(
-        "no chain found a position with a finite log density to start from\n  {0}\n  help: look whether the priors, bounds and requirements there allow these data; `likelier density` evaluates one point, and `run --method smc` searches more of the prior"
+        "no chain found a position with a finite log density to start from\n  {0}\n  help: look whether the priors, bounds and requirements there allow these data; `likelier simulate` says what share of the prior each constraint keeps, `likelier density` evaluates one point, and `run --method smc` searches more of the prior"
     )]
     NoStart(String),
     /// The run was stopped before there was anything to keep.

@@ -12,6 +12,7 @@ pub use likelier_runtime::run::{ChainProgress, Control};
 use serde::Serialize;
 
 use crate::Error;
+use crate::constraints::of_run;
 use crate::posterior::{
     Chain, DiscardedRun, DrawStatistics, Extreme, Health, Posterior, SummaryRow, column_of,
     equalise,
@@ -238,6 +239,7 @@ fn run_once(
         false => judge(compiled, &chains, &summary, settings),
     };
     health.sentences.extend(impossible);
+    let notes = of_run::notes(compiled, &chains);
     Ok(Posterior {
         settings: settings.clone(),
         columns: compiled.columns.clone(),
@@ -247,7 +249,7 @@ fn run_once(
         sampling_time,
         interrupted: !complete,
         discarded_run: None,
-        notes: Vec::new(),
+        notes,
     })
 }
 

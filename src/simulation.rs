@@ -138,6 +138,9 @@ const PATIENCE: usize = 50_000;
 /// A smaller share of draws is not waited for.
 const RAREST: f64 = 1e-4;
 
+/// A constraint that alone keeps more than this share is not what rejects them all.
+const COMMON: f64 = 0.01;
+
 /// What a compiler function makes of a text.
 type Compiler<'a> = dyn FnOnce(&mut Sources, FileId) -> Result<Simulation, Vec<Diagnostic>> + 'a;
 
@@ -304,13 +307,29 @@ impl Simulator {
     }
 
     fn rejected(&self, kept: usize, tried: usize, rates: &[f64]) -> Error {
-        let constraints = self.simulation.constraints.iter().zip(rates);
-        let strictest = constraints.min_by(|a, b| a.1.total_cmp(b.1));
+        let share = |rate: &f64| rate / tried as f64;
+        let constraints = || self.simulation.constraints.iter().zip(rates);
+        let strictest = constraints().min_by(|a, b| a.1.total_cmp(b.1));
         let (constraint, rate) = strictest.expect("only constraints reject");
+        let found = format!("of {tried} draws from the prior, the constraints kept {kept}");
+        // Each leaves many draws, and together they leave none.
+        if share(rate) > COMMON {
+            let each = constraints().map(|(constraint, rate)| {
+                let kept = 100.0 * share(rate);
+                format!(
+                    "\n  note: {} alone would keep {kept:.1} % of them",
+                    constraint.description
+                )
+            });
+            let each: String = each.collect();
+            return Error::Rejected(format!(
+                "{found}{each}\n  help: they contradict each other, or there are very many of them: widen some, or leave some out with --without"
+            ));
+        }
         Error::Rejected(format!(
-            "of {tried} draws from the prior, the constraints kept {kept}\n  note: {} alone would keep {:.1e} of them\n  help: widen it, or bring the prior nearer to what it says",
+            "{found}\n  note: {} alone would keep {:.1e} of them\n  help: widen it, or bring the prior nearer to what it says",
             constraint.description,
-            rate / tried as f64
+            share(rate)
         ))
     }
 

@@ -579,3 +579,49 @@ soft near: a ~= 0 within s[1] normalised
     let apart = text.replace("  z[i]", "}\nfor i in 1..2 {\n  z[i]");
     Simulator::prior("model.ppl", &apart, &data("{}"), &Options::default()).expect("a program");
 }
+
+#[test]
+fn constraints_that_contradict_each_other_are_all_named() {
+    let text = "a ~ normal(0, 1)\nrequire a > 1\nrequire a < 0\ny ~ normal(a, 1)\n";
+    let simulator = Simulator::prior("model.ppl", text, &data("{}"), &Options::default());
+    let error = simulator.expect("a program").draw(1, 1);
+    let message = error.expect_err("no draws").to_string();
+    assert!(
+        message.contains("`require a > 1` alone would keep 15.")
+            && message.contains("`require a < 0` alone would keep 50.")
+            && message.contains("contradict each other"),
+        "{message}"
+    );
+}
+
+/// A circle of width 10⁻⁴ makes steps short, and the run says why; a wide one does not, nor does an observation that is as
+/// narrow.
+#[test]
+fn a_constraint_that_sets_the_step_size_is_named() {
+    let notes = |condition: &str| {
+        let text = format!("x ~ normal(0, 1)\nz ~ normal(0, 1)\n{condition}\ny ~ normal(x, 0.5)\n");
+        let model = model(&text, r#"{"y": 0.4}"#);
+        let settings = Settings {
+            chains: 2,
+            draws: 100,
+            warmup: 300,
+            retry: false,
+            ..Settings::default()
+        };
+        model.sample(&settings).expect("draws").notes
+    };
+    let narrow = notes("soft circle: x^2 + z^2 ~= 1 within 1e-4\nsoft wide: x ~= 0 within 1");
+    assert!(
+        narrow.len() == 1 && narrow[0].contains("`circle` is so narrow"),
+        "{narrow:?}"
+    );
+    let apart = notes("soft up: z ~= 3 within 0.05\nsoft down: z ~= -3 within 0.05");
+    assert!(
+        apart.len() == 2 && apart[0].contains("`up` is far from holding: its mean penalty is 1"),
+        "{apart:?}"
+    );
+    let wide = notes("soft circle: x^2 + z^2 ~= 1 within 0.5");
+    assert!(wide.is_empty(), "{wide:?}");
+    let observed = notes("soft wide: x ~= 0 within 1\nobserve x^2 + z^2 - 1 ~ normal(0, 1e-4)");
+    assert!(observed.is_empty(), "{observed:?}");
+}

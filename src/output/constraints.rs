@@ -132,6 +132,7 @@ fn penalties(one: &ConstraintReport) -> String {
 fn probability(p: Option<f64>) -> String {
     match p {
         None => "–".to_owned(),
+        Some(p) if p < 1e-99 => "< 1e-99".to_owned(),
         Some(p) if p < 0.001 => format!("{p:.0e}"),
         Some(p) => format!("{p:.3}"),
     }
