@@ -281,6 +281,45 @@ fn factors_are_called_so_and_quiet_commands_say_nothing() {
 }
 
 #[test]
+fn labels_are_indices_of_what_is_counted_by_them() {
+    let mut talk = Talk::new();
+    talk.script("given g: factor[N]\ngiven h: factor[N]\na[1..levels(g)] ~ normal(0, 1)\nb[1..levels(h), 1..levels(g)] ~ normal(0, 1)\ny ~ normal(a[g] + b[h, 1], 1)\nlet s = 2 * a\nlet d = a[\"x y\"] - s[\"b\"]");
+    talk.script(
+        "data g = [\"x y\", \"b\", \"x y\"]\ndata h = [\"n\", \"m\", \"o\"]\ndata y = [1, 2, 3]",
+    );
+    talk.say(":run");
+    for (input, by_number) in [
+        ("a[\"b\"]", "a[1]"),
+        ("a[\"x y\"]", "a[2]"),
+        ("b[\"o\", \"b\"]", "b[3, 1]"),
+        ("b[ , \"x y\"][2]", "b[2, 2]"),
+        ("b[\"m\"][\"x y\"]", "b[1, 2]"),
+        ("s[\"b\"]", "2 * a[1]"),
+        ("d", "a[2] - 2 * a[1]"),
+        ("(a + s)[\"b\"]", "3 * a[1]"),
+    ] {
+        let same = format!("abs({input} - ({by_number})) < 1e-12");
+        assert_eq!(
+            talk.say(&same),
+            format!("P({same}) = 1").replace(
+                &same,
+                if same.chars().count() <= 28 {
+                    &same
+                } else {
+                    "value"
+                }
+            ),
+            "{input}"
+        );
+    }
+    let said = talk.say("a[\"B\"]");
+    assert!(
+        said.contains("`g` has no label \"B\"") && said.contains("did you mean \"b\"?"),
+        "{said}"
+    );
+}
+
+#[test]
 fn draws_of_older_data_are_told_of_wherever_they_are_shown() {
     let mut talk = Talk::new();
     talk.script("given x: real[N]\nmu ~ normal(0, 1)\ny ~ normal(mu * x, 1)\ndata x = [1, 2, 3]\ndata y = [1, 2, 3]");

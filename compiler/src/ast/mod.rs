@@ -161,7 +161,7 @@ fn explain(
             "a loop runs over a range: `for i in 1..N { … }`"
         }
         (Token::Text(_), _) => {
-            "there are no texts in models: declare the labels as `given g: factor[N]` and compare numbers"
+            "a text can only be an index, of what has an element for each label: `a[\"Oslo\"]`; elsewhere compare numbers, for the labels of a `given g: factor[N]` are sorted and counted from 1"
         }
         (Token::Name(name), _)
             if name == "then" && words[..position].iter().any(|w| w.1 == Token::If) =>
@@ -228,9 +228,15 @@ fn drawn_expression(
     }
     let left = &words[start..tilde];
     let parser = grammar::ExprParser::new();
-    parser
+    let parsed = parser
         .parse(file, left.iter().cloned().map(Ok::<_, Problem>))
         .ok()?;
+    if let ExpressionKind::Index { base, .. } = &*parsed.kind {
+        let name = &text[base.span.start as usize..base.span.end as usize];
+        return Some(format!(
+            "elements are drawn by their numbers, as in `{name}[2] ~ …`; labels are sorted and counted from 1"
+        ));
+    }
     let shown = &text[left.first()?.0..left.last()?.2];
     let whole = format!(
         "write `observe {shown} ~ …`: that is the density of `{shown}` itself, and adds no Jacobian"

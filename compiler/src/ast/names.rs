@@ -289,6 +289,7 @@ impl Reader {
             ExpressionKind::Real(_)
             | ExpressionKind::Integer(_)
             | ExpressionKind::Boolean(_)
+            | ExpressionKind::Label(_)
             | ExpressionKind::Error => {}
             ExpressionKind::Name(name) => self.name(name),
             ExpressionKind::Unary { operand, .. } | ExpressionKind::Transpose { operand } => {

@@ -332,6 +332,7 @@ fn expression(e: &Expression) -> String {
         ExpressionKind::Integer(value) => value.to_string(),
         ExpressionKind::Boolean(value) => value.to_string(),
         ExpressionKind::Name(name) => name.clone(),
+        ExpressionKind::Label(label) => format!("{label:?}"),
         ExpressionKind::Unary {
             operator: UnaryOperator::Negate,
             operand,

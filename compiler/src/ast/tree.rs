@@ -327,6 +327,8 @@ pub enum ExpressionKind {
     Boolean(bool),
     /// A variable, `x`, or one inside a model, `b.x`.
     Name(String),
+    /// A label as an index: `a["Oslo"]`.
+    Label(String),
     /// `-a`, `not a`
     Unary {
         operator: UnaryOperator,

@@ -25,6 +25,7 @@ impl Checker<'_> {
             Tree::Real(value) => Ok(make(span, Type::REAL, ExpressionKind::Real(*value))),
             Tree::Integer(value) => Ok(make(span, Type::INT, ExpressionKind::Int(*value))),
             Tree::Boolean(value) => Ok(make(span, Type::BOOL, ExpressionKind::Bool(*value))),
+            Tree::Label(label) => Ok(make(span, Type::INT, ExpressionKind::Label(label.clone()))),
             Tree::Name(name) => self.name(name, span),
             Tree::Unary { operator, operand } => self.unary(*operator, operand, span),
             Tree::Binary {

@@ -312,6 +312,8 @@ pub enum ExpressionKind {
     Int(i64),
     /// A bool literal.
     Bool(bool),
+    /// A label as an index: the number that the factor of the index position gives it, once there are data.
+    Label(String),
     /// A name.
     Variable(VariableId),
     /// A scalar primitive, elementwise over arguments that are scalars or arrays of one shape. Implicit conversions of

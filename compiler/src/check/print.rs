@@ -317,6 +317,7 @@ impl Printer<'_> {
             ExpressionKind::Real(value) => format!("{value:?}"),
             ExpressionKind::Int(value) => value.to_string(),
             ExpressionKind::Bool(value) => value.to_string(),
+            ExpressionKind::Label(label) => format!("{label:?}"),
             ExpressionKind::Variable(id) => self.name(*id).to_string(),
             ExpressionKind::Operation {
                 operation,

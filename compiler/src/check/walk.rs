@@ -12,6 +12,7 @@ impl Expression {
             ExpressionKind::Real(_)
             | ExpressionKind::Int(_)
             | ExpressionKind::Bool(_)
+            | ExpressionKind::Label(_)
             | ExpressionKind::Variable(_) => {}
             ExpressionKind::Operation { arguments, .. }
             | ExpressionKind::Whole { arguments, .. }

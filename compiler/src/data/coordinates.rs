@@ -11,7 +11,10 @@ use crate::check::hir::{
     VariableId, Whole,
 };
 use crate::check::walk::all_statements;
-use crate::source::{Diagnostic, Span};
+use crate::source::{Diagnostic, Span, suggest::nearest};
+
+/// So many labels are listed in a message.
+const MOST_LABELS: usize = 8;
 
 /// A factor with its labels, in the order of its categories.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,25 +28,26 @@ pub struct Coordinate {
 /// The coordinates of variables and reports: by name, one for each index position that has any.
 pub type Coordinates = HashMap<String, Vec<Option<Coordinate>>>;
 
-/// The coordinates that the text of a program and its factors give.
+/// The numbers of the labels that stand as indices, by their places in the text.
+pub type Numbers = HashMap<Span, i64>;
+
+/// The coordinates that the text of a program and its factors give, and what they make of labels as indices.
 ///
 /// # Errors
-/// When an index position belongs to two factors that number their labels differently.
+/// When an index position belongs to two factors that number their labels differently, or has no element of a label.
 pub(super) fn coordinates(
     hir: &Hir,
     factors: &HashMap<VariableId, Factor>,
-) -> Result<Coordinates, Vec<Diagnostic>> {
+) -> Result<(Coordinates, Numbers), Vec<Diagnostic>> {
     let mut finder = Finder {
         hir,
         factors,
         numbered: HashMap::new(),
         found: HashMap::new(),
+        numbers: Numbers::new(),
         diagnostics: Vec::new(),
     };
     let mut named = Coordinates::new();
-    if factors.is_empty() {
-        return Ok(named);
-    }
     // What declarations say comes before what uses say, wherever they stand.
     all_statements(&hir.statements, 0, &mut |statement, _| {
         finder.numbers_of_loops(statement);
@@ -60,6 +64,11 @@ pub(super) fn coordinates(
             named.insert(name.clone(), finder.named(&axes));
         }
     });
+    all_statements(&hir.statements, 0, &mut |statement, _| {
+        statement.expressions(&mut |expression| {
+            expression.everywhere(&mut |inner| finder.labels(inner));
+        });
+    });
     if !finder.diagnostics.is_empty() {
         return Err(finder.diagnostics);
     }
@@ -70,7 +79,7 @@ pub(super) fn coordinates(
             finder.named(&axes),
         );
     }
-    Ok(named)
+    Ok((named, finder.numbers))
 }
 
 /// The factor of an index position, and where the text says so.
@@ -83,6 +92,7 @@ struct Finder<'a> {
     numbered: HashMap<VariableId, VariableId>,
     /// The factor of each index position of a variable.
     found: HashMap<VariableId, Vec<Axis>>,
+    numbers: Numbers,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -305,6 +315,99 @@ impl Finder<'_> {
         {
             self.disagree("an operation", first, second);
         }
+    }
+
+    /// Finds the numbers of labels that stand as indices.
+    fn labels(&mut self, expression: &Expression) {
+        let ExpressionKind::Index { base, selectors } = &*expression.kind else {
+            return;
+        };
+        for (axis, selector) in selectors.iter().enumerate() {
+            let Selector::At(at) = selector else { continue };
+            let ExpressionKind::Label(label) = &*at.kind else {
+                continue;
+            };
+            let factor = self.left(base).get(axis).copied().flatten();
+            match self.number(label, factor) {
+                // Parts of a `model` item have one text for all of its uses.
+                Ok(number) if *self.numbers.entry(at.span).or_insert(number) == number => {}
+                Ok(_) => {
+                    let message =
+                        format!("\"{label}\" has another number in each use of this model item");
+                    self.say(
+                        Diagnostic::error("E0454", message)
+                            .at(at.span, "")
+                            .help("give the number of the label as an argument of the model"),
+                    );
+                }
+                Err(diagnostic) => self.say(diagnostic.at(at.span, "")),
+            }
+        }
+    }
+
+    fn say(&mut self, diagnostic: Diagnostic) {
+        if !self.diagnostics.contains(&diagnostic) {
+            self.diagnostics.push(diagnostic);
+        }
+    }
+
+    /// The number that a factor gives a label, or what is wrong with it.
+    fn number(&self, label: &str, factor: Option<VariableId>) -> Result<i64, Diagnostic> {
+        let error = |message: String| Diagnostic::error("E0454", message);
+        let Some(factor) = factor.map(|id| &self.factors[&id]) else {
+            return Err(error(
+                "nothing tells which labels this index position is counted by".to_owned(),
+            )
+            .help("declare one element for each label, `a[1..levels(g)]` with `given g: factor[N]`, or write the number"));
+        };
+        let name = &factor.name;
+        let Some(labels) = &factor.labels else {
+            return Err(error(format!(
+                "`{name}` has no labels: in the data it is made of numbers"
+            ))
+            .help("write the number of the level, counted from 1"));
+        };
+        if let Some(place) = labels.iter().position(|own| own == label) {
+            return Ok(place as i64 + 1);
+        }
+        let shown: Vec<String> = labels
+            .iter()
+            .take(MOST_LABELS)
+            .map(|own| format!("\"{own}\""))
+            .collect();
+        let dots = if labels.len() > MOST_LABELS {
+            ", …"
+        } else {
+            ""
+        };
+        let diagnostic = error(format!("`{name}` has no label \"{label}\""))
+            .note(format!("its labels are {}{dots}", shown.join(", ")));
+        Err(match nearest(label, labels.iter().map(String::as_str)) {
+            Some(near) => diagnostic.help(format!("did you mean \"{near}\"?")),
+            None => {
+                diagnostic.help("write one of them, with capital and small letters as in the data")
+            }
+        })
+    }
+
+    /// The factors along the index positions that an indexed value still has.
+    fn left(&self, expression: &Expression) -> Vec<Option<VariableId>> {
+        let ExpressionKind::Index { base, selectors } = &*expression.kind else {
+            return self.of(expression);
+        };
+        let mut axes = self.left(base).into_iter();
+        let mut left = Vec::new();
+        for selector in selectors {
+            let axis = axes.next().flatten();
+            match selector {
+                Selector::All => left.push(axis),
+                Selector::At(at) if at.ty.rank() == 0 => {}
+                // Some of the elements, counted anew.
+                Selector::At(_) | Selector::Range(..) => left.push(None),
+            }
+        }
+        left.extend(axes);
+        left
     }
 
     /// The factors along the index positions of a value.

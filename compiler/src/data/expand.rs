@@ -9,6 +9,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::bind::Bound;
+use super::coordinates::Numbers;
 use super::dataset::Dataset;
 use super::fold::{FoldError, Interpreter, depends_on_data_alone, free_indices, is_data_only};
 use super::interval::{Interval, Ranges};
@@ -136,6 +137,8 @@ pub struct Expander<'a> {
     pub diagnostics: Vec<Diagnostic>,
     /// Number of categories of factors.
     pub levels: HashMap<ArrayId, usize>,
+    /// The numbers of labels that stand as indices, by their places.
+    pub labels: Numbers,
     /// Names of model variables that have a statement of their own in the loops.
     pub arrays_of: HashMap<VariableId, ArrayId>,
     /// Variables whose elements differ in role.
@@ -185,6 +188,7 @@ impl<'a> Expander<'a> {
             blocks: vec![root],
             diagnostics: Vec::new(),
             levels: HashMap::new(),
+            labels: Numbers::new(),
             arrays_of: HashMap::new(),
             splits: HashMap::new(),
             is_probing: false,

@@ -15,6 +15,7 @@ impl<'a> Expander<'a> {
             ExpressionKind::Real(value) => Ok(Value::Scalar(Scalar::real(*value))),
             ExpressionKind::Int(value) => Ok(Value::Scalar(Scalar::int(*value))),
             ExpressionKind::Bool(value) => Ok(Value::Scalar(Scalar::bool(*value))),
+            ExpressionKind::Label(label) => self.label(label, span),
             ExpressionKind::Variable(id) => self.variable(*id, span),
             ExpressionKind::Operation {
                 operation,

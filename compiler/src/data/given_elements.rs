@@ -45,7 +45,10 @@ pub(super) fn given_elements(
     if !diagnostics.is_empty() {
         return None;
     }
-    let program = super::expand_program(hir, sources, &whole, &bound, as_posterior, true).ok()?;
+    let factors = super::labels::factors(hir, &whole);
+    let (_, numbers) = super::coordinates::coordinates(hir, &factors).ok()?;
+    let program =
+        super::expand_program(hir, sources, &whole, &bound, &numbers, as_posterior, true).ok()?;
     let mut interpreter = Interpreter::new(&program.loops);
     let mut found = HashSet::new();
     let mut data = dataset.clone();

@@ -104,6 +104,21 @@ impl<'a> Expander<'a> {
         }))
     }
 
+    /// The number of a label that stands as an index.
+    pub(super) fn label(&mut self, label: &str, span: Span) -> Outcome<Value> {
+        match self.labels.get(&span) {
+            Some(number) => Ok(Value::Scalar(Scalar::int(*number))),
+            // A function is written without knowing what its arguments are counted by.
+            None => Err(Diagnostic::error(
+                "E0454",
+                format!("the label \"{label}\" has no number here"),
+            )
+            .at(span, "labels are known in the statements of a model only")
+            .help("give the element, or the number of the label, as an argument")
+            .into()),
+        }
+    }
+
     /// First index and length of a slice.
     pub(super) fn slice(
         &mut self,

@@ -55,7 +55,7 @@ use std::sync::Arc;
 use crate::check::hir::{Element, Hir, Type, VariableId, VariableKind};
 use crate::source::{Diagnostic, Sources};
 use bind::{Bound, Purpose};
-use coordinates::Coordinates;
+use coordinates::{Coordinates, Numbers};
 pub use counts::Counts;
 use dataset::{Dataset, Entry};
 use expand::Expander;
@@ -127,11 +127,11 @@ pub fn bind_recovering(
             return Err(diagnostics);
         }
     }
-    let coordinates = coordinates::coordinates(hir, &labels::factors(hir, dataset))?;
+    let (coordinates, numbers) = coordinates::coordinates(hir, &labels::factors(hir, dataset))?;
     let inferred = |id: &VariableId| bound.roles.get(id) == Some(&loops::Role::Inferred);
     if matches!(purpose, Purpose::Posterior(_)) && bound.partial.iter().any(inferred) {
         // Which missing elements anything depends on shows once the program is expanded.
-        let probe = expand_program(hir, sources, dataset, &bound, purpose, true)?;
+        let probe = expand_program(hir, sources, dataset, &bound, &numbers, purpose, true)?;
         bound.elements = dependence::roles(&probe.loops, &probe.splits);
     }
     let Expanded {
@@ -139,7 +139,7 @@ pub fn bind_recovering(
         mut ranges,
         arrays,
         splits,
-    } = expand_program(hir, sources, dataset, &bound, purpose, false)?;
+    } = expand_program(hir, sources, dataset, &bound, &numbers, purpose, false)?;
     let warnings = domain::warnings(&loops, &ranges, sources);
     let counts = counts::counts(&loops);
     sum_out::sum_out(&mut loops, &mut ranges, recovery).map_err(|diagnostic| vec![diagnostic])?;
@@ -172,10 +172,12 @@ fn expand_program(
     sources: &Sources,
     dataset: &Dataset,
     bound: &Bound,
+    numbers: &Numbers,
     purpose: Purpose,
     is_probing: bool,
 ) -> Result<Expanded, Vec<Diagnostic>> {
     let mut expander = Expander::new(hir, sources, bound, dataset);
+    expander.labels.clone_from(numbers);
     expander.is_probing = is_probing;
     expander.loops.constraints = soft::constraints(hir, sources);
     if let (Purpose::Posterior(coordinates), false) = (purpose, is_probing) {

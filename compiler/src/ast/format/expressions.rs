@@ -268,6 +268,7 @@ impl Printer {
             (
                 Some(
                     Token::Name(_)
+                    | Token::Text(_)
                     | Token::Integer(_)
                     | Token::Real(_)
                     | Token::True

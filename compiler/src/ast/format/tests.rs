@@ -110,6 +110,7 @@ fn a_thousand_programs_keep_their_meaning() {
         "Real",
         "Integer",
         "Boolean",
+        "Label(",
         "Negate",
         "Not",
         "Call",

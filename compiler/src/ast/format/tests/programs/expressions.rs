@@ -228,9 +228,10 @@ impl Programs {
     fn selectors(&mut self) {
         self.open("[");
         let count = 1 + self.below(3);
-        self.separated(count, |programs| match programs.below(4) {
+        self.separated(count, |programs| match programs.below(5) {
             0 => {}
             1 => programs.range(),
+            2 => programs.put("\"a  label\""),
             _ => programs.expression(),
         });
         self.close("]");
