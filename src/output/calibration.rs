@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::digits::seconds;
+use super::columns::{INDENT, columns, head};
+use super::digits::{p_value, seconds};
 use super::evidence::paragraph;
 use super::{RunInfo, VERSION, document_text};
 use crate::calibration::{Calibration, LEAST_COVERAGE, Method, Quantity, Shape};
@@ -20,26 +21,23 @@ pub fn calibration_text(calibration: &Calibration) -> String {
         .filter(|(place, quantity)| *place < SHOWN || quantity.is_outside)
         .map(|(_, quantity)| quantity)
         .collect();
-    let name = |quantity: &&Quantity| quantity.name.chars().count();
-    let width = shown.iter().map(name).max().unwrap_or(0).max(8);
-    let mut text = format!(
-        "  {:<width$}  {:>8}  {:>8}  {:<BARS$}\n",
-        "quantity", "p", "adjusted", "ranks"
-    );
-    for quantity in &shown {
-        let mark = match quantity.is_outside {
-            true => shape_text(quantity.shape),
-            false => "",
-        };
-        let row = format!(
-            "  {:<width$}  {:>8}  {:>8}  {}  {mark}",
-            quantity.name,
+    let mut rows = vec![head(&["", "p", "adjusted", &format!("{:<BARS$}", "ranks")])];
+    rows.extend(shown.iter().map(|quantity| {
+        vec![
+            quantity.name.clone(),
             probability(quantity.p),
             probability(quantity.p_adjusted),
             bars(&quantity.ranks, calibration.settings.ranks),
-        );
-        text.push_str(row.trim_end());
-        text.push('\n');
+        ]
+    }));
+    let mut text = String::new();
+    let marks = shown.iter().map(|quantity| match quantity.is_outside {
+        true => format!("  {}", shape_text(quantity.shape)),
+        false => String::new(),
+    });
+    let marks = std::iter::once(String::new()).chain(marks);
+    for (line, mark) in columns(&rows, INDENT).lines().zip(marks) {
+        text.push_str(&format!("{line}{mark}\n"));
     }
     let hidden = calibration.quantities.len() - shown.len();
     if hidden > 0 {
@@ -157,10 +155,11 @@ fn shape_name(shape: Shape) -> Value {
     serde_json::to_value(shape).unwrap_or(Value::Null)
 }
 
+/// One less a sum near one: what is much smaller than this is rounding.
 fn probability(p: f64) -> String {
-    match p {
-        p if p < 1e-4 => "< 0.0001".to_owned(),
-        p => format!("{p:.4}"),
+    match p < 0.001 {
+        true => "< 0.001".to_owned(),
+        false => p_value(p),
     }
 }
 

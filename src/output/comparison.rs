@@ -3,9 +3,10 @@
 
 use serde_json::{Value, json};
 
+use super::columns::{INDENT, columns, head};
 use super::digits::Style;
 use super::evidence::{bits, evidence_value, paragraph, with_error};
-use super::rows::{columns, figure, plot, rows_value};
+use super::rows::{figure, plot, rows_value};
 use super::{RunInfo, VERSION, document_text};
 use crate::comparison::{Averaged, Comparison, Loo, Predicted, Standing};
 use crate::evidence::LogValue;
@@ -20,9 +21,9 @@ const DRAWN: usize = 6;
 
 /// The tables, the verdict and the remarks.
 pub fn comparison_text(comparison: &Comparison) -> String {
-    let mut text = columns(&evidences(comparison));
+    let mut text = columns(&evidences(comparison), INDENT);
     text.push('\n');
-    text.push_str(&columns(&predictions(comparison)));
+    text.push_str(&columns(&predictions(comparison), INDENT));
     text.push('\n');
     let best = name(comparison, &comparison.standings[0]);
     let verdict = match (comparison.is_separated, comparison.standings.len()) {
@@ -61,12 +62,15 @@ fn share(p: f64) -> String {
     format!("{p:.3}")
 }
 
-fn head(cells: &[&str]) -> Vec<Vec<String>> {
-    vec![cells.iter().map(|cell| (*cell).to_owned()).collect()]
-}
-
 fn evidences(comparison: &Comparison) -> Vec<Vec<String>> {
-    let mut rows = head(&["", "log p(y)", "behind", "in bits", "probability", "90 %"]);
+    let mut rows = vec![head(&[
+        "",
+        "log p(y)",
+        "behind",
+        "in bits",
+        "probability",
+        "90 %",
+    ])];
     rows.extend(comparison.standings.iter().map(|standing| {
         let evidence = &comparison.candidates[standing.model].evidence;
         let interval = |p: [f64; 3]| format!("{}–{}", share(p[1]), share(p[2]));
@@ -85,7 +89,7 @@ fn evidences(comparison: &Comparison) -> Vec<Vec<String>> {
 }
 
 fn predictions(comparison: &Comparison) -> Vec<Vec<String>> {
-    let mut rows = head(&[
+    let mut rows = vec![head(&[
         "",
         "elpd LOO",
         "behind",
@@ -93,7 +97,7 @@ fn predictions(comparison: &Comparison) -> Vec<Vec<String>> {
         "stacking",
         "later half",
         "behind",
-    ]);
+    ])];
     rows.extend(comparison.standings.iter().map(|standing| {
         let loo = comparison.candidates[standing.model].loo.as_ref();
         vec![
@@ -218,7 +222,7 @@ fn decisive(
     let mut order: Vec<usize> = (0..best.rows.len()).collect();
     order.sort_by(|&a, &b| gap(b).value.abs().total_cmp(&gap(a).value.abs()));
     order.truncate(SHOWN);
-    let mut rows = head(&["row", "value", "bits"]);
+    let mut rows = vec![head(&["row", "value", "bits"])];
     rows.extend(order.into_iter().map(|row| {
         vec![
             best.rows[row].name.clone(),
@@ -229,7 +233,7 @@ fn decisive(
     format!(
         "\nRows that decided most against {}, in bits (below 0: for it)\n{}",
         name(comparison, standing),
-        columns(&rows)
+        columns(&rows, INDENT)
     )
 }
 
@@ -260,7 +264,7 @@ pub fn averaged_text(averaged: &Averaged) -> String {
     };
     format!(
         "\nPredictions, mean ± standard deviation\n{}{rest}\n",
-        columns(&rows)
+        columns(&rows, INDENT)
     )
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::digits::p_value;
 use super::evidence::{paragraph, with_error, wrap};
 use likelier_compiler::ConstraintKind;
 
@@ -130,12 +131,7 @@ fn penalties(one: &ConstraintReport) -> String {
 }
 
 fn probability(p: Option<f64>) -> String {
-    match p {
-        None => "–".to_owned(),
-        Some(p) if p < 1e-99 => "< 1e-99".to_owned(),
-        Some(p) if p < 0.001 => format!("{p:.0e}"),
-        Some(p) => format!("{p:.3}"),
-    }
+    p.map_or_else(|| "–".to_owned(), p_value)
 }
 
 /// The object under `"constraints"`, by name.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::columns::{BELOW_TITLE, columns, head};
 use super::evidence::paragraph;
 use crate::contraction::{Contraction, VariableContraction};
 
@@ -18,24 +19,13 @@ pub fn contraction_text(contraction: &Contraction) -> String {
             contraction.dimensionality
         ),
     );
-    let rows: Vec<[String; 4]> = contraction.variables.iter().map(row).collect();
-    let heading = ["", "parameters", "effective", "contraction"].map(str::to_owned);
-    let all = || std::iter::once(&heading).chain(&rows);
-    let width = |column: usize| {
-        let widths = all().map(|row| row[column].chars().count());
-        widths.max().unwrap_or(0)
-    };
-    let widths = [0, 1, 2, 3].map(width);
-    for [name, parameters, effective, contraction] in all() {
-        text.push_str(&format!(
-            "           {name:<0$}  {parameters:>1$}  {effective:>2$}  {contraction:>3$}\n",
-            widths[0], widths[1], widths[2], widths[3]
-        ));
-    }
+    let mut rows = vec![head(&["", "parameters", "effective", "contraction"])];
+    rows.extend(contraction.variables.iter().map(row));
+    text.push_str(&columns(&rows, BELOW_TITLE));
     text
 }
 
-fn row(variable: &VariableContraction) -> [String; 4] {
+fn row(variable: &VariableContraction) -> Vec<String> {
     let finite = variable.contractions.iter().copied();
     let least = finite.clone().fold(f64::INFINITY, f64::min);
     let most = finite.fold(f64::NEG_INFINITY, f64::max);
@@ -44,7 +34,7 @@ fn row(variable: &VariableContraction) -> [String; 4] {
         1 => format!("{least:.2}"),
         _ => format!("{least:.2} … {most:.2}"),
     };
-    [
+    vec![
         variable.name.clone(),
         variable.contractions.len().to_string(),
         format!("{:.2}", variable.effective),

@@ -91,6 +91,15 @@ fn magnitude(value: f64) -> i32 {
     }
 }
 
+/// The probability of something that a test looks at: three digits behind the point, or the leading one where that is 0.
+pub fn p_value(p: f64) -> String {
+    match p {
+        p if p < 1e-99 => "< 1e-99".to_owned(),
+        p if p < 0.001 => format!("{p:.0e}"),
+        p => format!("{p:.3}"),
+    }
+}
+
 /// A duration, with three significant digits at most.
 pub fn seconds(seconds: f64) -> String {
     match seconds {

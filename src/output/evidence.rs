@@ -3,6 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
+use super::columns::{INDENT, columns, head};
 use super::constraints::{constraints_value, together_value};
 use super::digits::{Style, seconds};
 use super::rows::rows_value;
@@ -191,27 +192,34 @@ fn stages(smc: &SmcEvidence) -> String {
     };
     let is_constrained = first.stages.iter().any(|s| s.likelihood == 0.0);
     let mut text = "\nStages of the first run\n".to_owned();
-    let soft = if is_constrained { "  constraints" } else { "" };
-    text.push_str(&format!(
-        "  stage{soft}  likelihood    ESS  log mean weight  ancestors  accept  jump  step size\n"
-    ));
-    for (number, stage) in first.stages.iter().enumerate() {
-        let soft = match is_constrained {
-            true => format!("  {:>11.3e}", stage.soft),
-            false => String::new(),
-        };
-        text.push_str(&format!(
-            "  {:>5}{soft}  {:>10.3e}  {:>5.0}  {:>15.3}  {:>9}  {:>6.2}  {:>4.2}  {:>9.3}\n",
-            number + 1,
-            stage.likelihood,
-            stage.effective,
-            stage.log_increment,
-            stage.ancestors,
-            stage.acceptance,
-            stage.jump,
-            stage.step_size
-        ));
+    let mut rows = vec![head(&[
+        "",
+        "constraints",
+        "likelihood",
+        "ESS",
+        "log mean weight",
+        "ancestors",
+        "accept",
+        "jump",
+        "step size",
+    ])];
+    rows.extend(first.stages.iter().enumerate().map(|(number, stage)| {
+        vec![
+            (number + 1).to_string(),
+            format!("{:.3e}", stage.soft),
+            format!("{:.3e}", stage.likelihood),
+            format!("{:.0}", stage.effective),
+            format!("{:.3}", stage.log_increment),
+            stage.ancestors.to_string(),
+            format!("{:.2}", stage.acceptance),
+            format!("{:.2}", stage.jump),
+            format!("{:.3}", stage.step_size),
+        ]
+    }));
+    if !is_constrained {
+        rows.iter_mut().for_each(|row| drop(row.remove(1)));
     }
+    text.push_str(&columns(&rows, INDENT));
     text
 }
 

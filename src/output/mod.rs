@@ -4,6 +4,7 @@
 
 pub mod calibration;
 pub mod check;
+mod columns;
 pub mod comparison;
 pub mod constraints;
 pub mod contraction;

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::columns::{INDENT, columns, head};
 use super::digits::seconds;
 use super::evidence::{bits, paragraph, with_error};
 use crate::evidence::{Evidence, LogValue};
@@ -99,7 +100,7 @@ fn least_expected(found: &Prequential) -> String {
     let cost = |&row: &usize| -found.increments[row].value;
     order.sort_by(|a, b| cost(b).total_cmp(&cost(a)));
     order.truncate(SHOWN);
-    let mut rows = vec![["row", "value", "bits"].map(str::to_owned).to_vec()];
+    let mut rows = vec![head(&["row", "value", "bits"])];
     rows.extend(order.into_iter().map(|row| {
         let value = found.increments[row];
         let cost = bits(LogValue {
@@ -114,28 +115,8 @@ fn least_expected(found: &Prequential) -> String {
     }));
     format!(
         "\nRows least expected, in bits (−log2 p of the row given those before it)\n{}",
-        columns(&rows)
+        columns(&rows, INDENT)
     )
-}
-
-/// Rows of cells: the first column to the left, the others to the right.
-pub(super) fn columns(rows: &[Vec<String>]) -> String {
-    let count = rows.first().map_or(0, Vec::len);
-    let width = |column: usize| {
-        let cells = rows.iter().map(|row| row[column].chars().count());
-        cells.max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..count).map(width).collect();
-    let mut text = String::new();
-    for row in rows {
-        let mut line = format!("  {:<width$}", row[0], width = widths[0]);
-        for (cell, width) in row.iter().zip(&widths).skip(1) {
-            line.push_str(&format!("  {cell:>width$}"));
-        }
-        text.push_str(line.trim_end());
-        text.push('\n');
-    }
-    text
 }
 
 /// A number with six significant digits at most.
