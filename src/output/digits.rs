@@ -45,7 +45,10 @@ impl Style {
         if value.is_infinite() {
             return if value > 0.0 { "inf" } else { "-inf" }.to_owned();
         }
-        let position = self.position.unwrap_or((magnitude(value) - 3).min(0));
+        let position = self.position.unwrap_or(match self.exponent {
+            true => magnitude(value) - 3,
+            false => (magnitude(value) - 3).min(0),
+        });
         let text = match (self.exponent, position) {
             (true, _) => {
                 let digits = (magnitude(value) - position).clamp(0, 16) as usize;
@@ -64,21 +67,25 @@ impl Style {
         let text = if self.position.is_none() {
             without_trailing_zeros(&text)
         } else {
-            &text
+            text
         };
         let is_zero = text.parse() == Ok(0.0);
         if is_zero {
             text.trim_start_matches('-').to_owned()
         } else {
-            text.to_owned()
+            text
         }
     }
 }
 
-fn without_trailing_zeros(text: &str) -> &str {
-    match text.contains('.') && !text.contains('e') {
-        true => text.trim_end_matches('0').trim_end_matches('.'),
-        false => text,
+fn without_trailing_zeros(text: &str) -> String {
+    let (figure, exponent) = text.split_at(text.find('e').unwrap_or(text.len()));
+    match figure.contains('.') {
+        true => format!(
+            "{}{exponent}",
+            figure.trim_end_matches('0').trim_end_matches('.')
+        ),
+        false => text.to_owned(),
     }
 }
 
@@ -160,6 +167,9 @@ mod tests {
         assert_eq!(row(f64::NEG_INFINITY, 0.1), "-inf");
         assert_eq!(row(100.0, f64::NAN), "100");
         assert_eq!(row(1234.0, f64::NAN), "1234");
+        assert_eq!(row(6.375_739_235e294, f64::INFINITY), "6.376e294");
+        assert_eq!(row(-2e12, f64::NAN), "-2e12");
+        assert_eq!(row(1.25e-9, 0.0), "1.25e-9");
     }
 
     #[test]

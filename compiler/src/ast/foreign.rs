@@ -19,17 +19,6 @@ pub(super) fn help(text: &str, words: &[Word], position: usize) -> Option<String
             let index = source(2);
             Some(format!("a loop is written `for {index} in 1..N {{ … }}`, without parentheses"))
         }
-        (
-            Token::Report | Token::Factor | Token::Given | Token::Observe | Token::Require
-            | Token::Model | Token::Soft | Token::Import | Token::Var | Token::Return | Token::Dist
-            | Token::Let | Token::Fn,
-            Some(Token::Tilde | Token::Assign | Token::BracketOpen),
-        ) if position <= 1 => {
-            let name = source(0);
-            Some(format!(
-                "`{name}` is a word of the language and cannot be a variable; give it another name, such as `{name}_`"
-            ))
-        }
         _ => around(words, position, &source),
     }
 }
@@ -45,7 +34,28 @@ fn around<'a>(
     let here = at(position)?;
     let is_value =
         |token: &Token| matches!(token, Token::Name(_) | Token::Integer(_) | Token::Real(_));
+    let is_while = |token: &Token| *token == Token::Name("while".into());
+    if is_while(here) || before(1).is_some_and(is_while) {
+        return Some(
+            "there is no `while`: a loop runs over a range, `for i in 1..n { … }`, and an `if` inside decides what a round does"
+                .into(),
+        );
+    }
+    if let Some(help) = loop_without_range(words, position, source) {
+        return Some(help);
+    }
     match (here, before(1)) {
+        (Token::Dot, previous) if !previous.is_some_and(Token::ends_value) => {
+            let digits = match at(position + 1) {
+                Some(Token::Integer(_) | Token::Real(_)) => source(position + 1),
+                _ => "5",
+            };
+            Some(format!("a number begins with a digit: write `0.{digits}`"))
+        }
+        (_, Some(Token::Dot)) if matches!(before(2), Some(Token::Integer(_))) => {
+            let number = source(position - 2);
+            Some(format!("a number ends with a digit: write `{number}.0` or `{number}`"))
+        }
         (Token::Star | Token::Slash | Token::Caret, Some(Token::Dot)) => Some(format!(
             "arithmetic is elementwise already: write `{}` without the point; `@` is the matrix product",
             source(position)
@@ -71,6 +81,43 @@ fn around<'a>(
         }
         _ => None,
     }
+}
+
+/// `for x in xs` and `y[x in xs]`: what stands behind `in` is no range.
+fn loop_without_range<'a>(
+    words: &[Word],
+    position: usize,
+    source: &dyn Fn(usize) -> &'a str,
+) -> Option<String> {
+    let before = &words[..position];
+    let start = before.iter().rposition(|word| word.1 == Token::In)?;
+    let [
+        ..,
+        (_, Token::For | Token::BracketOpen | Token::Comma, _),
+        (_, Token::Name(name), _),
+    ] = &before[..start]
+    else {
+        return None;
+    };
+    let over = &before[start + 1..];
+    let goes_on = |word: &Word| {
+        matches!(
+            word.1,
+            Token::DotDot | Token::End | Token::BraceOpen | Token::Colon
+        )
+    };
+    if over.iter().any(goes_on) || matches!(words[position].1, Token::Colon) {
+        return None;
+    }
+    Some(match over {
+        [(_, Token::Name(_), _)] => {
+            let array = source(start + 1);
+            format!(
+                "`{name}` runs over a range `a..b`: write `{name} in 1..length({array})`, and `{array}[{name}]` for the element"
+            )
+        }
+        _ => format!("`{name}` runs over a range `a..b`, as in `{name} in 1..N`"),
+    })
 }
 
 pub(super) fn is_inside(words: &[Word], position: usize) -> bool {

@@ -7,6 +7,7 @@ pub mod fragment;
 pub mod lines;
 pub mod names;
 pub mod print;
+mod reserved;
 pub mod token;
 pub mod tree;
 
@@ -70,13 +71,16 @@ fn explain(
     end: usize,
     error: ParseError<usize, Token, Problem>,
 ) -> Diagnostic {
-    let (start, token, stop) = match error {
+    let ((start, token, stop), expected) = match error {
         ParseError::User { error } => {
             return Diagnostic::error("E0110", error.message)
                 .at(error.span, "")
                 .help(error.help);
         }
-        ParseError::UnrecognizedToken { token, .. } | ParseError::ExtraToken { token } => token,
+        ParseError::UnrecognizedToken { token, expected } => {
+            (token, reserved::Expected::new(&expected))
+        }
+        ParseError::ExtraToken { token } => (token, reserved::Expected::NoName),
         ParseError::InvalidToken { location } | ParseError::UnrecognizedEof { location, .. } => {
             let place = Span::new(file, location.max(1) - 1, end);
             let help = match &words[0].1 {
@@ -105,7 +109,9 @@ fn explain(
         .position(|word| word.0 == start && word.2 == stop)
         .unwrap_or(0);
     let before = |back: usize| position.checked_sub(back).map(|i| &words[i].1);
-    if let Some(help) = foreign::help(text, words, position) {
+    if let Some(help) = reserved::help(text, words, position, expected)
+        .or_else(|| foreign::help(text, words, position))
+    {
         return Diagnostic::error("E0110", format!("{found} is not expected here"))
             .at(place, "")
             .help(help);

@@ -190,6 +190,14 @@ impl Checker<'_> {
                 element: draw.element,
                 sizes: all,
             };
+        } else if ahead == Ahead::No {
+            // Where several statements draw the elements, none of them says how many there are.
+            let lengths = entry.ty.sizes.iter_mut().zip(all);
+            for (length, here) in lengths.take(indices.len()) {
+                if *length != here {
+                    *length = Size::Unknown;
+                }
+            }
         }
         entry.doc = statement.doc.clone();
         self.scope.ahead[variable.0 as usize] = Ahead::No;

@@ -60,6 +60,17 @@ impl<'a> Expander<'a> {
         count
     }
 
+    /// Whether several statements draw elements of a variable.
+    pub(super) fn is_drawn_in_pieces(&self, wanted: VariableId) -> bool {
+        let mut count = 0;
+        all_statements(&self.hir.statements, 0, &mut |statement, _| {
+            count += usize::from(
+                matches!(&statement.kind, StatementKind::Random { variable, .. } if *variable == wanted),
+            );
+        });
+        count > 1
+    }
+
     /// The array of a variable that is defined element by element; its shape is what all definitions need.
     pub(super) fn element_storage(&mut self, variable: VariableId) -> Outcome<ArrayId> {
         if let Some(array) = self.arrays_of.get(&variable) {
@@ -72,7 +83,7 @@ impl<'a> Expander<'a> {
             .map(|&length| i64::try_from(length).unwrap_or(i64::MAX));
         self.check_size(lengths, declared.span)?;
         if shape.len() < declared.ty.rank() {
-            shape.extend(self.shape_of_draw(variable)?);
+            shape.extend(self.shape_of_draw(variable)?.ok_or(Failure::Silent)?);
         }
         let element = declared.ty.element;
         let array = match declared.kind {
@@ -83,31 +94,6 @@ impl<'a> Expander<'a> {
         let value = self.stored_value(array, element, declared.span);
         self.frame().bind(variable, value);
         Ok(array)
-    }
-
-    /// The shape of the draws of a law of vectors or matrices.
-    fn shape_of_draw(&mut self, wanted: VariableId) -> Outcome<Vec<usize>> {
-        let hir = self.hir;
-        let mut law = None;
-        all_statements(&hir.statements, 0, &mut |statement, _| {
-            if let StatementKind::Random {
-                variable,
-                law: found,
-                ..
-            } = &statement.kind
-                && *variable == wanted
-            {
-                law = Some(found);
-            }
-        });
-        let Some(law) = law else {
-            return Err(Failure::Silent);
-        };
-        let values = self.law_arguments(&law.call)?;
-        let entered = self.enter(&law.call, values)?;
-        let shape = self.draw_shape(&entered);
-        self.leave(&entered);
-        shape
     }
 
     pub(super) fn shape_of_elements(&mut self, wanted: VariableId) -> Outcome<Vec<usize>> {
@@ -147,10 +133,13 @@ impl<'a> Expander<'a> {
                     self.extents(body, wanted, environment, shape)?;
                 }
                 StatementKind::If {
-                    then, otherwise, ..
+                    condition,
+                    then,
+                    otherwise,
                 } => {
-                    self.extents(then, wanted, environment, shape)?;
-                    self.extents(otherwise, wanted, environment, shape)?;
+                    for branch in self.live_branches(condition, [then, otherwise]) {
+                        self.extents(branch, wanted, environment, shape)?;
+                    }
                 }
                 StatementKind::Let {
                     variable, indices, ..

@@ -114,7 +114,12 @@ impl<'a> Expander<'a> {
             if let Some(origin) = self.bound.origin(name) {
                 diagnostic = diagnostic.note(format!("`{name}` comes from {origin}"));
             }
-            let help = format!("a `{}` is {}", structure.name(), definition(structure));
+            let name = structure.name();
+            let article = match structure {
+                Structure::Ordered => "an",
+                _ => "a",
+            };
+            let help = format!("{article} `{name}` is {}", definition(structure));
             return Err(diagnostic.help(help).into());
         }
         if place.prefix.is_empty() {

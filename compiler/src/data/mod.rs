@@ -13,6 +13,7 @@ mod csv;
 pub mod dataset;
 pub(crate) mod dependence;
 mod domain;
+mod draw_shapes;
 mod draws;
 mod elements;
 pub mod expand;

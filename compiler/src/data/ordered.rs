@@ -42,6 +42,19 @@ impl<'a> Expander<'a> {
                     .into(),
             );
         }
+        let length = self.loops.array(array).shape.first().copied();
+        if let (Some(upper), Some(length)) = (binder.upper.as_int(), length)
+            && upper < length as i64
+        {
+            let message = format!("`ordered` needs all {length} draws, and here are {upper}");
+            return Err(Diagnostic::error("E0438", message)
+                .at(
+                    law.span,
+                    "other statements draw elements of the same variable",
+                )
+                .help("give the draws that are in order a name of their own")
+                .into());
+        }
         let random =
             self.ordered_random(variable, array, binder, arguments.as_deref(), law, span)?;
         self.emit(Statement::Random(Box::new(random)));

@@ -552,6 +552,13 @@ impl<'a> Expander<'a> {
             };
             shape.push(upper.max(0) as usize);
         }
+        // Each of several statements may draw the last element.
+        if !binders.is_empty() && self.is_drawn_in_pieces(variable) {
+            let needed = self.shape_of_elements(variable)?;
+            for (length, needed) in shape.iter_mut().zip(needed) {
+                *length = (*length).max(needed);
+            }
+        }
         if let (Some(arguments), 0) = (arguments, self.draw_rank(&law.call)) {
             let scalars = self.scalar_arguments(law, arguments);
             shape = self
