@@ -50,6 +50,7 @@ impl Style {
             false => (magnitude(value) - 3).min(0),
         });
         let text = match (self.exponent, position) {
+            (true, _) if value == 0.0 => "0".to_owned(),
             (true, _) => {
                 let digits = (magnitude(value) - position).clamp(0, 16) as usize;
                 if magnitude(value) < position {
@@ -170,6 +171,7 @@ mod tests {
         assert_eq!(row(6.375_739_235e294, f64::INFINITY), "6.376e294");
         assert_eq!(row(-2e12, f64::NAN), "-2e12");
         assert_eq!(row(1.25e-9, 0.0), "1.25e-9");
+        assert_eq!(Style::new(0.0, 1e225).format(0.0), "0");
     }
 
     #[test]
