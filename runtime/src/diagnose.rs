@@ -45,7 +45,8 @@ pub fn summarise(chains: &[Vec<f64>]) -> Summary {
     // What is constant but for rounding has no spread of its own, and no chains that could disagree.
     let ends = sorted.first().zip(sorted.last());
     let constant = ends.is_some_and(|(low, high)| {
-        low == high || high - low <= ROUNDING * low.abs().max(high.abs())
+        low == high
+            || (high - low).is_finite() && high - low <= ROUNDING * low.abs().max(high.abs())
     });
     // One draw says nothing of the spread.
     let none = if all.len() > 1 { 0.0 } else { f64::NAN };

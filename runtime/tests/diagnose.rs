@@ -79,6 +79,17 @@ fn what_varies_by_rounding_only_is_constant() {
 }
 
 #[test]
+fn draws_without_end_are_no_constant() {
+    for end in [f64::INFINITY, f64::NEG_INFINITY] {
+        let mut chain: Vec<f64> = (0..50).map(f64::from).collect();
+        chain[7] = end;
+        let summary = summarise(&[chain.clone(), chain]);
+        assert_eq!(summary.mean, end);
+        assert!(summary.sd.is_nan() && summary.mcse_mean.is_nan());
+    }
+}
+
+#[test]
 fn what_cannot_be_judged_is_not_good() {
     let energies = [vec![1.0, 2.0, 1.5]];
     let evidence = Evidence {
