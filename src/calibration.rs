@@ -15,6 +15,7 @@ use serde::Serialize;
 
 pub use crate::sampling::Method;
 use crate::sampling::within;
+use crate::simulation::Way;
 use crate::uniformity::p_value;
 use crate::{Dataset, Error, Options, Simulator};
 use fit::{Context, Outcome};
@@ -157,6 +158,8 @@ pub struct Calibration {
     pub settings: CalibrationSettings,
     /// Variables that were simulated as data.
     pub data: Vec<String>,
+    /// How often the program ran forwards for the true values, and how they were found.
+    pub drawn: (usize, Way),
     /// Simulations whose ranks count.
     pub simulations: usize,
     /// Simulations that could not be fitted, with the reason of the first.
@@ -224,7 +227,7 @@ pub fn calibrate(
         )));
     }
     let names = data_names(&simulator, data);
-    let rows = simulator.draw(settings.seed, settings.simulations)?;
+    let rows = simulator.draw_on(settings.threads, settings.seed, settings.simulations)?;
     let context = Context {
         fit,
         data,
@@ -277,6 +280,7 @@ pub fn calibrate(
         quantities: quantities(&fitted, settings),
         coverage: settings.evidence.then(|| coverage(&fitted)),
         data: names,
+        drawn: (rows.tried, rows.way),
         interrupted,
         time: start.elapsed(),
     })

@@ -243,7 +243,7 @@ fn is_soft(constraint: &Constraint) -> bool {
 }
 
 /// Whether a mean penalty is larger than that of a constraint which nothing contradicts. A `penalty` has a scale of its own.
-fn contradicts(constraint: &Constraint, mean: f64) -> bool {
+pub(crate) fn contradicts(constraint: &Constraint, mean: f64) -> bool {
     let comparisons = constraint.elements.unwrap_or(1).max(1) * constraint.comparisons;
     comparisons > 0 && mean > CONTRADICTION * comparisons as f64
 }

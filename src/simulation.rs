@@ -1,6 +1,9 @@
 //! Models run forwards: draws from the prior, and what draws of a posterior predict. [`Simulator`] is the counterpart of
 //! [`Model`](crate::Model) for this; the rows that come out have named columns like the draws of a posterior.
 
+mod prior;
+mod tempered;
+
 use std::collections::{HashMap, HashSet};
 use std::time::{Duration, Instant};
 
@@ -13,7 +16,8 @@ use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::Target;
 
 use crate::posterior::{Chain, Posterior, SummaryRow};
-use crate::{Error, Model};
+pub use crate::simulation::tempered::Tempering;
+use crate::{Error, Model, Recipe};
 
 /// A model compiled to run forwards.
 pub struct Simulator {
@@ -22,6 +26,20 @@ pub struct Simulator {
     /// From text and data to native code.
     pub compile_time: Duration,
     sources: Sources,
+    /// Of a program that draws from the prior: what it was compiled of.
+    recipe: Option<Recipe>,
+}
+
+/// How rows were found.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub enum Way {
+    /// The program ran forwards; of draws from the prior, constraints rejected some.
+    #[default]
+    Forward,
+    /// The discrete unknowns, which are all that the constraints depend on, were drawn given these.
+    Exact,
+    /// Constraints that reject nearly every draw were tempered in.
+    Tempered(Tempering),
 }
 
 /// Rows of named numbers.
@@ -33,6 +51,8 @@ pub struct Rows {
     pub values: Vec<f64>,
     /// How often the program ran for them: more often than there are rows where constraints reject some.
     pub tried: usize,
+    /// How they were found; unless [`Way::Forward`], none of what was tried is among them.
+    pub way: Way,
 }
 
 /// Draws by the names of their columns, as they are read from files.
@@ -132,15 +152,6 @@ fn summarise(name: &str, values: &mut [f64]) -> SummaryRow {
     }
 }
 
-/// Draws that are tried before it is judged how many of them constraints keep.
-const PATIENCE: usize = 50_000;
-
-/// A smaller share of draws is not waited for.
-const RAREST: f64 = 1e-4;
-
-/// A constraint that alone keeps more than this share is not what rejects them all.
-const COMMON: f64 = 0.01;
-
 /// What a compiler function makes of a text.
 type Compiler<'a> = dyn FnOnce(&mut Sources, FileId) -> Result<Simulation, Vec<Diagnostic>> + 'a;
 
@@ -151,6 +162,7 @@ impl Simulator {
             simulation,
             compile_time: Duration::ZERO,
             sources,
+            recipe: None,
         }
     }
 
@@ -167,6 +179,7 @@ impl Simulator {
                 simulation,
                 compile_time: start.elapsed(),
                 sources,
+                recipe: None,
             }),
             Err(diagnostics) => Err(Error::model(sources, diagnostics)),
         }
@@ -177,12 +190,22 @@ impl Simulator {
     /// # Errors
     /// [`Error::Model`] with everything the compiler has to say.
     pub fn prior(name: &str, text: &str, data: &Dataset, options: &Options) -> Result<Self, Error> {
-        Self::compile(
+        let simulator = Self::compile(
             name,
             text,
             options,
             Box::new(|sources, file| likelier_compiler::simulate(sources, file, data, options)),
-        )
+        )?;
+        let recipe = Recipe {
+            name: name.to_owned(),
+            text: text.to_owned(),
+            data: data.clone(),
+            options: options.clone(),
+        };
+        Ok(Self {
+            recipe: Some(recipe),
+            ..simulator
+        })
     }
 
     /// A program that takes draws of the posterior given `data` to replicates of what was observed.
@@ -272,65 +295,6 @@ impl Simulator {
     /// What the compiler warns of, drawn as text.
     pub fn warnings(&self, color: bool) -> String {
         crate::draw(&self.sources, &self.simulation.warnings, color)
-    }
-
-    /// Draws from the prior with its constraints, `count` times: a draw is kept with the probability that the constraints
-    /// give it.
-    ///
-    /// # Errors
-    /// [`Error::Rejected`] when hardly any draw is kept.
-    pub fn draw(&self, seed: u64, count: usize) -> Result<Rows, Error> {
-        let mut stream = Stream::new(seed, Purpose::Prior, 0);
-        let mut coins = Stream::new(seed, Purpose::Prior, 1);
-        let mut runner = self.runner();
-        let constraints = &self.simulation.constraints;
-        let mut kept = 0;
-        let mut rates = vec![0.0; constraints.len()];
-        while kept < count {
-            let attempt = runner.tried as u64;
-            stream.at(attempt);
-            runner.evaluate(&[], &mut stream);
-            let potentials = &runner.row[runner.row.len() - constraints.len()..];
-            for (rate, potential) in rates.iter_mut().zip(potentials) {
-                *rate += potential.exp();
-            }
-            coins.at(attempt);
-            if constraints.is_empty() || coins.uniform().ln() < potentials.iter().sum() {
-                runner.keep();
-                kept += 1;
-            }
-            if runner.tried >= PATIENCE && kept as f64 <= RAREST * runner.tried as f64 {
-                return Err(self.rejected(kept, runner.tried, &rates));
-            }
-        }
-        Ok(runner.finish())
-    }
-
-    fn rejected(&self, kept: usize, tried: usize, rates: &[f64]) -> Error {
-        let share = |rate: &f64| rate / tried as f64;
-        let constraints = || self.simulation.constraints.iter().zip(rates);
-        let strictest = constraints().min_by(|a, b| a.1.total_cmp(b.1));
-        let (constraint, rate) = strictest.expect("only constraints reject");
-        let found = format!("of {tried} draws from the prior, the constraints kept {kept}");
-        // Each leaves many draws, and together they leave none.
-        if share(rate) > COMMON {
-            let each = constraints().map(|(constraint, rate)| {
-                let kept = 100.0 * share(rate);
-                format!(
-                    "\n  note: {} alone would keep {kept:.1} % of them",
-                    constraint.description
-                )
-            });
-            let each: String = each.collect();
-            return Error::Rejected(format!(
-                "{found}{each}\n  help: they contradict each other, or there are very many of them: widen some, or leave some out with --without"
-            ));
-        }
-        Error::Rejected(format!(
-            "{found}\n  note: {} alone would keep {:.1e} of them\n  help: widen it, or bring the prior nearer to what it says",
-            constraint.description,
-            share(rate)
-        ))
     }
 
     /// A prediction for each draw of the tables, in their order.
@@ -590,6 +554,7 @@ impl Runner<'_> {
             columns: self.simulation.columns.clone(),
             values: self.values,
             tried: self.tried,
+            way: Way::Forward,
         }
     }
 }

@@ -351,7 +351,9 @@ fn constraints_that_no_draw_satisfies_are_named() {
         .expect_err("no draws");
     let message = error.to_string();
     assert!(
-        message.contains("kept 0") && message.contains("soft far"),
+        message.contains("kept 0")
+            && message.contains("soft far")
+            && message.contains("the prior or the other constraints contradict it"),
         "{message}"
     );
 }

@@ -50,7 +50,10 @@ pub use explain::explain;
 pub use file::{ObjectFile, object_file};
 pub use jit::CpuLevel;
 pub use rows::Row;
-pub use simulation::{Prediction, Simulation, constraint_report, pointwise, predict, simulate};
+pub use simulation::{
+    Prediction, Simulation, constrained_prior, constraint_report, constraint_report_of_prior,
+    pointwise, predict, simulate,
+};
 
 use check::hir::Hir;
 use data::BoundProgram;

@@ -6,6 +6,7 @@ mod summaries;
 use std::collections::{HashMap, HashSet};
 
 use crate::check::hir::{Hir, StatementKind, VariableId, VariableKind};
+use crate::check::soft::Dependence;
 use crate::check::walk::all_statements;
 use crate::compiled::{
     Column, ColumnKind, Constraint, InferredVariable, RoleLine, columns, constraints,
@@ -21,7 +22,7 @@ use crate::data::{BoundProgram, Recovery, bind_program, bind_recovering, labels}
 use crate::jit::ForwardModel;
 use crate::math::graph::Part;
 use crate::source::{Diagnostic, FileId, Sources, Span};
-use crate::{Coordinates, Options, density, forward, rows};
+use crate::{Compiled, Coordinates, Options, density, forward, rows};
 
 /// A compiled forward program.
 pub struct Simulation {
@@ -42,7 +43,7 @@ pub struct Simulation {
     /// The constraints. Of a program that draws from the prior, the last results are the log potentials of these, in this
     /// order; a draw counts with probability exp of their sum.
     pub constraints: Vec<Constraint>,
-    /// Random variables on which no other random variable depends: what one would call data.
+    /// Random variables on which no other random variable and no soft constraint depends: what one would call data.
     pub leaves: Vec<String>,
     /// What is allowed but probably not meant.
     pub warnings: Vec<Diagnostic>,
@@ -72,6 +73,24 @@ pub fn simulate(
     let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
     let program = bind_program(&hir, sources, dataset, Purpose::Prior)?;
     finish(&hir, sources, dataset, &program, warnings, options, true)
+}
+
+/// The density of the prior with its constraints, for what rejects too many draws of [`simulate`]: `observe` and `factor` are
+/// left out as there, and of the data of random variables only the sizes count. The columns are those of [`simulate`] in another
+/// order.
+///
+/// # Errors
+/// As [`crate::compile`].
+pub fn constrained_prior(
+    sources: &mut Sources,
+    file: FileId,
+    dataset: &Dataset,
+    options: &Options,
+) -> Result<Compiled, Vec<Diagnostic>> {
+    let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
+    let purpose = Purpose::ConstrainedPrior(options.coordinates);
+    let program = bind_program(&hir, sources, dataset, purpose)?;
+    crate::compiled::finish(&hir, sources, dataset, program, warnings, options)
 }
 
 /// Constrained values of draws do not depend on coordinates; programs that take them are bound in the natural ones.
@@ -191,13 +210,40 @@ pub fn constraint_report(
     let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
     let natural = Purpose::Posterior(Coordinates::Natural);
     let program = bind_recovering(&hir, sources, dataset, natural, recovery)?;
+    report_program(&hir, sources, dataset, &program, warnings, options)
+}
+
+/// As [`constraint_report`], of draws of [`constrained_prior`].
+///
+/// # Errors
+/// As [`crate::compile`].
+pub fn constraint_report_of_prior(
+    sources: &mut Sources,
+    file: FileId,
+    dataset: &Dataset,
+    options: &Options,
+) -> Result<Simulation, Vec<Diagnostic>> {
+    let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
+    let natural = Purpose::ConstrainedPrior(Coordinates::Natural);
+    let program = bind_program(&hir, sources, dataset, natural)?;
+    report_program(&hir, sources, dataset, &program, warnings, options)
+}
+
+fn report_program(
+    hir: &Hir,
+    sources: &Sources,
+    dataset: &Dataset,
+    program: &BoundProgram,
+    warnings: Vec<Diagnostic>,
+    options: &Options,
+) -> Result<Simulation, Vec<Diagnostic>> {
     let loops = &program.loops;
     let layout = density::layout(loops);
     let graph =
         forward::constraints(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
     let code = ForwardModel::compile("constraints", &graph, options.cpu)
         .map_err(|error| vec![internal(error.to_string())])?;
-    let constraints = constraints(&program);
+    let constraints = constraints(program);
     let mut columns = Vec::new();
     for constraint in &constraints {
         let mut add = |what: &str, index: Option<usize>| {
@@ -222,7 +268,7 @@ pub fn constraint_report(
         given: given_columns(&inferred(loops, &layout)),
         places: (0..columns.len()).collect(),
         columns,
-        roles: roles(&hir, sources, dataset, &program),
+        roles: roles(hir, sources, dataset, program),
         unused_keys: program.bound.unused.clone(),
         unheeded: Vec::new(),
         constraints,
@@ -432,7 +478,8 @@ fn conditions(statements: &[Statement], visit: &mut dyn FnMut(&Term)) {
     }
 }
 
-/// The random variables that no other random variable's distribution reads.
+/// The random variables that no other random variable's distribution reads, nor any soft constraint, which may not depend on data; if
+/// constraints read all of the former, these.
 fn leaves(hir: &Hir) -> Vec<String> {
     let is_random = |id: &VariableId| hir.variables[id.0 as usize].kind == VariableKind::Random;
     let mut reads: HashMap<VariableId, HashSet<VariableId>> = HashMap::new();
@@ -464,7 +511,28 @@ fn leaves(hir: &Hir) -> Vec<String> {
         }
     }
     let ids = (0..hir.variables.len()).map(|i| VariableId(i as u32));
-    ids.filter(|id| is_random(id) && !parents.contains(id))
-        .map(|id| hir.variables[id.0 as usize].name.clone())
-        .collect()
+    let all: Vec<VariableId> = ids
+        .filter(|id| is_random(id) && !parents.contains(id))
+        .collect();
+    let constrained = constrained(hir);
+    let free: Vec<VariableId> = all
+        .iter()
+        .copied()
+        .filter(|id| !constrained.contains(id))
+        .collect();
+    let chosen = if free.is_empty() { all } else { free };
+    let name = |id: VariableId| hir.variables[id.0 as usize].name.clone();
+    chosen.into_iter().map(name).collect()
+}
+
+/// The random variables that soft constraints depend on.
+fn constrained(hir: &Hir) -> HashSet<VariableId> {
+    let dependence = Dependence::new(hir);
+    let mut found = HashSet::new();
+    all_statements(&hir.statements, 0, &mut |statement, _| {
+        if matches!(statement.kind, StatementKind::Soft { .. }) {
+            statement.expressions(&mut |expression| found.extend(dependence.of(expression)));
+        }
+    });
+    found
 }

@@ -59,6 +59,7 @@ impl Context<'_> {
             columns: self.columns.to_vec(),
             values: row.to_vec(),
             tried: 1,
+            ..Rows::default()
         }
     }
 

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Args;
+use likelier::output::evidence::paragraph;
 use likelier::output::{roles, simulation, table};
 use likelier::simulation::Rows;
 use likelier::uncertainty::VarianceParts;
@@ -17,7 +18,8 @@ use crate::terminal::{self, Printer};
 
 /// Draw from the prior: every random variable, whatever the data say
 ///
-/// Of the data only covariates and sizes count.
+/// Of the data only covariates and sizes count. Constraints reject draws; those that reject nearly all are tempered in by SMC. The
+/// report says which.
 #[derive(Args)]
 #[command(
     allow_negative_numbers = true,
@@ -36,7 +38,7 @@ pub struct Options {
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// Which variables a data file gets; may be repeated [default: those that the data hold, else those on which no
-    /// other depends]
+    /// other and no soft constraint depends]
     #[arg(long = "only", value_name = "NAME")]
     only: Vec<String>,
     /// Print the summary as JSON
@@ -164,13 +166,7 @@ pub(super) fn report(
     for condition in &simulator.simulation.unheeded {
         notes.push(format!("Not heeded, for it conditions: {condition}"));
     }
-    if rows.tried > rows.count() {
-        notes.push(format!(
-            "{} of {} draws from the prior were kept, each with the probability that its constraints give it.",
-            rows.count(),
-            rows.tried
-        ));
-    }
+    notes.extend(simulation::way_text(rows.count(), rows.tried, rows.way));
     if rows.failures() > 0 {
         notes.push(format!(
             "{} of {} draws hold something that is no number: a parameter of a distribution left its domain.",
@@ -179,7 +175,7 @@ pub(super) fn report(
         ));
     }
     for note in notes {
-        text.push_str(&format!("\nNote       {note}\n"));
+        text.push_str(&format!("\n{}", paragraph("Note", &note)));
     }
     text
 }

@@ -5,8 +5,10 @@ use serde_json::{Value, json};
 use super::columns::{INDENT, columns, head};
 use super::digits::{p_value, seconds};
 use super::evidence::paragraph;
+use super::simulation::way_text;
 use super::{RunInfo, VERSION, document_text};
 use crate::calibration::{Calibration, LEAST_COVERAGE, Method, Quantity, Shape};
+use crate::simulation::Way;
 
 /// Rows of the table.
 const SHOWN: usize = 8;
@@ -105,6 +107,10 @@ fn quantities_word(count: usize) -> &'static str {
 fn notes(calibration: &Calibration) -> Vec<String> {
     let mut notes = Vec::new();
     let simulations = calibration.simulations;
+    let (tried, way) = calibration.drawn;
+    if way != Way::Forward {
+        notes.extend(way_text(calibration.settings.simulations, tried, way));
+    }
     if let (count @ 1.., Some(reason)) = &calibration.failures {
         notes.push(format!(
             "{count} simulations could not be fitted and are left out. The first: {}",

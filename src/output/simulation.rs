@@ -5,8 +5,9 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
+use super::evidence::with_error;
 use super::stan_csv::{stan_name, stan_order, write_number};
-use crate::simulation::{DrawTable, Rows};
+use crate::simulation::{DrawTable, Rows, Way};
 use crate::uncertainty::VarianceParts;
 use likelier_compiler::data::dataset::Dataset;
 
@@ -86,8 +87,60 @@ pub fn simulation_json(rows: &Rows) -> String {
         "format": "likelier-simulation-summary",
         "format_version": 1,
         "draws": rows.count(),
+        "tried": rows.tried,
+        "method": method(rows.way),
+        "smc": tempering_json(rows.way),
         "quantities": quantities.collect::<Map<String, Value>>(),
     }))
+}
+
+/// How rows were found, in one word.
+pub fn method(way: Way) -> &'static str {
+    match way {
+        Way::Forward => "forward",
+        Way::Exact => "exact",
+        Way::Tempered(_) => "smc",
+    }
+}
+
+/// What SMC did for draws; null if it did not run.
+pub fn tempering_json(way: Way) -> Value {
+    let Way::Tempered(found) = way else {
+        return Value::Null;
+    };
+    json!({
+        "runs": found.runs,
+        "stages": found.stages,
+        "chains": found.chains,
+        "effective": found.effective,
+        "different": found.different,
+        "log_kept": { "value": found.log_kept.value, "se": found.log_kept.se },
+    })
+}
+
+/// How draws from the prior heed its constraints; `None` where these reject none.
+pub fn way_text(count: usize, tried: usize, way: Way) -> Option<String> {
+    let rare = format!("the constraints keep hardly any of {tried} draws from the prior");
+    match way {
+        Way::Forward if tried <= count => None,
+        Way::Forward => Some(format!(
+            "{count} of {tried} draws from the prior were kept, each with the probability that its constraints give it."
+        )),
+        Way::Exact => Some(format!(
+            "Drawn exactly: {rare}, and what they depend on is discrete, so it was drawn from its law given them."
+        )),
+        Way::Tempered(found) => Some(format!(
+            "By SMC: {rare}, so they were tempered in, in {} runs of up to {} stages. Each draw is the end of one of {} chains, which are \
+             worth {:.0} of equal weight; {} of the {count} draws are different. Draws of one run are not quite independent. Log of the share \
+             that rejection would keep: {}.",
+            found.runs,
+            found.stages,
+            found.chains,
+            found.effective,
+            found.different,
+            with_error(found.log_kept)
+        )),
+    }
 }
 
 /// The first draw of the named variables together with the data that went in: a data file.
@@ -288,6 +341,7 @@ mod tests {
             ],
             values: vec![0.5, 1.0, 2.0, 3.0, 4.25, 1.5, 5.0, 6.0, 7.0, 8.0],
             tried: 2,
+            ..Rows::default()
         }
     }
 

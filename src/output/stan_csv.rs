@@ -240,6 +240,7 @@ mod tests {
             }],
             values: vec![-1.0, -2.5, -3.0],
             tried: 3,
+            ..Rows::default()
         };
         write(
             &mut text,

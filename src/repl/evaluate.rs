@@ -158,6 +158,7 @@ impl Session {
             columns: renamed(columns, &asked.name, question),
             values: rows.concat(),
             tried: PICTURE_DRAWS,
+            ..Rows::default()
         }))
     }
 
@@ -419,6 +420,7 @@ impl Session {
             values: values.collect(),
             columns,
             tried: rows.tried,
+            way: rows.way,
         };
         Ok(Found::Prior(kept, asked.is_bool))
     }

@@ -45,6 +45,8 @@ pub enum Purpose<'a> {
     Posterior(Coordinates),
     /// To draw every random variable forward; data of random variables tell sizes only.
     Prior,
+    /// The density of the prior with its constraints, and nothing else; data of random variables tell sizes only.
+    ConstrainedPrior(Coordinates),
     /// To draw forward whatever the given draws do not hold.
     Prediction(&'a Draws),
 }
@@ -106,6 +108,7 @@ pub fn bind(
         },
         diagnostics: Vec::new(),
         misshapen: HashSet::new(),
+        has_likelihood: !matches!(purpose, Purpose::ConstrainedPrior(_)),
     };
     binder.keys();
     binder.sizes(purpose);
@@ -122,6 +125,8 @@ pub(super) struct Binder<'a> {
     pub(super) bound: Bound,
     pub(super) diagnostics: Vec<Diagnostic>,
     misshapen: HashSet<VariableId>,
+    /// Whether anything but constraints conditions.
+    has_likelihood: bool,
 }
 
 impl Binder<'_> {
@@ -374,7 +379,7 @@ impl Binder<'_> {
             let is_conditioned = given.contains(&id)
                 || match purpose {
                     Purpose::Posterior(_) => true,
-                    Purpose::Prior => false,
+                    Purpose::Prior | Purpose::ConstrainedPrior(_) => false,
                     Purpose::Prediction(draws) => draws.held.contains(&variable.name),
                 };
             let missing = entry.missing_count();
@@ -408,7 +413,7 @@ impl Binder<'_> {
             let is_unknown = !self.bound.keys.contains_key(&id) || self.bound.partial.contains(&id);
             if variable.kind == VariableKind::Random && is_unknown {
                 let is_inferred = match purpose {
-                    Purpose::Posterior(_) => reached.contains(&id),
+                    Purpose::Posterior(_) | Purpose::ConstrainedPrior(_) => reached.contains(&id),
                     Purpose::Prior => false,
                     Purpose::Prediction(draws) => draws.known.contains_key(&variable.name),
                 };
@@ -460,8 +465,14 @@ impl Binder<'_> {
                         .entry(*variable)
                         .or_default()
                         .extend(names.iter().copied());
-                    wanted.extend(names);
+                    if self.has_likelihood {
+                        wanted.extend(names);
+                    }
                 }
+                StatementKind::Random { .. }
+                | StatementKind::Observe { .. }
+                | StatementKind::Factor { .. }
+                    if !self.has_likelihood => {}
                 StatementKind::Random { .. }
                 | StatementKind::Observe { .. }
                 | StatementKind::Factor { .. }

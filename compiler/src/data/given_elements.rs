@@ -23,7 +23,7 @@ pub(super) fn given_elements(
 ) -> Option<(Dataset, HashSet<VariableId>)> {
     let held = match purpose {
         Purpose::Posterior(_) => return None,
-        Purpose::Prior => HashSet::new(),
+        Purpose::Prior | Purpose::ConstrainedPrior(_) => HashSet::new(),
         Purpose::Prediction(draws) => draws.held.iter().map(String::as_str).collect(),
     };
     let candidates: Vec<(VariableId, &Entry)> = perhaps_not_all_drawn(hir)

@@ -54,6 +54,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::check::hir::{Element, Hir, Type, VariableId, VariableKind};
+use crate::math::graph::Part;
 use crate::source::{Diagnostic, Sources};
 use bind::{Bound, Purpose};
 use coordinates::{Coordinates, Numbers};
@@ -61,7 +62,7 @@ pub use counts::Counts;
 use dataset::{Dataset, Entry};
 use expand::Expander;
 use interval::Ranges;
-use loops::{ArrayId, ArrayKind, Loops, Scalar};
+use loops::{ArrayId, ArrayKind, Loops, Scalar, Statement};
 pub use missing::Split;
 use pull::Value;
 
@@ -143,6 +144,9 @@ pub fn bind_recovering(
     } = expand_program(hir, sources, dataset, &bound, &numbers, purpose, false)?;
     let warnings = domain::warnings(&loops, &ranges, sources);
     let counts = counts::counts(&loops);
+    if matches!(purpose, Purpose::ConstrainedPrior(_)) {
+        drop_likelihood(&mut loops.statements);
+    }
     sum_out::sum_out(&mut loops, &mut ranges, recovery).map_err(|diagnostic| vec![diagnostic])?;
     if matches!(purpose, Purpose::Prior) {
         conditioned::condition(&mut loops).map_err(|diagnostic| vec![diagnostic])?;
@@ -158,6 +162,25 @@ pub fn bind_recovering(
         counts,
         warnings,
     })
+}
+
+/// Takes `observe` and `factor` out of a program.
+fn drop_likelihood(statements: &mut Vec<Statement>) {
+    statements.retain_mut(|statement| match statement {
+        Statement::For { body, .. } => {
+            drop_likelihood(body);
+            !body.is_empty()
+        }
+        Statement::If {
+            then, otherwise, ..
+        } => {
+            drop_likelihood(then);
+            drop_likelihood(otherwise);
+            !then.is_empty() || !otherwise.is_empty()
+        }
+        Statement::Term(term) => term.part != Part::Likelihood,
+        _ => true,
+    });
 }
 
 /// A program that is expanded and verified.
@@ -181,7 +204,9 @@ fn expand_program(
     expander.labels.clone_from(numbers);
     expander.is_probing = is_probing;
     expander.loops.constraints = soft::constraints(hir, sources);
-    if let (Purpose::Posterior(coordinates), false) = (purpose, is_probing) {
+    if let (Purpose::Posterior(coordinates) | Purpose::ConstrainedPrior(coordinates), false) =
+        (purpose, is_probing)
+    {
         expander.coordinates = coordinates;
     }
     let rank = |id: VariableId| hir.variables[id.0 as usize].ty.rank();
