@@ -1,6 +1,7 @@
 //! Chains: starts, warm-up and sampling over threads. Each chain's random numbers are its own, so draws do not depend on
 //! how chains are spread over threads. Progress is left in atomic counters for whoever wants to look.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
@@ -352,6 +353,14 @@ fn warm_up(
 
 /// A start is the likeliest of so many prior draws: chains still begin apart, but none in a region the data rule out.
 const START_CANDIDATES: usize = 10;
+/// Attempts at a start by draws of the prior, and by uniform ones. They number the streams.
+const PRIOR_ATTEMPTS: Range<u64> = 0..100;
+const UNIFORM_ATTEMPTS: Range<u64> = 100..200;
+/// An unconstrained coordinate beyond this makes a prior draw doubtful as a start.
+const FAR: f64 = 100.0;
+/// Prior draws whose largest coordinates differ by more than this factor know no scale: `inv_gamma(0.001, 0.001)` is 1e±300, and chains do not
+/// come back from where group effects are 1e+60.
+const NO_SCALE: f64 = 1e6;
 
 /// A start that is given, if the density is finite there.
 fn known_start(target: &dyn Target, density: &mut Density, known: &Start) -> Option<PhasePoint> {
@@ -365,57 +374,83 @@ fn known_start(target: &dyn Target, density: &mut Density, known: &Start) -> Opt
     is_finite.then_some(point)
 }
 
-/// Prior draws first, then uniform(−2, 2); the statement that most often stands in the way is the reason given.
+/// Prior draws first. Where none is possible or the likeliest is far out, uniform(−2, 2) too, and then alone if the prior knows no scale. The
+/// statement that most often stands in the way is the reason given.
 pub fn find_start(
     target: &dyn Target,
     density: &mut Density,
     settings: &Settings,
     number: usize,
 ) -> Result<PhasePoint, StartFailure> {
-    let mut point = PhasePoint::new(target.dimension(), target.soft_count());
     let mut stream = Stream::new(settings.seed, Purpose::Start, number as u32);
-    let mut reasons: Vec<String> = Vec::new();
-    let mut best: Option<PhasePoint> = None;
-    let mut found = 0;
-    for attempt in 0..200 {
+    let mut candidates = Candidates {
+        best: None,
+        sizes: Vec::new(),
+        reasons: Vec::new(),
+    };
+    let mut point = PhasePoint::new(target.dimension(), target.soft_count());
+    for attempt in PRIOR_ATTEMPTS {
         stream.at(attempt);
-        if attempt == 100 && best.is_some() {
+        let evaluator = &mut density.evaluator;
+        evaluator.prior_draw(&mut stream, &mut point.position);
+        if candidates.add(density, &mut point) == START_CANDIDATES {
             break;
         }
-        if attempt < 100 {
-            density
-                .evaluator
-                .prior_draw(&mut stream, &mut point.position);
-        } else {
-            point
-                .position
-                .iter_mut()
-                .for_each(|q| *q = 4.0 * stream.uniform() - 2.0);
-        }
-        density.evaluate(&mut point);
-        if point.log_density.is_finite() && point.gradient.iter().all(|g| g.is_finite()) {
-            found += 1;
-            if best
-                .as_ref()
-                .is_none_or(|best| point.log_density > best.log_density)
-            {
-                best = Some(point.clone());
-            }
-            if found == START_CANDIDATES {
+    }
+    if candidates.best.as_ref().is_none_or(|best| size(best) > FAR) {
+        let knows_scale = candidates.know_scale();
+        let of_prior = candidates.best.take_if(|_| !knows_scale);
+        candidates.sizes.clear();
+        for attempt in UNIFORM_ATTEMPTS {
+            stream.at(attempt);
+            point.position.fill_with(|| 4.0 * stream.uniform() - 2.0);
+            if candidates.add(density, &mut point) == START_CANDIDATES {
                 break;
             }
-            continue;
         }
-        let reason = density
-            .evaluator
-            .explain(&point.position)
-            .unwrap_or_else(|| "the log density is finite but its gradient is not".to_string());
-        reasons.push(reason);
+        candidates.best = candidates.best.or(of_prior);
     }
-    if let Some(best) = best {
-        return Ok(best);
-    }
-    Err(StartFailure {
-        reason: most_frequent(reasons).unwrap_or_default(),
+    candidates.best.ok_or_else(|| StartFailure {
+        reason: most_frequent(candidates.reasons).unwrap_or_default(),
     })
+}
+
+/// Positions that were tried.
+struct Candidates {
+    /// The likeliest.
+    best: Option<PhasePoint>,
+    /// The largest coordinate of each that is possible.
+    sizes: Vec<f64>,
+    /// What made the others impossible.
+    reasons: Vec<String>,
+}
+
+impl Candidates {
+    /// Evaluates a position; returns how many were possible.
+    fn add(&mut self, density: &mut Density, point: &mut PhasePoint) -> usize {
+        density.evaluate(point);
+        if point.log_density.is_finite() && point.gradient.iter().all(|g| g.is_finite()) {
+            self.sizes.push(size(point));
+            let best = self.best.as_ref();
+            if best.is_none_or(|best| point.log_density > best.log_density) {
+                self.best = Some(point.clone());
+            }
+        } else {
+            let reason = density.evaluator.explain(&point.position);
+            let no_gradient = || "the log density is finite but its gradient is not".to_string();
+            self.reasons.push(reason.unwrap_or_else(no_gradient));
+        }
+        self.sizes.len()
+    }
+
+    fn know_scale(&self) -> bool {
+        let largest = self.sizes.iter().copied().fold(0.0, f64::max);
+        let least = self.sizes.iter().copied().fold(f64::INFINITY, f64::min);
+        largest <= NO_SCALE * least
+    }
+}
+
+/// The largest coordinate.
+fn size(point: &PhasePoint) -> f64 {
+    point.position.iter().fold(0.0, |most, q| q.abs().max(most))
 }

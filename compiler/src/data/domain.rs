@@ -225,7 +225,10 @@ impl<'a> Reach<'a> {
                 let stores = self.stores.get(&array)?.iter();
                 join(stores.map(|value| {
                     let mut own = before.clone();
+                    // It may be made of its own elements.
+                    own.push(array);
                     let reached = self.of(value, &mut own);
+                    own.retain(|id| *id != array);
                     used.extend(own);
                     reached
                 }))

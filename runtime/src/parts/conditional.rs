@@ -26,7 +26,7 @@ const PER_COORDINATE: f64 = 0.1;
 /// Particles of a chain that tell as much as one that is independent of the others.
 const CHAINED: f64 = 2.0;
 /// Standard deviations of the driver beyond the last knots up to which logarithms go on.
-const FARTHEST: f64 = 1.0;
+const FARTHEST: f64 = 3.0;
 /// Coordinates beyond which no driver is looked for: a knot would need more particles than there are.
 const LARGEST: usize = 40;
 
