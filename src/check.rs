@@ -3,9 +3,9 @@
 
 use likelier_compiler::source::{Diagnostic, Sources};
 use likelier_compiler::{Compiled, InferredVariable, Options};
-use likelier_runtime::random::{Purpose, Stream};
-use likelier_runtime::target::{Evaluator, Parts, Target, Weights};
+use likelier_runtime::target::Target;
 
+use crate::probe::Probe;
 use crate::{Dataset, Error, Model, Role, draw, error::ModelErrors, sources};
 
 /// What was found.
@@ -163,8 +163,8 @@ fn told_directly(probe: &mut Probe<'_>, all: &[Vec<f64>]) -> Option<Vec<bool>> {
     }
     // Slopes answer for all coordinates at once, and for nearly all of them finally.
     for (here, _) in &base {
-        if let (Some(alone), Some(whole)) = (probe.prior(here), probe.posterior(here)) {
-            for (flag, (alone, whole)) in informed.iter_mut().zip(alone.iter().zip(&whole.1)) {
+        if let (Some(alone), Some((_, whole))) = (probe.prior(here), probe.posterior(here)) {
+            for (flag, (alone, whole)) in informed.iter_mut().zip(alone.iter().zip(&whole)) {
                 *flag |= differs(*alone, *whole);
             }
         }
@@ -284,73 +284,4 @@ fn root(groups: &[usize], mut member: usize) -> usize {
 fn join(groups: &mut [usize], a: usize, b: usize) {
     let (a, b) = (root(groups, a), root(groups, b));
     groups[a.max(b)] = a.min(b);
-}
-
-/// The gradient of the prior and of everything, and the parts of everything but the prior.
-pub(crate) struct Probe<'a> {
-    evaluator: Box<dyn Evaluator + 'a>,
-    dimension: usize,
-    alone: Weights,
-    whole: Weights,
-    parts: Parts,
-}
-
-impl<'a> Probe<'a> {
-    pub(crate) fn new(compiled: &'a Compiled) -> Self {
-        let soft = compiled.model.soft_count();
-        Self {
-            evaluator: compiled.model.evaluator(),
-            dimension: compiled.model.dimension(),
-            alone: Weights::tempered(soft, 0.0, 0.0),
-            whole: Weights::posterior(soft),
-            parts: Parts {
-                soft: vec![0.0; soft],
-                ..Parts::default()
-            },
-        }
-    }
-
-    /// A prior draw; uniform from −2 to 2 where the prior cannot be drawn from.
-    pub(crate) fn draw(&mut self, number: usize) -> Vec<f64> {
-        let mut stream = Stream::new(1, Purpose::Start, number as u32);
-        let mut position = vec![0.0; self.dimension];
-        self.evaluator.prior_draw(&mut stream, &mut position);
-        position
-    }
-
-    /// The gradient of the prior, where it is finite.
-    fn prior(&mut self, position: &[f64]) -> Option<Vec<f64>> {
-        let mut gradient = vec![0.0; self.dimension];
-        let value = self.evaluator.log_density_gradient(
-            position,
-            &self.alone,
-            &mut gradient,
-            &mut self.parts,
-        );
-        let is_finite = value.is_finite() && gradient.iter().all(|one| one.is_finite());
-        is_finite.then_some(gradient)
-    }
-
-    /// The log density of the posterior, up to its constant, and the gradient, where they are finite.
-    pub(crate) fn posterior(&mut self, position: &[f64]) -> Option<(f64, Vec<f64>)> {
-        let mut gradient = vec![0.0; self.dimension];
-        let value = self.evaluator.log_density_gradient(
-            position,
-            &self.whole,
-            &mut gradient,
-            &mut self.parts,
-        );
-        let is_finite = value.is_finite() && gradient.iter().all(|one| one.is_finite());
-        is_finite.then_some((value, gradient))
-    }
-
-    /// The log likelihood and the log potential of each constraint.
-    fn told(&mut self, position: &[f64]) -> Vec<f64> {
-        let mut gradient = vec![0.0; self.dimension];
-        self.evaluator
-            .log_density_gradient(position, &self.whole, &mut gradient, &mut self.parts);
-        let mut told = self.parts.soft.clone();
-        told.push(self.parts.likelihood);
-        told
-    }
 }

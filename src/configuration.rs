@@ -137,9 +137,8 @@ impl Beside {
         parse: &dyn Fn(&[OsString]) -> Result<ArgMatches, clap::Error>,
     ) -> Result<Vec<OsString>, Error> {
         let entries = self.entries.iter().find(|(own, _)| own == name);
-        let is_unwanted = found.try_get_one::<bool>(NO_CONFIG);
-        let is_unwanted = is_unwanted.ok().flatten().is_some_and(|flag| *flag);
-        let (Some(page), Some((_, entries)), false) = (&self.page, entries, is_unwanted) else {
+        let (Some(page), Some((_, entries)), false) = (&self.page, entries, is_unwanted(found))
+        else {
             return Ok(Vec::new());
         };
         let words = |entries: &[&Entry]| -> Vec<OsString> {
@@ -161,18 +160,13 @@ impl Beside {
     /// Each setting as a line, with its place.
     pub fn lines(&self) -> Vec<String> {
         let mut lines: Vec<String> = Vec::new();
-        for (entry, page) in self
-            .entries
-            .iter()
-            .flat_map(|(_, entries)| entries)
-            .zip(std::iter::repeat(&self.page))
-        {
+        let Some(page) = &self.page else { return lines };
+        for entry in self.entries.iter().flat_map(|(_, entries)| entries) {
             let words = entry.words.iter().map(|word| word.to_string_lossy());
             let words: Vec<String> = words
                 .map(|word| word.trim_start_matches('-').replacen('=', " ", 1))
                 .collect();
-            let place = page.as_ref().map(|page| page.line(&entry.place));
-            let line = format!("{} ({})", words.join(", "), place.unwrap_or_default());
+            let line = format!("{} ({})", words.join(", "), page.line(&entry.place));
             if !lines.contains(&line) {
                 lines.push(line);
             }
@@ -189,10 +183,15 @@ fn is_about_others(error: &clap::Error) -> bool {
     )
 }
 
+/// Whether no file is to be read; commands without this option have none.
+fn is_unwanted(found: &ArgMatches) -> bool {
+    matches!(found.try_get_one(NO_CONFIG), Ok(Some(true)))
+}
+
 /// The file beside the (first) model, if there is one and nobody objects.
 fn beside_model(subcommand: &Command, found: &ArgMatches) -> Option<PathBuf> {
     let id = model_argument(subcommand)?;
-    if has(subcommand, NO_CONFIG) && found.get_flag(NO_CONFIG) {
+    if is_unwanted(found) {
         return None;
     }
     let model = found.try_get_many::<PathBuf>(id).ok()??.next()?;

@@ -11,7 +11,7 @@ use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::Target;
 
 use crate::Model;
-use crate::check::Probe;
+use crate::probe::Probe;
 
 /// Models of more coordinates are not looked at.
 const MOST_COORDINATES: usize = 200;
@@ -48,6 +48,13 @@ impl Model {
     }
 }
 
+/// A position with the log density there, up to its constant, and its gradient.
+struct Point {
+    position: Vec<f64>,
+    value: f64,
+    gradient: Vec<f64>,
+}
+
 /// The variables that move along directions in which the density has no end.
 fn unbounded(compiled: &Compiled) -> Vec<String> {
     let dimension = compiled.model.dimension();
@@ -56,32 +63,31 @@ fn unbounded(compiled: &Compiled) -> Vec<String> {
     }
     let mut probe = Probe::new(compiled);
     let mut stream = Stream::new(1, Purpose::Start, u32::MAX);
-    let mut found: Vec<(Vec<f64>, f64, Vec<f64>)> = Vec::new();
+    let mut found: Vec<Point> = Vec::new();
     for number in 0..dimension + MORE_GRADIENTS {
         let mut position = probe.draw(number);
         position
             .iter_mut()
             .for_each(|q| *q += 2.0 * stream.uniform() - 1.0);
         if let Some((value, gradient)) = probe.posterior(&position) {
-            found.push((position, value, gradient));
+            found.push(Point {
+                position,
+                value,
+                gradient,
+            });
         }
     }
     if found.len() <= dimension {
         return Vec::new();
     }
-    let gradients: Vec<&[f64]> = found.iter().map(|one| one.2.as_slice()).collect();
+    let gradients: Vec<&[f64]> = found.iter().map(|one| one.gradient.as_slice()).collect();
     let mut is_part = vec![false; dimension];
     for direction in null_directions(&gradients, dimension) {
-        if found
-            .iter()
-            .take(STARTS)
-            .all(|start| is_affine(&mut probe, start, &direction))
-        {
-            let moves = direction.iter().map(|d| d.abs() > PART);
-            is_part
-                .iter_mut()
-                .zip(moves)
-                .for_each(|(flag, moves)| *flag |= moves);
+        let mut starts = found.iter().take(STARTS);
+        if starts.all(|start| is_affine(&mut probe, start, &direction)) {
+            for (flag, entry) in is_part.iter_mut().zip(&direction) {
+                *flag |= entry.abs() > PART;
+            }
         }
     }
     let variables = compiled.inferred.iter();
@@ -134,18 +140,15 @@ fn null_directions(gradients: &[&[f64]], dimension: usize) -> Vec<Vec<f64>> {
 }
 
 /// Whether the log density is an affine function along a direction from a start, as far as steps go.
-fn is_affine(probe: &mut Probe<'_>, start: &(Vec<f64>, f64, Vec<f64>), direction: &[f64]) -> bool {
-    let (position, value, gradient) = start;
-    let slope: f64 = gradient.iter().zip(direction).map(|(g, d)| g * d).sum();
+fn is_affine(probe: &mut Probe<'_>, start: &Point, direction: &[f64]) -> bool {
+    let products = start.gradient.iter().zip(direction).map(|(g, d)| g * d);
+    let slope: f64 = products.sum();
     STEPS.iter().all(|step| {
-        let moved: Vec<f64> = position
-            .iter()
-            .zip(direction)
-            .map(|(q, d)| q + step * d)
-            .collect();
+        let places = start.position.iter().zip(direction);
+        let moved: Vec<f64> = places.map(|(q, d)| q + step * d).collect();
         probe.posterior(&moved).is_some_and(|(there, _)| {
-            let expected = value + step * slope;
-            (there - expected).abs() <= TOLERANCE * (1.0 + value.abs() + expected.abs())
+            let expected = start.value + step * slope;
+            (there - expected).abs() <= TOLERANCE * (1.0 + start.value.abs() + expected.abs())
         })
     })
 }

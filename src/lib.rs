@@ -31,6 +31,7 @@ pub mod output;
 pub mod point;
 pub mod posterior;
 pub mod prequential;
+mod probe;
 pub mod sampling;
 pub mod simulation;
 pub mod tempering;

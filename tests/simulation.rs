@@ -1,5 +1,5 @@
-//! Draws from the prior under constraints that rejection cannot reach: against closed forms, against rejection where both are
-//! possible, and the errors where neither is.
+//! Draws from the prior under constraints: normalised ones, which reject nothing, and those that rejection cannot reach; against
+//! closed forms, against rejection where both are possible, and the errors where neither is.
 
 use likelier::calibration::{CalibrationControl, CalibrationSettings, Program, calibrate};
 use likelier::output::calibration::calibration_text;
@@ -48,6 +48,101 @@ fn distance_from_normal(mut values: Vec<f64>) -> f64 {
         (expected - before).abs().max((expected - after).abs())
     };
     count.sqrt() * values.iter().enumerate().map(gap).fold(0.0, f64::max)
+}
+
+/// Mean, variance and largest distance of the distribution function from the normal one, for numbers that should be
+/// standard normal.
+fn assert_standard_normal(what: &str, values: Vec<f64>) {
+    let count = values.len() as f64;
+    let mean = values.iter().sum::<f64>() / count;
+    let variance = values.iter().map(|z| z * z).sum::<f64>() / count;
+    assert!(mean.abs() < 4.0 / count.sqrt(), "{what}: mean {mean}");
+    assert!(
+        (variance - 1.0).abs() < 4.0 * (2.0 / count).sqrt(),
+        "{what}: variance {variance}"
+    );
+    // Exceeded once in 10⁶ (Kolmogorov).
+    let distance = distance_from_normal(values);
+    assert!(distance < 2.7, "{what}: {distance}");
+}
+
+/// Given s, the residual r of mean m and variance V under the prior is normal with mean m s² / (V + s²) and variance
+/// V s² / (V + s²), whatever the law of s; what is independent of r keeps its law. The datum reads both before s is drawn.
+#[test]
+fn draws_from_the_prior_heed_what_is_normalised() {
+    let text = "a ~ normal(1, 3)
+b[1..2] ~ normal(0, [2, 1])
+let d = a - 2 * b[2]
+y ~ normal(d + b[1], 0.5)
+log_s ~ normal(-1, 1)
+soft same: d ~= 0.5 within exp(log_s) normalised
+";
+    let rows = simulator(text, "{}").draw(7, 20_000).expect("draws");
+    assert_eq!(rows.tried, 20_000, "nothing is rejected");
+    let column = |name| column(&rows, name);
+    let (a, b1, b2) = (column("a"), column("b[1]"), column("b[2]"));
+    let (y, log_s) = (column("y"), column("log_s"));
+    let each = |number: &dyn Fn(usize) -> f64| (0..rows.count()).map(number).collect::<Vec<f64>>();
+    let scale = each(&|i| log_s[i] + 1.0);
+    let residual = each(&|i| {
+        let square = (2.0 * log_s[i]).exp();
+        let r = a[i] - 2.0 * b2[i] - 0.5;
+        (r - 0.5 * square / (13.0 + square)) / (13.0 * square / (13.0 + square)).sqrt()
+    });
+    let across = each(&|i| (2.0 * a[i] + 9.0 * b2[i] - 2.0) / 117f64.sqrt());
+    let other = each(&|i| b1[i] / 2.0);
+    let noise = each(&|i| (y[i] - a[i] + 2.0 * b2[i] - b1[i]) / 0.5);
+    let all = [scale, residual, across, other, noise];
+    for (i, one) in all.iter().enumerate() {
+        assert_standard_normal(&format!("{i}"), one.clone());
+        for (j, another) in all[..i].iter().enumerate() {
+            let both = one.iter().zip(another);
+            let correlation = both.map(|(x, y)| x * y).sum::<f64>() / rows.count() as f64;
+            let least = 4.0 / (rows.count() as f64).sqrt();
+            assert!(correlation.abs() < least, "{i}, {j}: {correlation}");
+        }
+    }
+}
+
+#[test]
+fn a_normalised_scale_that_is_not_positive_is_rejected() {
+    let text = "s ~ normal(0, 1)\na ~ normal(0, 2)\nsoft near: a ~= 1 within s normalised\n";
+    let rows = simulator(text, "{}").draw(3, 10_000).expect("draws");
+    assert!(
+        (rows.tried as f64 / 20_000.0 - 1.0).abs() < 0.05,
+        "{}",
+        rows.tried
+    );
+    let (s, a) = (column(&rows, "s"), column(&rows, "a"));
+    assert!(s.iter().all(|s| *s > 0.0));
+    let mean = s.iter().sum::<f64>() / 1e4;
+    let expected = (2.0 / std::f64::consts::PI).sqrt();
+    assert!((mean - expected).abs() < 4.0 * 0.603 / 100.0, "{mean}");
+    // a given s has mean 4 / (4 + s²) and variance 4 s² / (4 + s²).
+    let scaled = |(s, a): (&f64, &f64)| {
+        let square = s * s;
+        (a - 4.0 / (4.0 + square)) / (4.0 * square / (4.0 + square)).sqrt()
+    };
+    assert_standard_normal("a", s.iter().zip(&a).map(scaled).collect());
+}
+
+#[test]
+fn a_scale_that_cannot_be_drawn_first_is_an_error() {
+    let text = "a ~ normal(0, 1)
+for i in 1..2 {
+  s[i] ~ half_normal(1)
+  z[i] ~ normal(a, s[i])
+}
+soft near: a ~= 0 within s[1] normalised
+";
+    let error = Simulator::prior("model.ppl", text, &Dataset::default(), &Options::default());
+    let message = error.err().expect("an error").to_string();
+    assert!(
+        message.contains("E0484") && message.contains("two loops"),
+        "{message}"
+    );
+    let apart = text.replace("  z[i]", "}\nfor i in 1..2 {\n  z[i]");
+    simulator(&apart, "{}");
 }
 
 const APART: &str = "a ~ normal(0, 1)
@@ -206,6 +301,30 @@ fn what_cannot_be_tempered_in_is_said() {
             assert!(message.contains(words), "{message}");
         }
     }
+}
+
+#[test]
+fn constraints_that_no_draw_satisfies_are_named() {
+    let text = "a ~ normal(0, 1)\nsoft wide: a > 0 within 1\nsoft far: a > 20 within 0.1\ny ~ normal(a, 1)\n";
+    let message = refusal(text);
+    assert!(
+        message.contains("kept 0")
+            && message.contains("soft far")
+            && message.contains("the prior or the other constraints contradict it"),
+        "{message}"
+    );
+}
+
+#[test]
+fn constraints_that_contradict_each_other_are_all_named() {
+    let text = "a ~ normal(0, 1)\nrequire a > 1\nrequire a < 0\ny ~ normal(a, 1)\n";
+    let message = refusal(text);
+    assert!(
+        message.contains("`require a > 1` alone would keep 15.")
+            && message.contains("`require a < 0` alone would keep 50.")
+            && message.contains("contradict each other"),
+        "{message}"
+    );
 }
 
 /// The truths of a calibration come from the same simulator.

@@ -5,7 +5,6 @@ use likelier::{
     Adjustment, ConstraintKind, Dataset, Error, Model, Options, PointDensity, Recovery, Settings,
     Simulator,
 };
-use likelier_runtime::math::special::normal_cdf;
 use serde_json::Value;
 
 fn data(text: &str) -> Dataset {
@@ -342,23 +341,6 @@ fn draws_from_the_prior_heed_constraints() {
 }
 
 #[test]
-fn constraints_that_no_draw_satisfies_are_named() {
-    let text = "a ~ normal(0, 1)\nsoft wide: a > 0 within 1\nsoft far: a > 20 within 0.1\ny ~ normal(a, 1)\n";
-    let simulator = Simulator::prior("model.ppl", text, &data("{}"), &Options::default());
-    let error = simulator
-        .expect("a program")
-        .draw(1, 1)
-        .expect_err("no draws");
-    let message = error.to_string();
-    assert!(
-        message.contains("kept 0")
-            && message.contains("soft far")
-            && message.contains("the prior or the other constraints contradict it"),
-        "{message}"
-    );
-}
-
-#[test]
 fn reports_of_constraints_hold_penalties_and_residuals() {
     let text = "given s: real[3]
 f[1..3] ~ normal(0, 1)
@@ -466,134 +448,6 @@ fn a_hardened_constraint_holds() {
         .expect("no such constraint")
         .to_string();
     assert!(error.contains("did you mean `rising`?"), "{error}");
-}
-
-/// Mean, variance and largest distance of the distribution function from the normal one, for numbers that should be
-/// standard normal.
-fn assert_standard_normal(what: &str, mut values: Vec<f64>) {
-    let count = values.len() as f64;
-    let mean = values.iter().sum::<f64>() / count;
-    let variance = values.iter().map(|z| z * z).sum::<f64>() / count;
-    assert!(mean.abs() < 4.0 / count.sqrt(), "{what}: mean {mean}");
-    assert!(
-        (variance - 1.0).abs() < 4.0 * (2.0 / count).sqrt(),
-        "{what}: variance {variance}"
-    );
-    values.sort_by(f64::total_cmp);
-    let distance = |(place, z): (usize, &f64)| {
-        let expected = normal_cdf(*z);
-        (expected - place as f64 / count)
-            .abs()
-            .max((expected - (place + 1) as f64 / count).abs())
-    };
-    let largest = values.iter().enumerate().map(distance).fold(0.0, f64::max);
-    // Exceeded once in 10⁶ (Kolmogorov).
-    assert!(largest * count.sqrt() < 2.7, "{what}: {largest}");
-}
-
-/// Given s, the residual r of mean m and variance V under the prior is normal with mean m s² / (V + s²) and variance
-/// V s² / (V + s²), whatever the law of s; what is independent of r keeps its law. The datum reads both before s is drawn.
-#[test]
-fn draws_from_the_prior_heed_what_is_normalised() {
-    let text = "a ~ normal(1, 3)
-b[1..2] ~ normal(0, [2, 1])
-let d = a - 2 * b[2]
-y ~ normal(d + b[1], 0.5)
-log_s ~ normal(-1, 1)
-soft same: d ~= 0.5 within exp(log_s) normalised
-";
-    let options = Options::default();
-    let simulator = Simulator::prior("model.ppl", text, &data("{}"), &options).expect("a program");
-    let rows = simulator.draw(7, 20_000).expect("draws");
-    assert_eq!(rows.tried, 20_000, "nothing is rejected");
-    let place = |name: &str| rows.columns.iter().position(|column| column.name == name);
-    let column = |name: &str| -> Vec<f64> {
-        let place = place(name).unwrap_or_else(|| panic!("{name}"));
-        rows.rows().map(|row| row[place]).collect()
-    };
-    let (a, b1, b2) = (column("a"), column("b[1]"), column("b[2]"));
-    let (y, log_s) = (column("y"), column("log_s"));
-    let each = |number: &dyn Fn(usize) -> f64| (0..rows.count()).map(number).collect::<Vec<f64>>();
-    let scale = each(&|i| log_s[i] + 1.0);
-    let residual = each(&|i| {
-        let square = (2.0 * log_s[i]).exp();
-        let r = a[i] - 2.0 * b2[i] - 0.5;
-        (r - 0.5 * square / (13.0 + square)) / (13.0 * square / (13.0 + square)).sqrt()
-    });
-    let across = each(&|i| (2.0 * a[i] + 9.0 * b2[i] - 2.0) / 117f64.sqrt());
-    let other = each(&|i| b1[i] / 2.0);
-    let noise = each(&|i| (y[i] - a[i] + 2.0 * b2[i] - b1[i]) / 0.5);
-    let all = [scale, residual, across, other, noise];
-    for (i, one) in all.iter().enumerate() {
-        assert_standard_normal(&format!("{i}"), one.clone());
-        for (j, another) in all[..i].iter().enumerate() {
-            let both = one.iter().zip(another);
-            let correlation = both.map(|(x, y)| x * y).sum::<f64>() / rows.count() as f64;
-            let least = 4.0 / (rows.count() as f64).sqrt();
-            assert!(correlation.abs() < least, "{i}, {j}: {correlation}");
-        }
-    }
-}
-
-#[test]
-fn a_normalised_scale_that_is_not_positive_is_rejected() {
-    let text = "s ~ normal(0, 1)\na ~ normal(0, 2)\nsoft near: a ~= 1 within s normalised\n";
-    let options = Options::default();
-    let simulator = Simulator::prior("model.ppl", text, &data("{}"), &options).expect("a program");
-    let rows = simulator.draw(3, 10_000).expect("draws");
-    assert!(
-        (rows.tried as f64 / 20_000.0 - 1.0).abs() < 0.05,
-        "{}",
-        rows.tried
-    );
-    let place = |name: &str| {
-        let found = rows.columns.iter().position(|column| column.name == name);
-        found.expect("a column")
-    };
-    let (s, a) = (place("s"), place("a"));
-    assert!(rows.rows().all(|row| row[s] > 0.0));
-    let mean = rows.rows().map(|row| row[s]).sum::<f64>() / 1e4;
-    let expected = (2.0 / std::f64::consts::PI).sqrt();
-    assert!((mean - expected).abs() < 4.0 * 0.603 / 100.0, "{mean}");
-    // a given s has mean 4 / (4 + s²) and variance 4 s² / (4 + s²).
-    let scaled = |row: &[f64]| {
-        let square = row[s] * row[s];
-        (row[a] - 4.0 / (4.0 + square)) / (4.0 * square / (4.0 + square)).sqrt()
-    };
-    assert_standard_normal("a", rows.rows().map(scaled).collect());
-}
-
-#[test]
-fn a_scale_that_cannot_be_drawn_first_is_an_error() {
-    let text = "a ~ normal(0, 1)
-for i in 1..2 {
-  s[i] ~ half_normal(1)
-  z[i] ~ normal(a, s[i])
-}
-soft near: a ~= 0 within s[1] normalised
-";
-    let error = Simulator::prior("model.ppl", text, &data("{}"), &Options::default());
-    let message = error.err().expect("an error").to_string();
-    assert!(
-        message.contains("E0484") && message.contains("two loops"),
-        "{message}"
-    );
-    let apart = text.replace("  z[i]", "}\nfor i in 1..2 {\n  z[i]");
-    Simulator::prior("model.ppl", &apart, &data("{}"), &Options::default()).expect("a program");
-}
-
-#[test]
-fn constraints_that_contradict_each_other_are_all_named() {
-    let text = "a ~ normal(0, 1)\nrequire a > 1\nrequire a < 0\ny ~ normal(a, 1)\n";
-    let simulator = Simulator::prior("model.ppl", text, &data("{}"), &Options::default());
-    let error = simulator.expect("a program").draw(1, 1);
-    let message = error.expect_err("no draws").to_string();
-    assert!(
-        message.contains("`require a > 1` alone would keep 15.")
-            && message.contains("`require a < 0` alone would keep 50.")
-            && message.contains("contradict each other"),
-        "{message}"
-    );
 }
 
 /// A circle of width 10⁻⁴ makes steps short, and the run says why; a wide one does not, nor does an observation that is as

@@ -164,7 +164,6 @@ pub fn compare_and_report(
         true => None,
         false => Some(files::read_data(&options.new, &[])?),
     };
-    let names: Vec<String> = infos.iter().map(|info| info.model.clone()).collect();
     print(&head(options, models, infos)?)?;
     let work = Work {
         settings: &settings,
@@ -175,8 +174,8 @@ pub fn compare_and_report(
         show_progress: !options.quiet && !options.no_progress,
     };
     let (mut candidates, mut predictions) = (Vec::new(), Vec::new());
-    for (name, model) in names.iter().zip(models) {
-        let (candidate, predicted) = work.candidate(name, model)?;
+    for (info, model) in infos.iter().zip(models) {
+        let (candidate, predicted) = work.candidate(&info.model, model)?;
         candidates.push(candidate);
         predictions.extend(predicted);
     }
@@ -203,18 +202,14 @@ pub fn compare_and_report(
 
 /// What stands above a comparison, once it is clear that it can be made.
 fn head(options: &Options, models: &[Model], infos: &[RunInfo]) -> Result<String, Error> {
-    let names: Vec<String> = infos.iter().map(|info| info.model.clone()).collect();
     for model in models {
         terminal::warn(&model.warnings(terminal::is_color()));
         model.check_evidence()?;
     }
-    let all: Vec<(String, Observed)> = names
-        .iter()
-        .cloned()
-        .zip(models.iter().map(observed))
-        .collect();
+    let names = infos.iter().map(|info| info.model.clone());
+    let all: Vec<(String, Observed)> = names.zip(models.iter().map(observed)).collect();
     check_same(&all)?;
-    check_different(models, &names)?;
+    check_different(models, infos)?;
     let listed: Vec<String> = all[0]
         .1
         .iter()
@@ -230,10 +225,10 @@ fn head(options: &Options, models: &[Model], infos: &[RunInfo]) -> Result<String
 }
 
 /// Whether no model is given twice: only the noise of two estimates would be compared.
-fn check_different(models: &[Model], names: &[String]) -> Result<(), Error> {
+fn check_different(models: &[Model], infos: &[RunInfo]) -> Result<(), Error> {
     for (place, model) in models.iter().enumerate() {
         if let Some(twin) = models[..place].iter().position(|one| one.is_same_as(model)) {
-            let (one, other) = (&names[twin], &names[place]);
+            let (one, other) = (&infos[twin].model, &infos[place].model);
             return Err(Error::Settings(format!(
                 "{one} and {other} are the same model of the same data, so there is nothing to compare\n  help: name models that differ; `likelier evidence` is for one"
             )));

@@ -160,12 +160,12 @@ fn keys(data: &Dataset) -> Vec<String> {
 }
 
 /// Names in quotes; of many the first.
-fn listed<'a>(names: impl Iterator<Item = &'a str>) -> String {
-    let mut quoted: Vec<String> = names.map(|name| format!("`{name}`")).collect();
-    quoted.dedup();
-    match quoted.len() > 8 {
-        true => format!("{}, …", quoted[..8].join(", ")),
-        false => quoted.join(", "),
+fn quoted<'a>(names: impl Iterator<Item = &'a str>) -> String {
+    let mut names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
+    names.dedup();
+    match names.len() > 8 {
+        true => format!("{}, …", names[..8].join(", ")),
+        false => names.join(", "),
     }
 }
 
@@ -180,7 +180,7 @@ fn warn_of_unused(simulator: &Simulator, new_keys: &[String]) {
         let open = names().filter(|name| new_keys.iter().all(|other| other != name));
         let help = match nearest(key, open) {
             Some(near) => format!("did you mean `{near}`?"),
-            None => format!("the model has {}", listed(names())),
+            None => format!("the model has {}", quoted(names())),
         };
         terminal::error(&format!(
             "warning: nothing in the model is called `{key}`, so these new data change nothing\n  help: {help}"
@@ -196,7 +196,7 @@ fn warn_of_strangers(simulator: &Simulator, tables: &[DrawTable]) {
         terminal::error(&format!(
             "warning: {} has {} too, which the model does not have: are these draws of this model and these data?",
             table.name,
-            listed(strangers.iter().map(String::as_str))
+            quoted(strangers.iter().map(String::as_str))
         ));
     }
 }

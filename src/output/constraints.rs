@@ -93,25 +93,23 @@ fn label(one: &ConstraintReport) -> String {
 
 /// Which constraints were left out without a run; `None` where none was.
 fn means(report: &ConstraintsReport) -> Option<String> {
-    let by_weights = |one: &&ConstraintReport| matches!(one.means, Some(Means::Weights { .. }));
-    let weighted: Vec<&ConstraintReport> = report.each.iter().filter(by_weights).collect();
-    let shape = weighted.iter().filter_map(|one| match one.means {
-        Some(Means::Weights { shape }) => Some(shape),
+    let weighted = report.each.iter().filter_map(|one| match one.means {
+        Some(Means::Weights { shape }) => Some((label(one), shape)),
         _ => None,
     });
-    let shape = shape.fold(f64::NEG_INFINITY, f64::max);
-    let names: Vec<String> = weighted.iter().map(|one| label(one)).collect();
+    let (names, shapes): (Vec<String>, Vec<f64>) = weighted.unzip();
+    if names.is_empty() {
+        return None;
+    }
+    let shape = shapes.into_iter().fold(f64::NEG_INFINITY, f64::max);
     let rest = match names.len() < report.each.len() {
         true => "; the others by a run without each",
         false => "",
     };
-    let text = || {
-        format!(
-            "{} by weights of the particles at hand, which needs no run (Pareto k-hat at most {shape:.2}){rest}",
-            names.join(", ")
-        )
-    };
-    (!names.is_empty()).then(text)
+    Some(format!(
+        "{} by weights of the particles at hand, which needs no run (Pareto k-hat at most {shape:.2}){rest}",
+        names.join(", ")
+    ))
 }
 
 fn penalties(one: &ConstraintReport) -> String {

@@ -163,10 +163,8 @@ fn run_posterior(session: &mut Session, rest: &str, print: &mut Print<'_>) -> Re
         options.coordinates.into(),
     )?;
     // What a report tells to type is typed differently here.
-    let mut print = |text: &str| match options.is_silent() {
-        true => Ok(()),
-        false => print(&text.replace("`likelier evidence`", "`:evidence`")),
-    };
+    let mut print = |text: &str| print(&text.replace("`likelier evidence`", "`:evidence`"));
+    let mut print = heard(options.is_silent(), &mut print);
     let posterior = run::sample_and_report(&options, &model, info, &mut print)?;
     session.run = Some(Run { program, posterior });
     Ok(())
@@ -398,10 +396,7 @@ pub fn load_files(
     let options = session.options();
     let text = program.text();
     let (description, sources) = interactive::describe(&name, &text, &program.data, &options)?;
-    let warnings = match description.warnings.as_slice() {
-        [] => String::new(),
-        warnings => render(&sources, warnings, session.color),
-    };
+    let warnings = render(&sources, &description.warnings, session.color);
     let names = settings::commands().map(|(name, _)| name);
     let beside = Beside::read(path, &crate::Arguments::command(), &names)?;
     session.change(format!(":load {name}"), program, (description, warnings));

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
-use likelier::interactive::{self, NameKind, Typed, Value, Wanted};
+use likelier::interactive::{self, Described, NameKind, Typed, Value, Wanted};
 use likelier::output::digits::Style;
 use likelier::output::table;
 use likelier::simulation::Rows;
@@ -167,7 +167,6 @@ impl Session {
     /// # Errors
     /// What is wrong with it.
     pub fn type_of(&self, question: &Question) -> Result<String, Error> {
-        let reads = &question.wanted.reads;
         let wanted = &question.wanted;
         if wanted.is_name
             && let Some(known) = self.description.get(&wanted.text)
@@ -175,19 +174,9 @@ impl Session {
         {
             return Ok(known.ty.clone());
         }
-        let name = self.program.free_name(reads);
-        let (before, after) = match question.is_draw {
-            true => (format!("{name} ~\n"), "\n"),
-            false => (format!("let {name} =\n"), "\n"),
-        };
-        let collage = self.around(&self.program, question, true, &before, after);
-        let data = &self.program.data;
-        let (described, _) =
-            interactive::describe(&self.name, &collage.text, data, &self.options())
-                .map_err(|error| self.placed(error, &collage, &self.program))?;
-        let ty = described
-            .get(&name)
-            .map_or_else(String::new, |known| known.ty.clone());
+        let (name, collage) = self.named(&self.program, question, true);
+        let known = self.described(&self.program, &name, &collage)?;
+        let ty = known.map_or_else(String::new, |known| known.ty);
         // Sizes of what is defined element by element show once the program is bound.
         let ty = match ty.split_once('[') {
             Some((element, sizes)) if sizes.contains('?') => match self.shape_of(question) {
@@ -275,32 +264,49 @@ impl Session {
 
     /// A program that reports a value: with what it needs of another program, or with all of it. Truth is reported as a number.
     fn asked(&self, program: &Program, question: &Question, is_cut: bool) -> Result<Asked, Error> {
-        let name = program.free_name(&question.wanted.reads);
-        let collage =
-            |before: &str, after: &str| self.around(program, question, is_cut, before, after);
+        let (name, collage) = self.named(program, question, is_cut);
         if question.is_draw {
             return Ok(Asked {
-                collage: collage(&format!("{name} ~\n"), "\n"),
+                collage,
                 name,
                 is_bool: false,
             });
         }
-        let tried = collage(&format!("let {name} =\n"), "\n");
-        let options = self.options();
-        let described = interactive::describe(&self.name, &tried.text, &program.data, &options)
-            .map_err(|error| self.placed(error, &tried, program))?
-            .0;
-        let is_bool = described.get(&name).is_some_and(|known| known.is_bool);
-        let (open, close) = if is_bool {
-            ("indicator(", ")\n")
-        } else {
-            ("", "\n")
+        let known = self.described(program, &name, &collage)?;
+        let is_bool = known.is_some_and(|known| known.is_bool);
+        let (open, close) = match is_bool {
+            true => ("indicator(", ")\n"),
+            false => ("", "\n"),
         };
+        let before = format!("report {name} =\n{open}");
         Ok(Asked {
-            collage: collage(&format!("report {name} =\n{open}"), close),
+            collage: self.around(program, question, is_cut, &before, close),
             name,
             is_bool,
         })
+    }
+
+    /// What is asked for under a name that nothing else has.
+    fn named(&self, program: &Program, question: &Question, is_cut: bool) -> (String, Collage) {
+        let name = program.free_name(&question.wanted.reads);
+        let before = match question.is_draw {
+            true => format!("{name} ~\n"),
+            false => format!("let {name} =\n"),
+        };
+        let collage = self.around(program, question, is_cut, &before, "\n");
+        (name, collage)
+    }
+
+    /// What is known of a name in a text that was put together around a program.
+    fn described(
+        &self,
+        program: &Program,
+        name: &str,
+        collage: &Collage,
+    ) -> Result<Option<Described>, Error> {
+        interactive::describe(&self.name, &collage.text, &program.data, &self.options())
+            .map(|(found, _)| found.get(name).cloned())
+            .map_err(|error| self.placed(error, collage, program))
     }
 
     /// What is asked for between two texts, after what it needs of a program, or all of that.

@@ -140,11 +140,7 @@ impl Session {
         let warnings = std::mem::take(&mut description.warnings);
         let name = self.name_of(program);
         let (seen, warnings) = collage.relocated(&sources, warnings, name, program);
-        let drawn = match warnings.is_empty() {
-            true => String::new(),
-            false => render(&seen, &warnings, self.color),
-        };
-        Ok((description, drawn))
+        Ok((description, render(&seen, &warnings, self.color)))
     }
 
     /// What messages call a program: the file that holds it, or the session, whose lines are those of `:show`.
@@ -416,8 +412,7 @@ impl Session {
         let read: Vec<&str> = keys.filter(|key| sources.contains(*key)).collect();
         let too = match read.as_slice() {
             [] => String::new(),
-            [one] => format!(", and `{one}` in this value too"),
-            several => format!(", and {} in this value too", quoted(several)),
+            keys => format!(", and {} in this value too", quoted(keys)),
         };
         let text = format!(
             "These draws are of the data before {} changed{too}; :run makes new ones.",

@@ -6,7 +6,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
-use std::process::{Command, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -72,15 +72,19 @@ impl Place {
         self.run(&line.split_whitespace().collect::<Vec<_>>())
     }
 
-    /// As [`Place::run`], with a text on standard input.
-    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Said {
-        let mut child = self
-            .command(arguments)
+    /// Starts the program, with a pipe for each of input, output and errors.
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
-            .expect("the program runs");
+            .expect("the program runs")
+    }
+
+    /// As [`Place::run`], with a text on standard input.
+    pub fn run_with_input(&self, arguments: &[&str], input: &str) -> Said {
+        let mut child = self.start(arguments);
         let mut stdin = child.stdin.take().expect("an input");
         stdin.write_all(input.as_bytes()).expect("it is read");
         drop(stdin);

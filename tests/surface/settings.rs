@@ -1,6 +1,16 @@
 //! Settings in a file beside the model.
 
+use super::common::Said;
 use super::{MODEL, SHORT, with, with_model};
+
+/// The value of a setting and where it comes from, as a dry run lists them.
+fn row(said: &Said, name: &str) -> String {
+    let start = format!("{name} ");
+    let row = said.out.lines().find(|line| line.starts_with(&start));
+    let row = row.unwrap_or_else(|| panic!("{name}: {}", said.out));
+    let words: Vec<&str> = row.split_whitespace().skip(1).collect();
+    words.join(" ")
+}
 
 #[test]
 fn settings_beside_the_model_are_used_and_the_command_line_wins() {
@@ -18,21 +28,11 @@ fn settings_beside_the_model_are_used_and_the_command_line_wins() {
     ]);
     said.succeeds();
     said.prints("seed 7, 2 chains of 30 warm-up + 25 draws");
-    let line = |name: &str| {
-        let found = said
-            .out
-            .lines()
-            .find(|line| line.starts_with(&format!("{name} ")));
-        let words = found
-            .unwrap_or_else(|| panic!("{name}: {}", said.out))
-            .split_whitespace();
-        words.skip(1).collect::<Vec<_>>().join(" ")
-    };
-    assert_eq!(line("seed"), "7 likelier.toml:1");
-    assert_eq!(line("strict"), "yes likelier.toml:2");
-    assert_eq!(line("chains"), "2 likelier.toml:5");
-    assert_eq!(line("draws"), "25 the command line");
-    assert_eq!(line("max-depth"), "10 default");
+    assert_eq!(row(&said, "seed"), "7 likelier.toml:1");
+    assert_eq!(row(&said, "strict"), "yes likelier.toml:2");
+    assert_eq!(row(&said, "chains"), "2 likelier.toml:5");
+    assert_eq!(row(&said, "draws"), "25 the command line");
+    assert_eq!(row(&said, "max-depth"), "10 default");
     said.prints("Would write o_1.csv, o_2.csv");
     assert_eq!(place.names(), ["d.json", "likelier.toml", "m.ppl"]);
     // A real run says the same, and from elsewhere too: the file stands beside the model.
@@ -152,16 +152,8 @@ fn every_command_that_draws_can_be_rehearsed() {
     ] {
         let said = place.run_line(&format!("{line} --dry-run"));
         said.succeeds();
-        let row = |name: &str| {
-            said.out
-                .lines()
-                .find(|line| line.starts_with(&format!("{name} ")))
-        };
-        assert!(row(option).is_some(), "{line}\n{}", said.out);
-        assert!(
-            row("seed").is_some_and(|row| row.ends_with("likelier.toml:1")),
-            "{line}"
-        );
+        row(&said, option);
+        assert!(row(&said, "seed").ends_with("likelier.toml:1"), "{line}");
         said.prints(&format!("Would write {written}"));
         assert_eq!(place.names(), before, "{line}");
     }

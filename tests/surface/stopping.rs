@@ -3,23 +3,18 @@
 #![cfg(unix)]
 
 use std::io::Read;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use super::common::{Place, Said};
 use super::{SHORT, with, with_model};
 
 /// Starts a run that would take hours, and waits until it draws.
-fn start_long(place: &Place, output: &str) -> std::process::Child {
+fn start_long(place: &Place, output: &str) -> Child {
     let arguments = [
         "run", "m.ppl", "d.json", "--draws", "10000000", "--chains", "1", "-o", output,
     ];
-    let mut child = place
-        .command(&arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program runs");
+    let mut child = place.start(&arguments);
     // The head is printed when everything before sampling is done.
     let mut first = [0; 64];
     let out = child.stdout.as_mut().expect("an output");
@@ -28,7 +23,7 @@ fn start_long(place: &Place, output: &str) -> std::process::Child {
     child
 }
 
-fn interrupt(child: &std::process::Child) {
+fn interrupt(child: &Child) {
     let id = child.id().to_string();
     let sent = Command::new("kill")
         .args(["-INT", &id])

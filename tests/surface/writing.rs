@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io::Read;
-use std::process::Stdio;
 
 use super::common::Said;
 use super::{SHORT, with, with_model};
@@ -11,12 +10,7 @@ use super::{SHORT, with, with_model};
 fn a_closed_pipe_ends_the_talking_only() {
     let place = with_model("pipe", &[]);
     let arguments = with(&["run", "m.ppl", "d.json", "-o", "o.csv"], &SHORT);
-    let mut child = place
-        .command(&arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the program runs");
+    let mut child = place.start(&arguments);
     drop(child.stdout.take());
     let mut err = String::new();
     child
@@ -34,11 +28,7 @@ fn a_closed_pipe_ends_the_talking_only() {
         &["completions", "bash"],
         &["man"],
     ] {
-        let mut child = place
-            .command(arguments)
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it runs");
+        let mut child = place.start(arguments);
         drop(child.stdout.take());
         assert_eq!(
             child.wait().expect("it ends").code(),

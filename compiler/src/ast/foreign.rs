@@ -106,7 +106,7 @@ fn loop_without_range<'a>(
             Token::DotDot | Token::End | Token::BraceOpen | Token::Colon
         )
     };
-    if over.iter().any(goes_on) || matches!(words[position].1, Token::Colon) {
+    if over.iter().any(goes_on) || words[position].1 == Token::Colon {
         return None;
     }
     Some(match over {
