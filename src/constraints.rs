@@ -157,13 +157,8 @@ impl ConstraintsReport {
             Sample::of(model, &numbers, evidence, |r| &r.posterior),
         );
         let mut report = Self::default();
-        let mut column = 0;
-        for (place, constraint) in constraints.iter().enumerate() {
-            let columns = Columns {
-                penalty: column,
-                comparisons: constraint.comparisons,
-            };
-            column += columns.width();
+        let all = constraints.iter().zip(Columns::of(constraints));
+        for (place, (constraint, columns)) in all.enumerate() {
             if is_void(constraint) {
                 continue;
             }
@@ -272,14 +267,22 @@ fn other_seed(settings: &EvidenceSettings, number: usize) -> EvidenceSettings {
 /// Where the numbers of a constraint stand in a row of [`Simulator::constraints`]: the penalty, then of each
 /// comparison the residual, the scaled residual and the largest scaled one.
 #[derive(Clone, Copy)]
-struct Columns {
-    penalty: usize,
+pub(crate) struct Columns {
+    pub penalty: usize,
     comparisons: usize,
 }
 
 impl Columns {
-    fn width(self) -> usize {
-        1 + 3 * self.comparisons
+    /// Those of each of all constraints, which stand one behind the other.
+    pub fn of(constraints: &[Constraint]) -> impl Iterator<Item = Self> {
+        constraints.iter().scan(0, |next, constraint| {
+            let (penalty, comparisons) = (*next, constraint.comparisons);
+            *next += 1 + 3 * comparisons;
+            Some(Self {
+                penalty,
+                comparisons,
+            })
+        })
     }
 
     fn residual(self, comparison: usize) -> usize {

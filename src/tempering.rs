@@ -4,6 +4,7 @@
 
 use std::time::Instant;
 
+use likelier_runtime::methods::smc::to_largest;
 use likelier_runtime::parts::resampling::Resampling;
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Parts, Target, Weights};
@@ -61,21 +62,14 @@ impl Model {
     /// Resamples the particles of all runs by their weights; in the order of the runs.
     fn equal_draws(&self, found: &SmcEvidence, settings: &Settings) -> Vec<Chain> {
         let target = &self.tempered().model;
-        let largest = found
-            .replicates
-            .iter()
-            .map(|r| r.evidence.log)
-            .fold(f64::NEG_INFINITY, f64::max);
+        let (_, of_runs) = to_largest(found.replicates.iter().map(|r| r.evidence.log));
         let particles: Vec<(usize, usize)> = found
             .replicates
             .iter()
             .enumerate()
             .flat_map(|(run, r)| (0..r.posterior.count()).map(move |n| (run, n)))
             .collect();
-        let weights: Vec<f64> = particles
-            .iter()
-            .map(|(run, _)| (found.replicates[*run].evidence.log - largest).exp())
-            .collect();
+        let weights: Vec<f64> = particles.iter().map(|(run, _)| of_runs[*run]).collect();
         let mut stream = Stream::new(settings.seed, Purpose::Resampling, u32::MAX);
         let count = settings.chains * settings.draws;
         let chosen = Resampling::Systematic.ancestors(&weights, count, &mut stream);

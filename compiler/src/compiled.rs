@@ -13,6 +13,7 @@ use crate::data::coordinates::{Coordinate, Coordinates};
 use crate::data::dataset::Dataset;
 use crate::data::interval::Ranges;
 use crate::data::loops::{self, ArrayKind, ConstraintKind, Loops, Statement};
+use crate::data::subscripts::subscripts;
 use crate::data::{BoundProgram, Split, labels};
 use crate::forward::{self, OutputColumn, OutputKind};
 use crate::jit::{CompiledModel, Programs};
@@ -376,12 +377,7 @@ pub(crate) fn element_column(
     kind: ColumnKind,
     axes: &[Option<Coordinate>],
 ) -> Column {
-    let mut index = vec![0; shape.len()];
-    let mut rest = flat;
-    for (index, &length) in index.iter_mut().zip(shape).rev() {
-        *index = rest % length + 1;
-        rest /= length;
-    }
+    let index = subscripts(flat, shape);
     let shown = |(axis, &index): (usize, &usize)| {
         let coordinate = axes.get(axis).and_then(Option::as_ref);
         let fits = coordinate.filter(|coordinate| coordinate.labels.len() == shape[axis]);

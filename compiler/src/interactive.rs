@@ -12,7 +12,7 @@ use crate::compiled::{Column, Role};
 use crate::data::bind::{Bound, Draws, Known, Purpose, bind};
 use crate::data::dataset::Dataset;
 use crate::data::{BoundProgram, bind_program, labels, loops};
-use crate::simulation::{Simulation, forward_program};
+use crate::simulation::{Context, Simulation};
 use crate::source::{Diagnostic, FileId, Sources};
 use crate::{Coordinates, Options};
 
@@ -264,7 +264,8 @@ pub fn evaluate(
         sizes: HashMap::new(),
     };
     let program = bind_program(&hir, sources, dataset, Purpose::Prediction(&draws))?;
-    let mut simulation = forward_program(&hir, sources, dataset, &program, warnings, options)?;
+    let mut simulation =
+        Context::new(&hir, sources, dataset, &program, options).forward_program(warnings, false)?;
     let places = std::mem::take(&mut simulation.places);
     let results = std::mem::take(&mut simulation.columns);
     let wanted = results

@@ -19,8 +19,9 @@ use crate::data::loops::{
     ArrayId, ArrayKind, Loops, Role as LoopsRole, Statement, Term, walk_term,
 };
 use crate::data::{BoundProgram, Recovery, bind_program, bind_recovering, labels};
+use crate::density::Layout;
 use crate::jit::ForwardModel;
-use crate::math::graph::Part;
+use crate::math::graph::{Graph, Part};
 use crate::source::{Diagnostic, FileId, Sources, Span};
 use crate::{Compiled, Coordinates, Options, density, forward, rows};
 
@@ -72,7 +73,7 @@ pub fn simulate(
 ) -> Result<Simulation, Vec<Diagnostic>> {
     let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
     let program = bind_program(&hir, sources, dataset, Purpose::Prior)?;
-    finish(&hir, sources, dataset, &program, warnings, options, true)
+    Context::new(&hir, sources, dataset, &program, options).forward_program(warnings, true)
 }
 
 /// The density of the prior with its constraints, for what rejects too many draws of [`simulate`]: `observe` and `factor` are
@@ -156,7 +157,7 @@ pub fn predict(
         warnings.extend(summaries::warnings(&hir, newer));
     }
     let program = bind_program(&hir, sources, &merged, Purpose::Prediction(&draws))?;
-    forward_program(&hir, sources, &merged, &program, warnings, options)
+    Context::new(&hir, sources, &merged, &program, options).forward_program(warnings, false)
 }
 
 /// A program that takes a draw of the posterior to the log density of each observed value. Values without a log density of
@@ -176,20 +177,13 @@ pub fn pointwise(
     let layout = density::layout(loops);
     let graph = forward::pointwise(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
     let rows = rows::rows(&hir, &program, dataset);
-    let given = given_columns(&inferred(loops, &layout));
-    let program_code = ForwardModel::compile("pointwise", &graph, options.cpu)
-        .map_err(|error| vec![internal(error.to_string())])?;
+    let places = rows.iter().map(|row| row.place).collect();
+    let columns = rows.into_iter().map(|row| row.column).collect();
+    let context = Context::new(&hir, sources, dataset, &program, options);
     Ok(Simulation {
-        program: program_code,
-        given,
-        places: rows.iter().map(|row| row.place).collect(),
-        columns: rows.into_iter().map(|row| row.column).collect(),
-        roles: roles(&hir, sources, dataset, &program),
-        unused_keys: program.bound.unused.clone(),
-        unheeded: Vec::new(),
-        constraints: constraints(&program),
-        leaves: Vec::new(),
+        places,
         warnings: without_log_likelihood(loops),
+        ..context.compile("pointwise", &graph, &layout, columns)?
     })
 }
 
@@ -210,7 +204,7 @@ pub fn constraint_report(
     let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
     let natural = Purpose::Posterior(Coordinates::Natural);
     let program = bind_recovering(&hir, sources, dataset, natural, recovery)?;
-    report_program(&hir, sources, dataset, &program, warnings, options)
+    Context::new(&hir, sources, dataset, &program, options).report_program(warnings)
 }
 
 /// As [`constraint_report`], of draws of [`constrained_prior`].
@@ -226,55 +220,126 @@ pub fn constraint_report_of_prior(
     let (hir, warnings) = crate::front(sources, file, &options.adjustments)?;
     let natural = Purpose::ConstrainedPrior(Coordinates::Natural);
     let program = bind_program(&hir, sources, dataset, natural)?;
-    report_program(&hir, sources, dataset, &program, warnings, options)
+    Context::new(&hir, sources, dataset, &program, options).report_program(warnings)
 }
 
-fn report_program(
-    hir: &Hir,
-    sources: &Sources,
-    dataset: &Dataset,
-    program: &BoundProgram,
-    warnings: Vec<Diagnostic>,
-    options: &Options,
-) -> Result<Simulation, Vec<Diagnostic>> {
-    let loops = &program.loops;
-    let layout = density::layout(loops);
-    let graph =
-        forward::constraints(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
-    let code = ForwardModel::compile("constraints", &graph, options.cpu)
-        .map_err(|error| vec![internal(error.to_string())])?;
-    let constraints = constraints(program);
-    let mut columns = Vec::new();
-    for constraint in &constraints {
-        let mut add = |what: &str, index: Option<usize>| {
-            let at = index.map_or(String::new(), |index| format!("[{index}]"));
-            columns.push(Column {
-                name: format!("{}.{what}{at}", constraint.name),
-                variable: constraint.name.clone(),
-                index: index.into_iter().collect(),
-                kind: ColumnKind::Report,
-            });
-        };
-        add("penalty", None);
-        for comparison in 1..=constraint.comparisons {
-            let index = (constraint.comparisons > 1).then_some(comparison);
-            for what in ["residual", "scaled", "largest"] {
-                add(what, index);
-            }
+/// A program that is bound to its data, on the way to native code.
+pub(crate) struct Context<'a> {
+    hir: &'a Hir,
+    sources: &'a Sources,
+    dataset: &'a Dataset,
+    program: &'a BoundProgram,
+    options: &'a Options,
+}
+
+impl<'a> Context<'a> {
+    pub fn new(
+        hir: &'a Hir,
+        sources: &'a Sources,
+        dataset: &'a Dataset,
+        program: &'a BoundProgram,
+        options: &'a Options,
+    ) -> Self {
+        Self {
+            hir,
+            sources,
+            dataset,
+            program,
+            options,
         }
     }
-    Ok(Simulation {
-        program: code,
-        given: given_columns(&inferred(loops, &layout)),
-        places: (0..columns.len()).collect(),
-        columns,
-        roles: roles(hir, sources, dataset, program),
-        unused_keys: program.bound.unused.clone(),
-        unheeded: Vec::new(),
-        constraints,
-        leaves: Vec::new(),
-        warnings,
-    })
+
+    /// What programs that run forwards have in common; each result has a column.
+    fn compile(
+        &self,
+        name: &str,
+        graph: &Graph,
+        layout: &Layout,
+        columns: Vec<Column>,
+    ) -> Result<Simulation, Vec<Diagnostic>> {
+        let program = self.program;
+        let code = ForwardModel::compile(name, graph, self.options.cpu)
+            .map_err(|error| vec![internal(error.to_string())])?;
+        Ok(Simulation {
+            program: code,
+            given: given_columns(&inferred(&program.loops, layout)),
+            places: (0..columns.len()).collect(),
+            columns,
+            roles: roles(self.hir, self.sources, self.dataset, program),
+            unused_keys: program.bound.unused.clone(),
+            unheeded: Vec::new(),
+            constraints: constraints(program),
+            leaves: Vec::new(),
+            warnings: Vec::new(),
+        })
+    }
+
+    fn report_program(&self, warnings: Vec<Diagnostic>) -> Result<Simulation, Vec<Diagnostic>> {
+        let (loops, ranges) = (&self.program.loops, &self.program.ranges);
+        let layout = density::layout(loops);
+        let graph = forward::constraints(loops, ranges, &layout).map_err(|error| vec![error])?;
+        let mut columns = Vec::new();
+        for constraint in &constraints(self.program) {
+            let mut add = |what: &str, index: Option<usize>| {
+                let at = index.map_or(String::new(), |index| format!("[{index}]"));
+                columns.push(Column {
+                    name: format!("{}.{what}{at}", constraint.name),
+                    variable: constraint.name.clone(),
+                    index: index.into_iter().collect(),
+                    kind: ColumnKind::Report,
+                });
+            };
+            add("penalty", None);
+            for comparison in 1..=constraint.comparisons {
+                let index = (constraint.comparisons > 1).then_some(comparison);
+                for what in ["residual", "scaled", "largest"] {
+                    add(what, index);
+                }
+            }
+        }
+        Ok(Simulation {
+            warnings,
+            ..self.compile("constraints", &graph, &layout, columns)?
+        })
+    }
+
+    /// Compiles the program to draw what it draws; constraints are left aside unless it heeds them.
+    pub fn forward_program(
+        &self,
+        mut warnings: Vec<Diagnostic>,
+        heeds_constraints: bool,
+    ) -> Result<Simulation, Vec<Diagnostic>> {
+        let program = self.program;
+        let loops = &program.loops;
+        let layout = density::layout(loops);
+        let lower = match heeds_constraints {
+            true => forward::simulate,
+            false => forward::predict,
+        };
+        let (graph, outputs) =
+            lower(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
+        let columns = columns(loops, &outputs, &program.coordinates);
+        let mut unheeded = Vec::new();
+        let drawn = computed_from_draws(loops);
+        conditions(&loops.statements, &mut |term| {
+            // What comes from draws has heeded its constraints.
+            let is_constraint = matches!(term.part, Part::Soft(_));
+            if is_constraint && (heeds_constraints || !reads(term, &drawn)) {
+                return;
+            }
+            let text = &loops.descriptions[term.description as usize];
+            if !unheeded.contains(text) {
+                unheeded.push(text.clone());
+            }
+        });
+        warnings.extend(program.warnings.iter().cloned());
+        Ok(Simulation {
+            unheeded,
+            leaves: leaves(self.hir),
+            warnings,
+            ..self.compile("predict", &graph, &layout, columns)?
+        })
+    }
 }
 
 /// Warns of observed values whose log likelihoods are not there: once for each statement.
@@ -288,66 +353,6 @@ fn without_log_likelihood(loops: &Loops) -> Vec<Diagnostic> {
         .help("leave-one-out validation needs a term for each value: validate such a model by predicting values that were left out of the data")
     };
     rows::coupled(loops).into_iter().map(warning).collect()
-}
-
-/// Compiles a program that is bound to run forwards; its constraints are left aside.
-pub(crate) fn forward_program(
-    hir: &Hir,
-    sources: &Sources,
-    dataset: &Dataset,
-    program: &BoundProgram,
-    warnings: Vec<Diagnostic>,
-    options: &Options,
-) -> Result<Simulation, Vec<Diagnostic>> {
-    finish(hir, sources, dataset, program, warnings, options, false)
-}
-
-/// Compiles a program that is bound to run forwards.
-fn finish(
-    hir: &Hir,
-    sources: &Sources,
-    dataset: &Dataset,
-    program: &BoundProgram,
-    mut warnings: Vec<Diagnostic>,
-    options: &Options,
-    heeds_constraints: bool,
-) -> Result<Simulation, Vec<Diagnostic>> {
-    let loops = &program.loops;
-    let layout = density::layout(loops);
-    let lower = match heeds_constraints {
-        true => forward::simulate,
-        false => forward::predict,
-    };
-    let (graph, outputs) = lower(loops, &program.ranges, &layout).map_err(|error| vec![error])?;
-    let code = ForwardModel::compile("predict", &graph, options.cpu)
-        .map_err(|error| vec![internal(error.to_string())])?;
-    let columns = columns(loops, &outputs, &program.coordinates);
-    let mut unheeded = Vec::new();
-    let drawn = computed_from_draws(loops);
-    conditions(&loops.statements, &mut |term| {
-        // What comes from draws has heeded its constraints.
-        let is_constraint = matches!(term.part, Part::Soft(_));
-        if is_constraint && (heeds_constraints || !reads(term, &drawn)) {
-            return;
-        }
-        let text = &loops.descriptions[term.description as usize];
-        if !unheeded.contains(text) {
-            unheeded.push(text.clone());
-        }
-    });
-    warnings.extend(program.warnings.iter().cloned());
-    Ok(Simulation {
-        program: code,
-        given: given_columns(&inferred(loops, &layout)),
-        places: (0..columns.len()).collect(),
-        columns,
-        roles: roles(hir, sources, dataset, program),
-        unused_keys: program.bound.unused.clone(),
-        unheeded,
-        constraints: constraints(program),
-        leaves: leaves(hir),
-        warnings,
-    })
 }
 
 /// The names of given values, in their order.

@@ -7,6 +7,7 @@
 //! write the model would not, so whoever runs it is told.
 
 use likelier_compiler::{Compiled, Constraint};
+use likelier_runtime::parts::step_size::regular;
 use likelier_runtime::target::{Evaluator, Parts, Target, Weights};
 
 use super::{contradicts, is_soft};
@@ -71,11 +72,9 @@ fn of_penalties(compiled: &Compiled, chains: &[Chain]) -> Vec<String> {
 }
 
 fn of_step_size(compiled: &Compiled, chains: &[Chain]) -> Vec<String> {
-    let dimension = compiled.model.dimension();
     let steps = chains.iter().map(|chain| chain.step_size);
     let step = steps.sum::<f64>() / chains.len().max(1) as f64;
-    // What acceptance asks for in independent normal coordinates falls with the fourth root of their number.
-    let regular = (dimension as f64).powf(-0.25);
+    let regular = regular(compiled.model.dimension());
     let is_small = step.is_finite() && step <= SMALL * regular;
     if !is_small {
         return Vec::new();

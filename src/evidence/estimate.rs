@@ -174,17 +174,17 @@ impl Model {
         let runs = settings.smc(round);
         let mut replicates = smc::run(target, &runs, &control.watch, None).map_err(failure)?;
         if settings.freeze && !control.is_stopping() {
-            let paths: Vec<_> = replicates.iter().map(|r| r.path.clone()).collect();
+            let adaptive = replicates.into_iter().map(|r| (r.path, r.evaluations));
+            let (paths, evaluations): (Vec<_>, Vec<_>) = adaptive.unzip();
             let frozen = smc::Settings {
                 // Seeds are mixed before use; an addition suffices to make other streams.
                 seed: runs.seed.wrapping_add(FROZEN),
                 ..runs
             };
-            let adaptive = replicates;
             replicates =
                 smc::run(target, &frozen, &control.watch, Some(&paths)).map_err(failure)?;
-            for (replicate, adaptive) in replicates.iter_mut().zip(&adaptive) {
-                replicate.evaluations += adaptive.evaluations;
+            for (replicate, before) in replicates.iter_mut().zip(evaluations) {
+                replicate.evaluations += before;
             }
         }
         Ok(SmcEvidence::of(replicates, settings, start.elapsed()))

@@ -14,7 +14,7 @@ use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Parts, Target, Weights};
 
 use super::{Rows, Simulator, Way, key, places_by_name};
-use crate::constraints::contradicts;
+use crate::constraints::{Columns, contradicts};
 use crate::evidence::LogValue;
 use crate::evidence::{doubt_of_moves, doubt_of_scatter};
 use crate::{Recipe, sources};
@@ -100,10 +100,8 @@ impl Ends {
 
     /// Equal draws among the ends, in their order.
     fn chosen(&self, seed: u64, count: usize) -> (Vec<usize>, f64) {
-        let logs = self.estimates.iter().map(|estimate| estimate.log);
-        let largest = logs.fold(f64::NEG_INFINITY, f64::max);
-        let weight = |&run: &usize| (self.estimates[run].log - largest).exp();
-        let weights: Vec<f64> = self.runs.iter().map(weight).collect();
+        let (_, of_runs) = smc::to_largest(self.estimates.iter().map(|estimate| estimate.log));
+        let weights: Vec<f64> = self.runs.iter().map(|&run| of_runs[run]).collect();
         let total: f64 = weights.iter().sum();
         let squares: f64 = weights.iter().map(|weight| weight * weight).sum();
         let mut stream = Stream::new(seed, Purpose::Resampling, u32::MAX);
@@ -130,13 +128,8 @@ impl Simulator {
     ) -> Result<Rows, String> {
         let recipe = self.recipe.as_ref();
         let recipe = recipe.ok_or("this program does not draw from a prior")?;
-        let compiled = recipe.constrained_prior().map_err(|diagnostics| {
-            let first = diagnostics.first().map(|one| one.message.clone());
-            format!(
-                "they cannot be tempered in by SMC: {}",
-                first.unwrap_or_default()
-            )
-        })?;
+        let compiled = recipe.constrained_prior();
+        let compiled = compiled.map_err(because("they cannot be tempered in by SMC"))?;
         let target = &compiled.model;
         let (positions, way) = match target.dimension() {
             0 => (Vec::new(), exact(target)?),
@@ -216,20 +209,15 @@ impl Simulator {
         count: usize,
         seed: u64,
     ) -> Result<(), String> {
-        let numbers = recipe.penalties().map_err(|diagnostics| {
-            let first = diagnostics.first().map(|one| one.message.clone());
-            format!(
-                "their penalties cannot be computed: {}",
-                first.unwrap_or_default()
-            )
-        })?;
+        let numbers = recipe.penalties();
+        let numbers = numbers.map_err(because("their penalties cannot be computed"))?;
         let shown = count.min(INSPECTED);
         let inspected = (0..shown).map(|number| position(number * count / shown));
         let rows = numbers.along_positions(compiled, inspected, seed, 0);
         let rows = rows.ok_or("their density lacks a variable that they depend on")?;
-        let mut place = 0;
-        for constraint in &numbers.simulation.constraints {
-            let sum: f64 = rows.rows().map(|row| row[place]).sum();
+        let constraints = &numbers.simulation.constraints;
+        for (constraint, columns) in constraints.iter().zip(Columns::of(constraints)) {
+            let sum: f64 = rows.rows().map(|row| row[columns.penalty]).sum();
             let mean = sum / shown as f64;
             if contradicts(constraint, mean) {
                 return Err(format!(
@@ -237,9 +225,16 @@ impl Simulator {
                     constraint.description
                 ));
             }
-            place += 1 + 3 * constraint.comparisons;
         }
         Ok(())
+    }
+}
+
+/// A sentence that begins so and ends in what the compiler says first.
+fn because(what: &str) -> impl Fn(Vec<Diagnostic>) -> String {
+    move |diagnostics| {
+        let first = diagnostics.first().map(|one| one.message.as_str());
+        format!("{what}: {}", first.unwrap_or_default())
     }
 }
 

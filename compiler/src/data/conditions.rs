@@ -4,6 +4,7 @@
 use super::expand::{Expander, Outcome};
 use super::loops::{Condition, Node, Scalar};
 use super::pull::{Pull, Value};
+use super::subscripts::subscripts_text;
 use crate::check::hir::{self, Declared, Element, Reducer};
 use crate::math::primitive::Operation;
 use crate::source::{Diagnostic, Span};
@@ -235,13 +236,7 @@ impl<'a> Expander<'a> {
                 || high.is_some_and(|high| value > high)
         });
         let Some(flat) = bad else { return Ok(()) };
-        let mut indices = Vec::new();
-        let mut rest = flat;
-        for &length in pull.shape.iter().rev() {
-            indices.insert(0, (rest % length + 1).to_string());
-            rest /= length;
-        }
-        let index = indices.join(", ");
+        let index = subscripts_text(flat, &pull.shape);
         let element = match what
             .strip_prefix('`')
             .and_then(|name| name.strip_suffix('`'))

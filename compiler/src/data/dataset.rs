@@ -6,6 +6,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
+use super::subscripts::subscripts;
 use super::{csv, json};
 use crate::source::Diagnostic;
 
@@ -273,13 +274,7 @@ impl Entry {
 
     /// The name of an element as messages write it: `y[3][2]`.
     pub fn element_name(&self, flat: usize) -> String {
-        let mut indices = vec![0; self.shape.len()];
-        let mut rest = flat;
-        for (index, &length) in indices.iter_mut().zip(&self.shape).rev() {
-            *index = rest % length.max(1) + 1;
-            rest /= length.max(1);
-        }
-        path(&self.key, &indices)
+        path(&self.key, &subscripts(flat, &self.shape))
     }
 }
 

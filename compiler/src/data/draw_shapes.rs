@@ -4,8 +4,6 @@
 //! define, and what is written there is thrown away. Outside of its loops an index would be a number that is not there.
 
 use super::expand::{BlockKind, Expander, Outcome};
-use super::loops::Scalar;
-use super::pull::Value;
 use crate::check::hir::{
     Element, Expression, Law, RandomIndex, Statement, StatementKind, VariableId, VariableKind,
 };
@@ -83,16 +81,8 @@ impl<'a> Expander<'a> {
         lower: &'a Expression,
         upper: &'a Expression,
     ) -> Outcome<()> {
-        let (lower, upper) = (self.scalar(lower)?, self.scalar(upper)?);
-        let (lower, upper) = (
-            self.folded(lower, Element::Int)?,
-            self.folded(upper, Element::Int)?,
-        );
-        let name = self.hir.variables[variable.0 as usize].name.clone();
-        let index = self.index(name, lower, upper);
-        self.frame()
-            .bind(variable, Value::Scalar(Scalar::index(index)));
-        self.open(BlockKind::Over(vec![index]));
+        let binder = self.enter_round(variable, lower, upper)?;
+        self.open(BlockKind::Over(vec![binder.index]));
         Ok(())
     }
 

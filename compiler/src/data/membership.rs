@@ -7,6 +7,7 @@ use super::expand::{Expander, Outcome};
 use super::fold::free_indices;
 use super::loops::{Array, ArrayKind, Binder, Condition, Node, Place, Scalar, indices_of};
 use super::pull::{Body, Pull, Value};
+use super::subscripts::subscripts;
 use crate::check::hir::{Element, Reducer};
 use crate::math::primitive::Operation::{self, *};
 use crate::math::structure::Structure;
@@ -91,7 +92,7 @@ impl<'a> Expander<'a> {
             .chain(std::iter::repeat_n((1.0, f64::INFINITY), leading))
             .collect();
         for (flat, values) in data.chunks(block).enumerate() {
-            let indices = unravel(flat, &lead_shape);
+            let indices = subscripts(flat, &lead_shape);
             let outside = |(&index, &(low, high)): (&usize, &(f64, f64))| {
                 (index as f64) < low || index as f64 > high
             };
@@ -273,16 +274,6 @@ fn numbers(array: &Array) -> Option<Vec<f64>> {
         ArrayKind::Int(data) => Some(data.iter().map(|&value| value as f64).collect()),
         _ => None,
     }
-}
-
-/// The indices, from 1, of an element.
-fn unravel(mut flat: usize, shape: &[usize]) -> Vec<usize> {
-    let mut indices = vec![0; shape.len()];
-    for (index, &length) in indices.iter_mut().zip(shape).rev() {
-        *index = flat % length + 1;
-        flat /= length;
-    }
-    indices
 }
 
 fn unary(operation: Operation, a: Scalar) -> Scalar {

@@ -14,6 +14,7 @@ use super::expand::{BlockKind, Expander, Outcome};
 use super::interval::Interval;
 use super::loops::{ArrayId, ArrayKind, Binder, PartOf, Place, Role, Scalar, Statement};
 use super::pull::Value;
+use super::subscripts::subscripts;
 use crate::check::hir::{Element, Law, StatementKind, VariableId};
 use crate::check::walk::all_statements;
 use crate::math::primitive::Operation;
@@ -651,13 +652,9 @@ fn code_of(role: Option<Role>) -> i64 {
 
 /// Whether draws hold an element, by its flat index in a program's own shape.
 fn known_at(known: &Known, shape: &[usize], flat: usize) -> bool {
-    let mut indices = vec![0; shape.len()];
-    let mut rest = flat;
-    for (index, &length) in indices.iter_mut().zip(shape).rev() {
-        *index = rest % length;
-        rest /= length;
-    }
-    known.holds(&indices)
+    let indices = subscripts(flat, shape);
+    let from_zero: Vec<usize> = indices.iter().map(|index| index - 1).collect();
+    known.holds(&from_zero)
 }
 
 /// The entry with a present value in place of each missing one, which nobody will read.

@@ -44,6 +44,7 @@ mod size_errors;
 mod soft;
 mod standard;
 mod statements;
+pub mod subscripts;
 mod sum_out;
 mod tabulate;
 mod tails;

@@ -10,6 +10,7 @@ use super::loops::{
 };
 use super::pull::{Body, Pull, Value};
 use super::size_errors::missing_covariate;
+use super::subscripts::subscripts_text;
 use crate::check::hir::{self, Element, ExpressionKind, Law, StatementKind, VariableId};
 use crate::check::walk::all_statements;
 use crate::math::graph::Part;
@@ -188,14 +189,7 @@ impl<'a> Expander<'a> {
         upper: &'a hir::Expression,
         body: &'a [hir::Statement],
     ) -> Outcome<()> {
-        let (lower, upper) = (self.scalar(lower)?, self.scalar(upper)?);
-        let (lower, upper) = (
-            self.folded(lower, Element::Int)?,
-            self.folded(upper, Element::Int)?,
-        );
-        let name = self.hir.variables[index.0 as usize].name.clone();
-        let id = self.index(name, lower.clone(), upper.clone());
-        self.frame().bind(index, Value::Scalar(Scalar::index(id)));
+        let binder = self.enter_round(index, lower, upper)?;
         // Storage of everything that the loop defines comes first, so that nothing which reads it leaves the loop.
         let mut defined = Vec::new();
         all_statements(body, 0, &mut |statement, _| match &statement.kind {
@@ -216,18 +210,37 @@ impl<'a> Expander<'a> {
                 arrays.extend(split.defined());
             }
         }
-        self.open(BlockKind::Over(vec![id]));
+        self.open(BlockKind::Over(vec![binder.index]));
         self.blocks.last_mut().expect("the loop").defines = arrays;
         self.statements(body);
         let statements = self.close();
         self.settle(vec![Statement::For {
-            binder: Binder {
-                index: id,
-                lower,
-                upper,
-            },
+            binder,
             body: statements,
         }])
+    }
+
+    /// Makes the index of a loop and binds its variable to it.
+    pub(super) fn enter_round(
+        &mut self,
+        variable: VariableId,
+        lower: &'a hir::Expression,
+        upper: &'a hir::Expression,
+    ) -> Outcome<Binder> {
+        let (lower, upper) = (self.scalar(lower)?, self.scalar(upper)?);
+        let (lower, upper) = (
+            self.folded(lower, Element::Int)?,
+            self.folded(upper, Element::Int)?,
+        );
+        let name = self.hir.variables[variable.0 as usize].name.clone();
+        let index = self.index(name, lower.clone(), upper.clone());
+        let value = Value::Scalar(Scalar::index(index));
+        self.frame().bind(variable, value);
+        Ok(Binder {
+            index,
+            lower,
+            upper,
+        })
     }
 
     pub(super) fn require(
@@ -491,11 +504,6 @@ pub(super) fn description(sources: &Sources, span: Span) -> String {
 }
 
 /// `[2, 3]` of a flat position.
-fn element_index(mut flat: usize, shape: &[usize]) -> String {
-    let mut indices = Vec::new();
-    for length in shape.iter().rev() {
-        indices.insert(0, (flat % length + 1).to_string());
-        flat /= length;
-    }
-    format!("[{}]", indices.join(", "))
+fn element_index(flat: usize, shape: &[usize]) -> String {
+    format!("[{}]", subscripts_text(flat, shape))
 }

@@ -85,16 +85,13 @@ impl Known {
             let margin = 0.5 * variance.sqrt();
             *range = (range.0 - margin, range.1 + margin);
         }
-        let largest = replicates
-            .iter()
-            .map(|r| r.evidence.log)
-            .fold(f64::NEG_INFINITY, f64::max);
-        let weighted = |replicate: &Replicate| -> Vec<(f64, f64)> {
-            let weight = libm::exp(replicate.evidence.log - largest);
+        let (_, weights) = smc::to_largest(replicates.iter().map(|r| r.evidence.log));
+        let weighted = |(replicate, weight): (&Replicate, f64)| -> Vec<(f64, f64)> {
             let heights = replicate.posterior.parts.iter().map(|p| p.likelihood);
             heights.map(|height| (height, weight)).collect()
         };
-        let mut heights: Vec<(f64, f64)> = replicates.iter().flat_map(weighted).collect();
+        let all = replicates.iter().zip(weights);
+        let mut heights: Vec<(f64, f64)> = all.flat_map(weighted).collect();
         heights.sort_by(|a, b| a.0.total_cmp(&b.0));
         let total: f64 = heights.iter().map(|(_, weight)| weight).sum();
         heights.iter_mut().for_each(|(_, weight)| *weight /= total);

@@ -22,6 +22,7 @@ use crate::methods::particles::{Kernel, Key, Moves, Population, PriorDraws, prio
 use crate::parallel;
 use crate::parts::conditional::Conditional;
 use crate::parts::resampling::Resampling;
+use crate::parts::step_size::regular;
 use crate::parts::tempering::{Reweighting, largest_power};
 use crate::parts::whitening::Whitening;
 use crate::random::Purpose;
@@ -571,9 +572,7 @@ impl Run<'_> {
         number: usize,
     ) -> Step {
         let particles = &replicate.posterior;
-        // What acceptance asks for in independent normal coordinates falls with the fourth root of their number.
-        let regular = libm::pow(particles.dimension as f64, -0.25);
-        if step.step_size > SMALL_STEP * regular {
+        if step.step_size > SMALL_STEP * regular(particles.dimension) {
             return step;
         }
         let weights = &reweighting.weights;
@@ -642,18 +641,18 @@ pub struct Combined {
     pub error_of_runs: f64,
 }
 
+/// The largest of logarithms, and each number over the largest: how much the particles of each run count, if these are what the runs
+/// found.
+pub fn to_largest(logs: impl Iterator<Item = f64> + Clone) -> (f64, Vec<f64>) {
+    let largest = logs.clone().fold(f64::NEG_INFINITY, f64::max);
+    (largest, logs.map(|log| libm::exp(log - largest)).collect())
+}
+
 /// The mean of the ratios, not of their logarithms, which would be too low by half the relative variance.
 pub fn combine(estimates: impl IntoIterator<Item = Estimate>) -> Combined {
     let estimates: Vec<Estimate> = estimates.into_iter().collect();
     let count = estimates.len() as f64;
-    let largest = estimates
-        .iter()
-        .map(|e| e.log)
-        .fold(f64::NEG_INFINITY, f64::max);
-    let ratios: Vec<f64> = estimates
-        .iter()
-        .map(|e| libm::exp(e.log - largest))
-        .collect();
+    let (largest, ratios) = to_largest(estimates.iter().map(|e| e.log));
     let mean = ratios.iter().sum::<f64>() / count;
     let squares: f64 = ratios.iter().map(|z| (z - mean) * (z - mean)).sum();
     let error_of_replicates = (squares / (count - 1.0) / count).sqrt() / mean;

@@ -1,6 +1,12 @@
 //! The step size: a first guess by doubling or halving, then dual averaging (Hoffman & Gelman 2014, section 3.2) towards
 //! a target acceptance probability.
 
+/// The step size that acceptance asks for in so many independent normal coordinates, which falls with the fourth root of their
+/// number.
+pub fn regular(dimension: usize) -> f64 {
+    libm::pow(dimension as f64, -0.25)
+}
+
 /// Dual averaging with γ = 0.05, t₀ = 10, κ = 0.75.
 #[derive(Debug, Clone)]
 pub struct DualAveraging {

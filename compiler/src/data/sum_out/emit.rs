@@ -10,8 +10,9 @@ use super::super::loops::{
     Array, ArrayId, ArrayKind, Binder, IndexId, Loops, Node, Scalar, Statement, Term,
 };
 use super::super::pull::substitute;
+use super::super::subscripts::subscripts;
 use super::factors::{Factor, new_index};
-use super::ground::{ElementId, Elements, Family, Values, unflatten};
+use super::ground::{ElementId, Elements, Family, Values};
 use super::order::{Elimination, Multiplicity, Run, Source, Step, positions};
 use crate::check::hir::Reducer;
 use crate::math::graph::Part;
@@ -522,13 +523,13 @@ impl<'a> Emitter<'a> {
     pub fn indices_of(&mut self, elements: &[ElementId], s: &Scalar) -> (ArrayId, Vec<Scalar>) {
         let (array, _) = self.elements.place(elements[0]);
         let shape = self.loops.array(array).shape.clone();
-        let places: Vec<Vec<i64>> = elements
+        let places: Vec<Vec<usize>> = elements
             .iter()
-            .map(|element| unflatten(self.elements.place(*element).1, &shape))
+            .map(|element| subscripts(self.elements.place(*element).1, &shape))
             .collect();
         let indices = (0..shape.len())
             .map(|axis| {
-                let numbers: Vec<i64> = places.iter().map(|place| place[axis]).collect();
+                let numbers: Vec<i64> = places.iter().map(|place| place[axis] as i64).collect();
                 self.pick("element", &numbers, s)
             })
             .collect();

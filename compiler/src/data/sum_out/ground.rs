@@ -7,6 +7,7 @@ use std::collections::{BTreeSet, HashMap};
 use super::super::fold::{FoldError, Interpreter, free_indices};
 use super::super::loops::{ArrayId, IndexId, Loops, Scalar};
 use super::super::pull::substitute;
+use super::super::subscripts::subscripts_text;
 use super::factors::{Factor, Own};
 use crate::source::Diagnostic;
 
@@ -43,25 +44,11 @@ impl Elements {
     pub fn name(&self, loops: &Loops, element: ElementId) -> String {
         let (array, flat) = self.place(element);
         let array = loops.array(array);
-        let index = unflatten(flat, &array.shape);
-        match index.is_empty() {
+        match array.shape.is_empty() {
             true => array.name.clone(),
-            false => {
-                let shown: Vec<String> = index.iter().map(i64::to_string).collect();
-                format!("{}[{}]", array.name, shown.join(", "))
-            }
+            false => format!("{}[{}]", array.name, subscripts_text(flat, &array.shape)),
         }
     }
-}
-
-/// Indices from 1 of a flat position.
-pub(super) fn unflatten(mut flat: usize, shape: &[usize]) -> Vec<i64> {
-    let mut index = vec![0; shape.len()];
-    for (index, &length) in index.iter_mut().zip(shape).rev() {
-        *index = (flat % length) as i64 + 1;
-        flat /= length;
-    }
-    index
 }
 
 /// Rounds of a factor that couple elements alike.

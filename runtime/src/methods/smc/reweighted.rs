@@ -8,6 +8,7 @@ use crate::diagnose::effective_size;
 use crate::methods::particles::Population;
 use crate::parts::pareto;
 use crate::parts::tempering::Reweighting;
+use crate::target::Parts;
 
 /// Particles of several runs with weights 1/φ.
 #[derive(Debug, Clone)]
@@ -23,18 +24,10 @@ pub struct Reweighted {
 impl Reweighted {
     /// Takes constraints away from particles of densities with all of them, whose `parts` hold their potentials.
     pub fn without(constraints: &[usize], runs: &[&Population]) -> Self {
-        let penalties = |run: &&Population| -> Vec<f64> {
-            let of =
-                |potentials: &Vec<f64>| -constraints.iter().map(|&k| potentials[k]).sum::<f64>();
-            run.parts.iter().map(|parts| of(&parts.soft)).collect()
-        };
-        let of_runs: Vec<Vec<f64>> = runs.iter().map(penalties).collect();
-        let of_chains = |(run, values): (&&Population, &Vec<f64>)| -> Vec<Vec<f64>> {
-            let chains = values.chunks(run.length.max(1));
-            chains.map(<[f64]>::to_vec).collect()
-        };
-        let chains: Vec<Vec<f64>> = runs.iter().zip(&of_runs).flat_map(of_chains).collect();
-        let mut log_weights = of_runs.concat();
+        let penalty = |parts: &Parts| -constraints.iter().map(|&k| parts.soft[k]).sum::<f64>();
+        let chains = runs.iter().flat_map(|run| run.by_chain(penalty));
+        let chains: Vec<Vec<f64>> = chains.collect();
+        let mut log_weights = chains.concat();
         let count = log_weights.len();
         let effective = match chains.first() {
             Some(chain) if chain.len() >= 4 => effective_size(&chains).min(count as f64),
