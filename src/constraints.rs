@@ -10,6 +10,8 @@
 
 mod left_out;
 pub(crate) mod of_run;
+pub mod tilt;
+pub mod together;
 
 use likelier_compiler::{ColumnKind, Constraint, ConstraintKind, Recovery};
 use likelier_runtime::diagnose;
@@ -19,7 +21,9 @@ use likelier_runtime::methods::smc::Replicate;
 use crate::evidence::{Evidence, EvidenceSettings, LogValue};
 use crate::simulation::{Rows, Simulator};
 use crate::{Error, Model};
-use left_out::{FromParticles, LeftOut};
+use left_out::LeftOut;
+use tilt::Tilt;
+use together::Together;
 
 /// The mean and the spread of a number over draws.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -30,6 +34,33 @@ pub struct Spread {
     pub sd: f64,
     /// The standard error of the mean.
     pub se: f64,
+}
+
+impl Spread {
+    /// Of the chains of several runs, each with as many of them.
+    fn of(chains: &[Vec<f64>], runs: usize) -> Self {
+        let summary = diagnose::summarise(chains);
+        let mean = |chains: &[Vec<f64>]| {
+            let count: usize = chains.iter().map(Vec::len).sum();
+            chains.iter().flatten().sum::<f64>() / count.max(1) as f64
+        };
+        // Chains of one family are alike, which only the scatter of the runs knows.
+        let of_run = chains.len().div_ceil(runs.max(1)).max(1);
+        let means: Vec<f64> = chains.chunks(of_run).map(mean).collect();
+        let count = means.len() as f64;
+        let scatter: f64 = means.iter().map(|m| (m - summary.mean).powi(2)).sum();
+        let of_runs = match means.len() {
+            0 | 1 => 0.0,
+            _ => (scatter / (count * (count - 1.0))).sqrt(),
+        };
+        // A number that does not vary has no error.
+        let of_chains = Some(summary.mcse_mean).filter(|error| error.is_finite());
+        Self {
+            mean: summary.mean,
+            sd: summary.sd,
+            se: of_runs.max(of_chains.unwrap_or(0.0)),
+        }
+    }
 }
 
 /// How the numbers of a constraint are distributed over draws.
@@ -64,6 +95,8 @@ pub struct Without {
     pub tension: LogValue,
     /// How it was found.
     pub means: Means,
+    /// The log likelihood over the posterior without them, where particles tell it.
+    pub fit: Option<Spread>,
 }
 
 /// What is known of one constraint.
@@ -83,12 +116,10 @@ pub struct ConstraintReport {
     pub contradicted: Option<f64>,
     /// Under the posterior.
     pub posterior: Option<Behaviour>,
-    /// T: positive where the data prefer the program without it.
-    pub tension: Option<LogValue>,
-    /// log p(y | C₋ₖ).
-    pub log_evidence_without: Option<LogValue>,
-    /// How they were found.
-    pub means: Option<Means>,
+    /// Of unknowns on which its strength depends, what the constraints do to them.
+    pub tilts: Vec<Tilt>,
+    /// What changes without it.
+    pub without: Option<Without>,
     /// Of a `require`: how probable it is that it holds in the program without it, before the data and after.
     pub holds: Option<(f64, f64)>,
     /// Why there is no tension.
@@ -106,10 +137,8 @@ pub struct ConstraintReport {
 pub struct ConstraintsReport {
     /// Each, in the order of the model.
     pub each: Vec<ConstraintReport>,
-    /// log p(y) without any of the soft ones.
-    pub log_evidence_off: Option<LogValue>,
-    /// How it was found, if there are several.
-    pub means_off: Option<Means>,
+    /// What is known without any of the soft ones.
+    pub together: Option<Together>,
 }
 
 /// From here on T is tension: P(T ≥ 3) ≤ 0.05 under the program.
@@ -162,7 +191,8 @@ impl ConstraintsReport {
             if is_void(constraint) {
                 continue;
             }
-            let each = ConstraintReport::of_draws(constraint, columns, &prior, &posterior);
+            let mut each = ConstraintReport::of_draws(constraint, columns, &prior, &posterior);
+            each.tilts = Tilt::of(model, evidence, &constraint.strengths);
             report.each.push(each);
             if runs && constraint.elements != Some(0) {
                 let one = LeftOut {
@@ -178,9 +208,8 @@ impl ConstraintsReport {
                 runs = one.report(&mut report.each[number - 1], number, estimate);
             }
         }
-        if runs && let Some(found) = report.all_off(model, evidence, estimate) {
-            report.log_evidence_off = Some(found.log_evidence);
-            report.means_off = Some(found.means);
+        if runs {
+            report.together = Together::of(&report, model, evidence, estimate);
         }
         Ok(report)
     }
@@ -190,46 +219,6 @@ impl ConstraintsReport {
         self.each
             .iter()
             .filter(|one| one.kind == ConstraintKind::Soft)
-    }
-
-    /// The log Bayes factor of all soft constraints against none.
-    pub fn log_bf_on_vs_off(&self, evidence: &Evidence) -> Option<LogValue> {
-        Some(difference(evidence.log_evidence?, self.log_evidence_off?))
-    }
-
-    fn all_off(
-        &self,
-        model: &Model,
-        evidence: &Evidence,
-        estimate: Estimate<'_>,
-    ) -> Option<Without> {
-        let with = evidence.log_evidence?;
-        let soft: Vec<&ConstraintReport> = self.soft().collect();
-        if let [only] = soft.as_slice() {
-            return Some(Without {
-                log_evidence: only.log_evidence_without?,
-                tension: only.tension?,
-                means: only.means?,
-            });
-        }
-        let constraints = model.compiled.constraints.iter().enumerate();
-        let wanted = constraints.filter(|(_, one)| is_soft(one));
-        let places: Vec<usize> = wanted.map(|(place, _)| place).collect();
-        if places.is_empty() {
-            return None;
-        }
-        if let Some(found) = FromParticles::of(model, evidence, &places) {
-            return Some(found.without(with));
-        }
-        let names = soft.iter().map(|one| one.name.as_str());
-        let without = left_out::without(model, names).ok()?;
-        let found = estimate(&without, &other_seed(&evidence.settings, 0)).ok()?;
-        let log_evidence = found.log_evidence?;
-        Some(Without {
-            log_evidence,
-            tension: difference(log_evidence, with),
-            means: Means::Run,
-        })
     }
 }
 
@@ -336,23 +325,7 @@ impl Sample {
     }
 
     fn spread(&self, number: impl Fn(&[f64]) -> f64) -> Spread {
-        let summary = diagnose::summarise(&self.chains(&number));
-        let mean = |rows: &Rows| rows.rows().map(&number).sum::<f64>() / rows.count().max(1) as f64;
-        // Chains of one family are alike, which only the scatter of the runs knows.
-        let means: Vec<f64> = self.runs.iter().map(mean).collect();
-        let count = means.len() as f64;
-        let scatter: f64 = means.iter().map(|m| (m - summary.mean).powi(2)).sum();
-        let of_runs = match means.len() {
-            1 => 0.0,
-            _ => (scatter / (count * (count - 1.0))).sqrt(),
-        };
-        // A number that does not vary has no error.
-        let of_chains = Some(summary.mcse_mean).filter(|error| error.is_finite());
-        Spread {
-            mean: summary.mean,
-            sd: summary.sd,
-            se: of_runs.max(of_chains.unwrap_or(0.0)),
-        }
+        Spread::of(&self.chains(number), self.runs.len())
     }
 
     /// How often a number is at most 1, and at most 2, in size.
@@ -425,9 +398,8 @@ impl ConstraintReport {
             contradicted: penalty.filter(|&mean| contradicts(constraint, mean)),
             prior: before,
             posterior: behaviour(posterior),
-            tension: None,
-            log_evidence_without: None,
-            means: None,
+            tilts: Vec::new(),
+            without: None,
             holds: None,
             obstacle: None,
             pit_p: None,
@@ -436,12 +408,17 @@ impl ConstraintReport {
         }
     }
 
+    /// T: positive where the data prefer the program without it.
+    pub fn tension(&self) -> Option<LogValue> {
+        self.without.map(|without| without.tension)
+    }
+
     /// What the numbers mean, in a sentence.
     pub fn verdict(&self) -> String {
         if self.is_off {
             return "switched off: its weight is zero".to_owned();
         }
-        let Some(tension) = self.tension else {
+        let Some(tension) = self.tension() else {
             let why = self.obstacle.as_deref().unwrap_or("it was not left out");
             return format!("no verdict: {why}");
         };

@@ -70,6 +70,8 @@ pub struct Constraint {
     pub is_gaussian_equality: bool,
     /// Whether it is divided by its integral.
     pub is_normalised: bool,
+    /// The random variables behind each `within … joint` and `weight … joint`, which the constraint moves before any data.
+    pub strengths: Vec<String>,
     /// How often it is evaluated: the product over its indices; `None` where data alone do not tell.
     pub elements: Option<usize>,
 }
@@ -300,6 +302,7 @@ pub(crate) fn constraints(program: &BoundProgram) -> Vec<Constraint> {
         comparisons: constraint.comparisons,
         is_gaussian_equality: constraint.is_gaussian_equality,
         is_normalised: constraint.is_normalised,
+        strengths: constraint.strengths.clone(),
         elements: program.counts.as_ref().map(|counts| {
             let number = number as u32;
             counts.constraints.get(&number).copied().unwrap_or(0)

@@ -252,7 +252,7 @@ pub fn estimate_and_report(
         files::write_whole(path, |out| out.write_all(json.as_bytes()))?;
     }
     print(&evidence_text(&evidence, options.stages))?;
-    print(&constraints_text(&report, &evidence))?;
+    print(&constraints_text(&report))?;
     if let Some((rows, orders)) = found {
         print(&rows_text(rows, &evidence, orders))?;
     }

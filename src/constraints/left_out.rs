@@ -11,8 +11,8 @@ use likelier_runtime::methods::smc::Replicate;
 use likelier_runtime::methods::smc::reweighted::Reweighted;
 
 use super::{
-    Columns, ConstraintReport, Estimate, Means, Sample, Without, difference, has_discrete_unknowns,
-    other_seed,
+    Columns, ConstraintReport, Estimate, Means, Sample, Spread, Without, difference,
+    has_discrete_unknowns, other_seed,
 };
 use crate::evidence::{Evidence, LogValue};
 use crate::simulation::Simulator;
@@ -39,14 +39,15 @@ pub(super) fn without<'a>(
 }
 
 /// Both normalisers without some constraints, by weights.
-pub(super) struct FromParticles {
+pub(super) struct FromParticles<'a> {
+    runs: &'a [Replicate],
     prior: Reweighted,
     posterior: Reweighted,
 }
 
-impl FromParticles {
+impl<'a> FromParticles<'a> {
     /// Leaves constraints out of the particles of an estimate; `None` where they cannot tell.
-    pub(super) fn of(model: &Model, evidence: &Evidence, places: &[usize]) -> Option<Self> {
+    pub(super) fn of(model: &Model, evidence: &'a Evidence, places: &[usize]) -> Option<Self> {
         let smc = evidence.smc.as_ref()?;
         if !smc.doubts.is_empty() || has_discrete_unknowns(model) {
             return None;
@@ -57,7 +58,8 @@ impl FromParticles {
             let is_sound = found.shape <= LARGEST_SHAPE && found.ratio.error <= LARGEST_ERROR;
             is_sound.then_some(found)
         };
-        Some(FromParticles {
+        Some(Self {
+            runs: &smc.replicates,
             prior: side(|run| &run.constrained_prior)?,
             posterior: side(|run| &run.posterior)?,
         })
@@ -75,8 +77,48 @@ impl FromParticles {
             means: Means::Weights {
                 shape: self.prior.shape.max(self.posterior.shape),
             },
+            fit: Some(self.fit()),
         }
     }
+
+    /// The mean of a number of each particle over the posterior without the constraints, and its standard error.
+    fn posterior_mean(&self, values: &[f64]) -> (f64, f64) {
+        let runs: Vec<&Population> = self.runs.iter().map(|run| &run.posterior).collect();
+        self.posterior.mean(&runs, values)
+    }
+
+    fn fit(&self) -> Spread {
+        let parts = self.runs.iter().flat_map(|run| &run.posterior.parts);
+        let mut values: Vec<f64> = parts.map(|parts| parts.likelihood).collect();
+        let (mean, se) = self.posterior_mean(&values);
+        values
+            .iter_mut()
+            .for_each(|value| *value = (*value - mean).powi(2));
+        let (variance, _) = self.posterior_mean(&values);
+        Spread {
+            mean,
+            sd: variance.sqrt(),
+            se,
+        }
+    }
+}
+
+/// The evidence of a run without constraints.
+pub(super) fn by_run(found: &Evidence, with: LogValue) -> Option<Without> {
+    let log_evidence = found.log_evidence?;
+    let runs = found.smc.as_ref().map(|smc| smc.replicates.as_slice());
+    let fit = runs.map(|runs| {
+        let chains = runs
+            .iter()
+            .flat_map(|run| run.posterior.by_chain(|parts| parts.likelihood));
+        Spread::of(&chains.collect::<Vec<_>>(), runs.len())
+    });
+    Some(Without {
+        log_evidence,
+        tension: difference(log_evidence, with),
+        means: Means::Run,
+        fit,
+    })
 }
 
 /// One constraint and what is needed to see what changes without it.
@@ -131,24 +173,19 @@ impl LeftOut<'_> {
             false => None,
         };
         if let Some(found) = from_particles {
-            let without = found.without(with);
-            report.tension = Some(without.tension);
-            report.log_evidence_without = Some(without.log_evidence);
-            report.means = Some(without.means);
-            (report.pit_p, report.pit_se) = self.pit_by_weights(&found.posterior).unzip();
+            report.without = Some(found.without(with));
+            (report.pit_p, report.pit_se) = self.pit_by_weights(&found).unzip();
             return Ok(());
         }
         let name = self.constraint.name.as_str();
         let model = without(self.model, std::iter::once(name))?;
         let found = estimate(&model, &other_seed(&self.evidence.settings, number))?;
-        report.log_evidence_without = found.log_evidence;
-        report.tension = found.log_evidence.map(|without| difference(without, with));
-        report.means = Some(Means::Run);
+        report.without = by_run(&found, with);
         match is_soft {
             true => (report.pit_p, report.pit_se) = self.pit_of_run(&model, &found).unzip(),
             false => report.holds = self.holds(&found),
         }
-        if report.tension.is_none() {
+        if report.without.is_none() {
             report.obstacle = Some(format!(
                 "the evidence without it is unreliable; look into it by --without {name}"
             ));
@@ -176,13 +213,11 @@ impl LeftOut<'_> {
     }
 
     /// p = 2 min(F, 1 − F), F = E Φ(−r/s) over p(θ | y, C₋ₖ), and its standard error.
-    fn pit_by_weights(&self, weights: &Reweighted) -> Option<(f64, f64)> {
+    fn pit_by_weights(&self, found: &FromParticles<'_>) -> Option<(f64, f64)> {
         let here = self.posterior.as_ref().filter(|_| self.has_pit())?;
-        let replicates = &self.evidence.smc.as_ref()?.replicates;
-        let runs: Vec<&Population> = replicates.iter().map(|run| &run.posterior).collect();
         two_sided(&|side| {
             let tails = here.chains(|row| normal_cdf(side * self.scaled(row)));
-            weights.mean(&runs, &tails.concat())
+            found.posterior_mean(&tails.concat())
         })
     }
 

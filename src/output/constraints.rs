@@ -6,8 +6,9 @@ use super::digits::p_value;
 use super::evidence::{paragraph, with_error, wrap};
 use likelier_compiler::ConstraintKind;
 
+use crate::constraints::tilt::Tilt;
+use crate::constraints::together::{Suspiciousness, Together};
 use crate::constraints::{Behaviour, ConstraintReport, ConstraintsReport, Means, Spread};
-use crate::evidence::Evidence;
 
 /// Nats that fill a half of the bar, one a character.
 const REACH: usize = 8;
@@ -27,7 +28,7 @@ fn bar(tension: f64) -> String {
 }
 
 /// The paragraphs of the screen; empty without constraints.
-pub fn constraints_text(report: &ConstraintsReport, evidence: &Evidence) -> String {
+pub fn constraints_text(report: &ConstraintsReport) -> String {
     if report.each.is_empty() {
         return String::new();
     }
@@ -42,7 +43,7 @@ pub fn constraints_text(report: &ConstraintsReport, evidence: &Evidence) -> Stri
         "", "supported│ tension", "nats", "penalty before → after", "pit p", "shift p"
     );
     for one in &report.each {
-        let tension = one.tension;
+        let tension = one.tension();
         text.push_str(
             format!(
                 "           {:<width$}  {}  {:<16}{:>22}  {:>8}  {:>8}",
@@ -63,18 +64,50 @@ pub fn constraints_text(report: &ConstraintsReport, evidence: &Evidence) -> Stri
     if let Some(means) = means(report) {
         text.push_str(&paragraph("Left out", &means));
     }
-    if report.soft().count() > 1
-        && let Some(together) = report.log_bf_on_vs_off(evidence)
-    {
-        text.push_str(&paragraph(
-            "Together",
-            &format!(
-                "all soft constraints against none: log Bayes factor {} nats",
-                with_error(together)
-            ),
-        ));
+    if let Some(together) = &report.together {
+        if report.soft().count() > 1 {
+            let factor = with_error(together.log_bayes_factor());
+            text.push_str(&paragraph(
+                "Together",
+                &format!("all soft constraints against none: log Bayes factor {factor} nats"),
+            ));
+        }
+        if let Some(found) = &together.suspiciousness {
+            text.push_str(&paragraph("Suspicion", &suspicion(found)));
+        }
+    }
+    for tilt in report.each.iter().flat_map(|one| &one.tilts).take(TILTS) {
+        text.push_str(&paragraph("Tilt", &tilted(tilt)));
     }
     text
+}
+
+/// Of more unknowns, the document alone speaks.
+const TILTS: usize = 4;
+
+fn suspicion(found: &Suspiciousness) -> String {
+    let log = with_error(found.log);
+    match found.p {
+        Some(p) => format!(
+            "log suspiciousness {log} nats in {:.1} dimensions (p = {}): how far the data and what the soft constraints say are apart, however wide the prior is",
+            found.dimension,
+            p_value(p)
+        ),
+        None => format!(
+            "log suspiciousness {log} nats: the data and the soft constraints say hardly anything of the same"
+        ),
+    }
+}
+
+fn tilted(tilt: &Tilt) -> String {
+    let shown = |spread: Spread| format!("{:.3} (sd {:.3})", spread.mean, spread.sd);
+    format!(
+        "`joint` moves `{}` before any data: from {} to {}, KL {} nats",
+        tilt.name,
+        shown(tilt.prior),
+        shown(tilt.constrained),
+        with_error(tilt.divergence)
+    )
 }
 
 /// The longest text of a `require` that is shown whole.
@@ -93,10 +126,13 @@ fn label(one: &ConstraintReport) -> String {
 
 /// Which constraints were left out without a run; `None` where none was.
 fn means(report: &ConstraintsReport) -> Option<String> {
-    let weighted = report.each.iter().filter_map(|one| match one.means {
-        Some(Means::Weights { shape }) => Some((label(one), shape)),
-        _ => None,
-    });
+    let weighted = report
+        .each
+        .iter()
+        .filter_map(|one| match one.without?.means {
+            Means::Weights { shape } => Some((label(one), shape)),
+            Means::Run => None,
+        });
     let (names, shapes): (Vec<String>, Vec<f64>) = weighted.unzip();
     if names.is_empty() {
         return None;
@@ -139,18 +175,40 @@ pub fn constraints_value(report: &ConstraintsReport) -> Value {
 }
 
 /// What leaving all of them out does.
-pub fn together_value(report: &ConstraintsReport, evidence: &Evidence) -> Value {
-    let factor = report.log_bf_on_vs_off(evidence);
+pub fn together_value(report: &ConstraintsReport) -> Value {
+    let together = report.together.as_ref();
+    let without = together.map(|t| t.without.log_evidence);
+    let factor = together.map(Together::log_bayes_factor);
+    let suspicion = together.and_then(|t| t.suspiciousness);
     json!({
-        "log_evidence_off": report.log_evidence_off.map(|v| v.value),
-        "log_evidence_off_se": report.log_evidence_off.map(|v| v.se),
+        "log_evidence_off": without.map(|v| v.value),
+        "log_evidence_off_se": without.map(|v| v.se),
         "log_bf_on_vs_off": factor.map(|v| v.value),
         "log_bf_on_vs_off_se": factor.map(|v| v.se),
+        "suspiciousness": suspicion.map(|found| json!({
+            "log": found.log.value,
+            "se": found.log.se,
+            "dimension": found.dimension,
+            "p": found.p,
+        })),
+    })
+}
+
+fn tilt_value(tilt: &Tilt) -> Value {
+    let moments = |spread: Spread| json!({ "mean": spread.mean, "sd": spread.sd, "se": spread.se });
+    json!({
+        "name": tilt.name,
+        "prior": moments(tilt.prior),
+        "constrained": moments(tilt.constrained),
+        "kl": tilt.divergence.value,
+        "kl_se": tilt.divergence.se,
     })
 }
 
 fn value(one: &ConstraintReport) -> Value {
-    let tension = one.tension;
+    let tension = one.tension();
+    let without = one.without.map(|without| without.log_evidence);
+    let means = one.without.map(|without| without.means);
     let penalty = |behaviour: &Option<Behaviour>| behaviour.as_ref().map(|b| b.penalty.mean);
     let penalty_se = |behaviour: &Option<Behaviour>| behaviour.as_ref().map(|b| b.penalty.se);
     let residual = |behaviour: &Option<Behaviour>| behaviour.as_ref().map(residuals);
@@ -164,19 +222,19 @@ fn value(one: &ConstraintReport) -> Value {
         "tension_se": tension.map(|t| t.se),
         "tension_bits": tension.map(|t| t.value / std::f64::consts::LN_2),
         "log_bf_on_vs_off": tension.map(|t| -t.value),
-        "log_evidence_without": one.log_evidence_without.map(|v| v.value),
-        "log_evidence_without_se": one.log_evidence_without.map(|v| v.se),
+        "log_evidence_without": without.map(|v| v.value),
+        "log_evidence_without_se": without.map(|v| v.se),
         "penalty_prior": penalty(&one.prior),
         "penalty_prior_se": penalty_se(&one.prior),
         "penalty_posterior": penalty(&one.posterior),
         "penalty_posterior_se": penalty_se(&one.posterior),
         "residual_prior": residual(&one.prior),
         "residual_posterior": residual(&one.posterior),
-        "left_out_by": one.means.map(|means| match means {
+        "left_out_by": means.map(|means| match means {
             Means::Weights { .. } => "weights",
             Means::Run => "run",
         }),
-        "pareto_k": match one.means {
+        "pareto_k": match means {
             Some(Means::Weights { shape }) => json!(shape),
             _ => Value::Null,
         },
@@ -189,6 +247,7 @@ fn value(one: &ConstraintReport) -> Value {
         "pit_p": one.pit_p,
         "pit_p_se": one.pit_se,
         "shift_p": one.shift_p,
+        "tilts": one.tilts.iter().map(tilt_value).collect::<Vec<_>>(),
         "verdict": one.verdict(),
     })
 }

@@ -316,7 +316,7 @@ pub fn evidence_json(
     }
     if !report.each.is_empty() {
         value["constraints"] = constraints_value(report);
-        value["constraints_together"] = together_value(report, evidence);
+        value["constraints_together"] = together_value(report);
     }
     document_text(&value)
 }

@@ -67,6 +67,8 @@ pub struct Constraint {
     pub is_gaussian_equality: bool,
     /// Whether it is divided by its integral, so that its potential may be more than 1.
     pub is_normalised: bool,
+    /// The random variables behind each `within … joint` and `weight … joint`.
+    pub strengths: Vec<String>,
     /// What it says, on one line.
     pub text: String,
     /// Its statement with the line, as [`Loops::descriptions`] have it.

@@ -9,7 +9,8 @@ use super::loops::{
 };
 use super::pull::Value;
 use super::statements::description;
-use crate::check::hir::{self, Comparison, Formula, Hir, StatementKind, Tail};
+use crate::ast::tree::Coupling;
+use crate::check::hir::{self, Comparison, Formula, Hir, StatementKind, Tail, VariableId};
 use crate::check::soft::Dependence;
 use crate::check::walk::all_statements;
 use crate::math::graph::Part;
@@ -22,6 +23,7 @@ const LAPLACE_CORE: f64 = 1e-3;
 /// The constraints of a program in the order of its text.
 pub(super) fn constraints(hir: &Hir, sources: &Sources) -> Vec<Constraint> {
     let mut constraints: Vec<Constraint> = Vec::new();
+    let dependence = Dependence::new(hir);
     all_statements(&hir.statements, 0, &mut |statement, _| {
         let (kind, span) = (&statement.kind, statement.span);
         if constraints.iter().any(|known| known.is(kind, span)) {
@@ -40,6 +42,7 @@ pub(super) fn constraints(hir: &Hir, sources: &Sources) -> Vec<Constraint> {
                     comparisons,
                     is_gaussian_equality: is_gaussian_equality(formula),
                     is_normalised: false,
+                    strengths: strengths(hir, &dependence, &statement.kind),
                     text: text.to_string(),
                     description,
                     span,
@@ -53,6 +56,7 @@ pub(super) fn constraints(hir: &Hir, sources: &Sources) -> Vec<Constraint> {
                 comparisons: 0,
                 is_gaussian_equality: false,
                 is_normalised: false,
+                strengths: Vec::new(),
                 text: sources.one_line(condition.span),
                 description,
                 span,
@@ -61,6 +65,28 @@ pub(super) fn constraints(hir: &Hir, sources: &Sources) -> Vec<Constraint> {
         }
     });
     constraints
+}
+
+/// The random variables behind what is `joint` in a soft constraint.
+fn strengths(hir: &Hir, dependence: &Dependence<'_>, kind: &StatementKind) -> Vec<String> {
+    let mut joint = Vec::new();
+    if let StatementKind::Soft {
+        formula, weight, ..
+    } = kind
+    {
+        formula.comparisons(&mut |comparison| {
+            if comparison.coupling == Some(Coupling::Joint) {
+                joint.extend(dependence.of(&comparison.within));
+            }
+        });
+        if let Some((weight, true)) = weight {
+            joint.extend(dependence.of(weight));
+        }
+    }
+    joint.sort();
+    joint.dedup();
+    let name = |id: VariableId| hir.variables[id.0 as usize].name.clone();
+    joint.into_iter().map(name).collect()
 }
 
 fn is_gaussian_equality(formula: &Formula) -> bool {
