@@ -11,7 +11,7 @@
 use likelier_runtime::math::special::gamma_q;
 use likelier_runtime::methods::particles::Population;
 use likelier_runtime::methods::smc::Replicate;
-use likelier_runtime::target::Parts;
+use likelier_runtime::target::{Parts, Target};
 
 use super::left_out::{self, FromParticles};
 use super::{ConstraintReport, ConstraintsReport, Estimate, Spread, Without, is_soft, other_seed};
@@ -19,7 +19,7 @@ use crate::Model;
 use crate::evidence::{Evidence, LogValue};
 
 /// With fewer dimensions in common, there is nothing to test.
-const LEAST_DIMENSION: f64 = 0.2;
+pub const LEAST_DIMENSION: f64 = 0.2;
 
 /// What leaving out all soft constraints changes.
 #[derive(Debug, Clone, Copy)]
@@ -37,7 +37,8 @@ pub struct Suspiciousness {
     pub log: LogValue,
     /// In how many dimensions both say something.
     pub dimension: f64,
-    /// How probable so small a suspiciousness is where they agree; `None` where they say nothing of the same.
+    /// How probable so small a suspiciousness is where they agree; `None` where they say nothing of the same, and where the
+    /// dimension exceeds that of the model, so that nothing is near normal.
     pub p: Option<f64>,
 }
 
@@ -59,7 +60,8 @@ impl Together {
         let suspiciousness = runs.zip(without.fit);
         Some(Self {
             without,
-            suspiciousness: suspiciousness.map(|(runs, fit)| Suspiciousness::of(runs, fit)),
+            suspiciousness: suspiciousness
+                .map(|(runs, fit)| Suspiciousness::of(runs, fit, model.compiled.model.dimension())),
         })
     }
 
@@ -93,7 +95,7 @@ fn all_off(
 
 impl Suspiciousness {
     /// Of the runs with all constraints and the log likelihood without any.
-    fn of(runs: &[Replicate], of_data: Spread) -> Self {
+    fn of(runs: &[Replicate], of_data: Spread, parameters: usize) -> Self {
         let spread = |population: fn(&Replicate) -> &Population, value: fn(&Parts) -> f64| {
             let chains = runs.iter().flat_map(|run| population(run).by_chain(value));
             Spread::of(&chains.collect::<Vec<_>>(), runs.len())
@@ -118,7 +120,9 @@ impl Suspiciousness {
         Self {
             log,
             dimension,
-            p: (dimension >= LEAST_DIMENSION).then(p),
+            p: (LEAST_DIMENSION..=parameters as f64 + LEAST_DIMENSION)
+                .contains(&dimension)
+                .then(p),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::evidence::{paragraph, with_error, wrap};
 use likelier_compiler::ConstraintKind;
 
 use crate::constraints::tilt::Tilt;
-use crate::constraints::together::{Suspiciousness, Together};
+use crate::constraints::together::{LEAST_DIMENSION, Suspiciousness, Together};
 use crate::constraints::{Behaviour, ConstraintReport, ConstraintsReport, Means, Spread};
 
 /// Nats that fill a half of the bar, one a character.
@@ -93,8 +93,11 @@ fn suspicion(found: &Suspiciousness) -> String {
             found.dimension,
             p_value(p)
         ),
-        None => format!(
+        None if found.dimension < LEAST_DIMENSION => format!(
             "log suspiciousness {log} nats: the data and the soft constraints say hardly anything of the same"
+        ),
+        None => format!(
+            "log suspiciousness {log} nats, the less the further the data and the soft constraints are apart, however wide the prior is; so far from normal it has no p-value"
         ),
     }
 }
