@@ -56,7 +56,7 @@ pub use likelier_runtime::parts::resampling::Resampling;
 pub use optimise::{Mode, ModeVerdict, OptimiseSettings};
 pub use posterior::{Chain, DrawStatistics, Extreme, Health, Posterior, SummaryRow};
 pub use prequential::{Prequential, Reordered};
-pub use sampling::{ChainProgress, Control, Method, Schedule, Settings};
+pub use sampling::{ChainProgress, Control, Method, Metric, Schedule, Settings};
 pub use simulation::Simulator;
 
 use likelier_compiler::ast::format::Failure;

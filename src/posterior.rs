@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use likelier_compiler::Column;
+pub use likelier_runtime::run::InverseMetric;
 use serde::Serialize;
 
 use crate::sampling::Settings;
@@ -59,8 +60,8 @@ pub struct Chain {
     pub statistics: Vec<DrawStatistics>,
     /// The step size after warm-up; NaN if nothing needed a sampler.
     pub step_size: f64,
-    /// The diagonal of the inverse metric after warm-up, one per unconstrained coordinate.
-    pub inverse_metric: Vec<f64>,
+    /// The inverse metric after warm-up, on unconstrained coordinates.
+    pub inverse_metric: InverseMetric,
     /// Divergences during warm-up, which do no harm.
     pub warmup_divergences: usize,
     /// Steps after it that led to zero density. Each ends its trajectory, which then counts as divergent.

@@ -37,6 +37,8 @@ pub struct Settings {
     pub max_depth: u32,
     /// How warm-up finds the metric.
     pub warmup_schedule: Schedule,
+    /// What the metric may be.
+    pub metric: Metric,
     /// Whether a run with divergences is repeated once with smaller steps ([`RETRY_TARGET`]).
     #[serde(skip)]
     pub retry: bool,
@@ -65,6 +67,16 @@ pub enum Schedule {
     Classical,
 }
 
+/// What the metric of a chain may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Metric {
+    /// Diagonal, and dense where warm-up finds correlations that it pays to follow.
+    Auto,
+    /// Diagonal.
+    Diagonal,
+}
+
 /// Whether a number among the settings of anything lies where it makes sense.
 ///
 /// # Errors
@@ -89,6 +101,7 @@ impl Default for Settings {
             target_accept: 0.8,
             max_depth: 10,
             warmup_schedule: Schedule::Fisher,
+            metric: Metric::Auto,
             retry: true,
             threads: None,
         }
@@ -293,6 +306,10 @@ pub(crate) fn runtime_settings(settings: &Settings) -> run::Settings {
         schedule: match settings.warmup_schedule {
             Schedule::Fisher => run::Schedule::Fisher,
             Schedule::Classical => run::Schedule::Classical,
+        },
+        metric: match settings.metric {
+            Metric::Auto => run::Metric::Auto,
+            Metric::Diagonal => run::Metric::Diagonal,
         },
         likelihood_weight: 1.0,
         rows: Vec::new(),

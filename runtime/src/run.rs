@@ -1,17 +1,23 @@
 //! Chains: starts, warm-up and sampling over threads. Each chain's random numbers are its own, so draws do not depend on
 //! how chains are spread over threads. Progress is left in atomic counters for whoever wants to look.
 
+use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
+use crate::math::linear::product;
 use crate::methods::nuts::{Nuts, Transition};
 use crate::parallel;
+use crate::parts::conditional::Local;
 use crate::parts::impossible::most_frequent;
 use crate::parts::leapfrog::{Density, PhasePoint};
+use crate::parts::metric::Correlations;
+pub use crate::parts::metric::InverseMetric;
 use crate::parts::step_size::{DualAveraging, first_step_size};
 pub use crate::parts::warmup::Schedule;
 use crate::parts::warmup::{Change, Warmup};
+use crate::parts::whitening::{Whitened, Whitening, color_lower};
 use crate::random::{Purpose, Stream};
 use crate::target::{StartFailure, Target, Weights};
 
@@ -35,6 +41,8 @@ pub struct Settings {
     pub max_depth: u32,
     /// How the metric is found.
     pub schedule: Schedule,
+    /// What it may be.
+    pub metric: Metric,
     /// Weight of the likelihood: 1 for the posterior, 0 for the prior with its constraints.
     pub likelihood_weight: f64,
     /// Weights of observed rows, of a target that keeps them apart; empty stands for ones.
@@ -45,13 +53,22 @@ pub struct Settings {
     pub threads: Option<usize>,
 }
 
+/// What the metric of a chain may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Metric {
+    /// Diagonal, and dense where correlations are found that it pays to follow ([`Correlations`]).
+    Auto,
+    /// Diagonal.
+    Diagonal,
+}
+
 /// Where a chain begins that is known to be near the posterior.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Start {
     /// The position.
     pub position: Vec<f64>,
-    /// Diagonal of the inverse metric to begin with; empty for the one that the gradient gives.
-    pub inverse_metric: Vec<f64>,
+    /// The inverse metric to begin with; empty for the one that the gradient gives.
+    pub inverse_metric: InverseMetric,
 }
 
 impl Default for Settings {
@@ -64,6 +81,7 @@ impl Default for Settings {
             target_accept: 0.8,
             max_depth: 10,
             schedule: Schedule::Fisher,
+            metric: Metric::Auto,
             likelihood_weight: 1.0,
             rows: Vec::new(),
             starts: Vec::new(),
@@ -85,8 +103,8 @@ pub struct Chain {
     pub draws: Vec<DrawInfo>,
     /// Step size after warm-up.
     pub step_size: f64,
-    /// Diagonal of the inverse metric after warm-up.
-    pub inverse_metric: Vec<f64>,
+    /// The inverse metric after warm-up.
+    pub inverse_metric: InverseMetric,
     /// Divergences during warm-up.
     pub warmup_divergences: usize,
     /// Gradient evaluations in all.
@@ -224,7 +242,12 @@ fn run_chain(
         Some(start) => start,
         None => find_start(target, &mut density, settings, number)?,
     };
-    let mut nuts = Nuts::new(&start, settings.max_depth);
+    let mut mover = Mover {
+        target,
+        nuts: Nuts::new(&start, settings.max_depth),
+        density,
+        lower: None,
+    };
     let mut stream = Stream::new(settings.seed, Purpose::Sampler, number as u32);
     let mut chain = Chain {
         values: Vec::with_capacity(settings.draws * target.output_count()),
@@ -232,7 +255,7 @@ fn run_chain(
         log_likelihoods: Vec::with_capacity(settings.draws),
         draws: Vec::with_capacity(settings.draws),
         step_size: 0.0,
-        inverse_metric: Vec::new(),
+        inverse_metric: InverseMetric::default(),
         warmup_divergences: 0,
         evaluations: 0,
         impossible: 0,
@@ -242,23 +265,17 @@ fn run_chain(
     };
     let moves = target.dimension() > 0;
     if moves {
-        chain.warmup_divergences = warm_up(
-            &mut nuts,
-            &mut density,
-            &mut stream,
-            settings,
-            control,
-            number,
-        );
+        chain.warmup_divergences = warm_up(&mut mover, &mut stream, settings, control, number);
         control.forget_divergences(number);
     }
     chain.warmup_seconds = begin.elapsed().as_secs_f64();
-    chain.step_size = nuts.step_size;
-    chain.inverse_metric.clone_from(&nuts.inverse_metric);
-    density.impossible.clear();
+    chain.step_size = mover.nuts.step_size;
+    chain.inverse_metric = mover.inverse_metric();
+    mover.density.impossible.clear();
     let sampling = Instant::now();
     let mut outputs = Stream::new(settings.seed, Purpose::Output, number as u32);
     let mut row = vec![0.0; target.output_count()];
+    let mut position = vec![0.0; target.dimension()];
     for draw in 0..settings.draws {
         if control.is_stopping() {
             break;
@@ -266,65 +283,135 @@ fn run_chain(
         let iteration = settings.warmup + draw;
         stream.at(iteration as u64);
         let info = if moves {
-            nuts.transition(&mut density, &mut stream)
+            mover.nuts.transition(&mut mover.density, &mut stream)
         } else {
             Transition {
-                lp: nuts.current.log_density,
+                lp: mover.nuts.current.log_density,
                 ..Transition::default()
             }
         };
         outputs.at(draw as u64);
-        density
-            .evaluator
-            .outputs(&nuts.current.position, &mut outputs, &mut row);
+        let current = &mover.nuts.current;
+        let evaluator = &mut mover.density.evaluator;
+        evaluator.outputs(&current.position, &mut outputs, &mut row);
+        mover.position(&mut position);
         chain.values.extend_from_slice(&row);
-        chain.positions.extend_from_slice(&nuts.current.position);
-        chain.log_likelihoods.push(nuts.current.parts.likelihood);
+        chain.positions.extend_from_slice(&position);
+        chain.log_likelihoods.push(current.parts.likelihood);
         chain.draws.push(info);
         control.report(number, iteration + 1, &info);
     }
     chain.sampling_seconds = sampling.elapsed().as_secs_f64();
+    let density = &mut mover.density;
     chain.evaluations = density.evaluations;
     chain.impossible = density.impossible.count;
     chain.impossible_reason = density.impossible.reason(density.evaluator.as_mut());
     Ok(chain)
 }
 
+/// A chain in the coordinates in which it moves.
+struct Mover<'a> {
+    target: &'a dyn Target,
+    nuts: Nuts,
+    density: Density<'a>,
+    /// L of θ = L z, where the chain moves in z; else it moves in θ.
+    lower: Option<Vec<f64>>,
+}
+
+impl Mover<'_> {
+    /// Goes over to coordinates z of which the present ones are L z.
+    fn turn(&mut self, lower: Vec<f64>) {
+        let size = self.target.dimension();
+        let mut position = vec![0.0; size];
+        self.position(&mut position);
+        let lower = match &self.lower {
+            Some(before) => {
+                let mut both = vec![0.0; size * size];
+                product::<false>(size, size, before, &lower, &mut both);
+                both
+            }
+            None => lower,
+        };
+        let whitening = Whitening::Dense(lower.clone());
+        let mut point = self.nuts.current.clone();
+        whitening.whiten(&position, &mut point.position, &mut Local::default());
+        let seen = Whitened::new(self.target.evaluator(), Cow::Owned(whitening), size);
+        let mut density = Density::new(Box::new(seen), self.density.weights.clone(), size);
+        density.evaluations = self.density.evaluations;
+        density.evaluate(&mut point);
+        self.density = density;
+        self.nuts = Nuts::new(&point, self.nuts.max_depth);
+        self.lower = Some(lower);
+    }
+
+    /// Where the chain is, in θ.
+    fn position(&self, position: &mut [f64]) {
+        let here = &self.nuts.current.position;
+        match &self.lower {
+            Some(lower) => color_lower(lower, here, position),
+            None => position.copy_from_slice(here),
+        }
+    }
+
+    fn inverse_metric(&self) -> InverseMetric {
+        let own = &self.nuts.inverse_metric;
+        let Some(mut lower) = self.lower.clone() else {
+            return InverseMetric::Diagonal(own.clone());
+        };
+        for row in lower.chunks_mut(own.len()) {
+            row.iter_mut().zip(own).for_each(|(x, m)| *x *= m.sqrt());
+        }
+        InverseMetric::Dense(lower)
+    }
+}
+
+/// Where the search of a step size begins.
+const FIRST_STEP: f64 = 0.1;
+
 /// Adapts step size and metric; the number of divergences on the way.
 fn warm_up(
-    nuts: &mut Nuts,
-    density: &mut Density,
+    mover: &mut Mover,
     stream: &mut Stream,
     settings: &Settings,
     control: &Control,
     number: usize,
 ) -> usize {
-    let mut warmup = Warmup::new(
-        settings.schedule,
-        settings.warmup,
-        nuts.current.position.len(),
-    );
+    let dimension = mover.target.dimension();
+    let of_length = |length| Warmup::new(settings.schedule, length, dimension);
+    let (mut warmup, mut begun) = (of_length(settings.warmup), 0);
+    let may_be_dense = settings.metric == Metric::Auto && settings.schedule == Schedule::Fisher;
+    let mut correlations = may_be_dense.then(|| Correlations::new(dimension, settings.warmup));
+    let nuts = &mut mover.nuts;
     warmup.first_metric(&nuts.current.gradient, &mut nuts.inverse_metric);
-    if let Some(start) = settings.starts.get(number) {
-        // A metric of another length is that of another model, or of none.
-        if start.inverse_metric.len() == nuts.inverse_metric.len() {
-            nuts.inverse_metric.copy_from_slice(&start.inverse_metric);
+    // A metric of another length is that of another model, or of none.
+    match settings
+        .starts
+        .get(number)
+        .map(|start| &start.inverse_metric)
+    {
+        Some(InverseMetric::Diagonal(known)) if known.len() == dimension => {
+            nuts.inverse_metric.copy_from_slice(known);
         }
+        Some(InverseMetric::Dense(lower)) if lower.len() == dimension * dimension => {
+            mover.turn(lower.clone());
+        }
+        _ => {}
     }
     let target = settings.target_accept;
-    let search = |nuts: &mut Nuts, density: &mut Density, stream: &mut Stream, from: f64| {
-        nuts.refresh_momentum(stream);
+    let search = |mover: &mut Mover, stream: &mut Stream, from: f64| {
+        mover.nuts.refresh_momentum(stream);
+        let Mover { nuts, density, .. } = mover;
         first_step_size(from, 0.8, |step| nuts.trial_accept(density, step))
     };
-    nuts.step_size = search(nuts, density, stream, 0.1);
-    let mut averaging = DualAveraging::new(nuts.step_size, target);
+    mover.nuts.step_size = search(mover, stream, FIRST_STEP);
+    let mut averaging = DualAveraging::new(mover.nuts.step_size, target);
     let mut divergences = 0;
     for iteration in 0..settings.warmup {
         if control.is_stopping() {
             break;
         }
         stream.at(iteration as u64);
-        let info = nuts.transition(density, stream);
+        let info = mover.nuts.transition(&mut mover.density, stream);
         divergences += usize::from(info.diverging);
         averaging.update(info.acceptance_rate);
         let informative = info.index_in_trajectory != 0 && !(info.diverging && info.n_steps < 4);
@@ -332,22 +419,33 @@ fn warm_up(
             current,
             inverse_metric,
             ..
-        } = nuts;
-        let change = warmup.update(
-            iteration,
+        } = &mut mover.nuts;
+        let mut change = warmup.update(
+            iteration - begun,
             informative,
             &current.position,
             &current.gradient,
             inverse_metric,
         );
-        if change == Change::NewMetric {
-            nuts.step_size = search(nuts, density, stream, averaging.step().clamp(1e-10, 1e3));
-            averaging = DualAveraging::new(nuts.step_size, target);
+        let found = correlations
+            .as_mut()
+            .filter(|_| informative)
+            .and_then(|c| c.add(iteration, &current.position, &current.gradient));
+        let mut from = averaging.step().clamp(1e-10, 1e3);
+        if let Some(lower) = found {
+            mover.turn(lower);
+            begun = iteration + 1;
+            warmup = of_length(settings.warmup - begun);
+            (change, from) = (Change::NewMetric, FIRST_STEP);
         }
-        nuts.step_size = averaging.step();
+        if change == Change::NewMetric {
+            mover.nuts.step_size = search(mover, stream, from);
+            averaging = DualAveraging::new(mover.nuts.step_size, target);
+        }
+        mover.nuts.step_size = averaging.step();
         control.report(number, iteration + 1, &info);
     }
-    nuts.step_size = averaging.average();
+    mover.nuts.step_size = averaging.average();
     divergences
 }
 

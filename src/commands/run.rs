@@ -13,8 +13,8 @@ use likelier::output::{RunInfo, digits, probabilities, stan_csv, summary, table}
 use likelier::simulation::Rows;
 use likelier::tempering::tempering_settings;
 use likelier::{
-    Control, Coordinates, Error, EvidenceControl, Health, Method, Model, Posterior, Prediction,
-    Schedule, Settings, Simulator,
+    Control, Coordinates, Error, EvidenceControl, Health, Method, Metric, Model, Posterior,
+    Prediction, Schedule, Settings, Simulator,
 };
 
 use super::{ModelAndData, Print, SampledCoordinates, dry_run, header, listed, refuse_dry_run};
@@ -62,6 +62,9 @@ pub struct Options {
     /// How warm-up finds the scales of the parameters
     #[arg(long, value_enum, default_value_t = WarmupSchedule::Fisher, value_name = "SCHEDULE")]
     warmup_schedule: WarmupSchedule,
+    /// What the scales of the parameters may be
+    #[arg(long, value_enum, default_value_t = MetricKind::Auto, value_name = "METRIC")]
+    metric: MetricKind,
     /// The coordinates in which to sample
     #[arg(long, value_enum, default_value_t = SampledCoordinates::Natural, value_name = "COORDINATES")]
     pub coordinates: SampledCoordinates,
@@ -114,6 +117,14 @@ enum WarmupSchedule {
     Fisher,
     /// Stan's windows of draws
     Classical,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum MetricKind {
+    /// A scale for each, and their correlations where steps would be much shorter without them
+    Auto,
+    /// A scale for each
+    Diagonal,
 }
 
 /// Runs the command.
@@ -235,6 +246,10 @@ impl Options {
             max_depth: self.max_depth,
             threads: self.threads,
             retry: !self.no_retry,
+            metric: match self.metric {
+                MetricKind::Auto => Metric::Auto,
+                MetricKind::Diagonal => Metric::Diagonal,
+            },
             warmup_schedule: match self.warmup_schedule {
                 WarmupSchedule::Fisher => Schedule::Fisher,
                 WarmupSchedule::Classical => Schedule::Classical,

@@ -7,7 +7,9 @@
 //! write the model would not, so whoever runs it is told.
 
 use likelier_compiler::{Compiled, Constraint};
+use likelier_runtime::parts::conditional::Local;
 use likelier_runtime::parts::step_size::regular;
+use likelier_runtime::parts::whitening::Whitening;
 use likelier_runtime::target::{Evaluator, Parts, Target, Weights};
 
 use super::{contradicts, is_soft};
@@ -100,8 +102,8 @@ fn shares(compiled: &Compiled, chains: &[Chain], step: f64) -> Vec<f64> {
     let mut found: Vec<Vec<f64>> = vec![Vec::new(); count];
     let each = DRAWS.div_ceil(chains.len());
     for chain in chains {
-        let scale: Vec<f64> = chain.inverse_metric.iter().map(|m| m.sqrt()).collect();
-        let mut curvature = Curvature::new(compiled, scale, DIFFERENCE * step);
+        let whitening = chain.inverse_metric.whitening();
+        let mut curvature = Curvature::new(compiled, whitening, DIFFERENCE * step);
         for position in some_draws(chain, dimension, each) {
             curvature.position.copy_from_slice(position);
             let Some(largest) = curvature.turn_to_largest() else {
@@ -127,8 +129,8 @@ fn median(mut values: Vec<f64>) -> f64 {
 /// Curvature of minus the log density at a position, in the coordinates of the sampler.
 struct Curvature<'a> {
     evaluator: Box<dyn Evaluator + 'a>,
-    /// √ of the inverse metric.
-    scale: Vec<f64>,
+    /// To the coordinates in which the inverse metric is the unit matrix.
+    whitening: Whitening,
     difference: f64,
     position: Vec<f64>,
     /// Of length 1.
@@ -137,11 +139,11 @@ struct Curvature<'a> {
 }
 
 impl<'a> Curvature<'a> {
-    fn new(compiled: &'a Compiled, scale: Vec<f64>, difference: f64) -> Self {
-        let dimension = scale.len();
+    fn new(compiled: &'a Compiled, whitening: Whitening, difference: f64) -> Self {
+        let dimension = compiled.model.dimension();
         Self {
             evaluator: compiled.model.evaluator(),
-            scale,
+            whitening,
             difference,
             position: vec![0.0; dimension],
             direction: vec![1.0 / (dimension as f64).sqrt(); dimension],
@@ -151,23 +153,30 @@ impl<'a> Curvature<'a> {
 
     /// The second derivatives times the direction.
     fn product(&mut self, weights: &Weights) -> Vec<f64> {
-        let mut gradients = [1.0, -1.0].map(|sign| {
+        let mut local = Local::default();
+        let mut step = vec![0.0; self.position.len()];
+        self.whitening.color(&self.direction, &mut step, &mut local);
+        let [above, below] = [1.0, -1.0].map(|sign| {
             let mut gradient = vec![0.0; self.position.len()];
             let moved: Vec<f64> = self
                 .position
                 .iter()
-                .zip(self.scale.iter().zip(&self.direction))
-                .map(|(q, (scale, v))| q + sign * self.difference * scale * v)
+                .zip(&step)
+                .map(|(q, step)| q + sign * self.difference * step)
                 .collect();
             let mut parts = Parts::default();
             self.evaluator
                 .log_density_gradient(&moved, weights, &mut gradient, &mut parts);
             gradient
         });
-        let [above, below] = &mut gradients;
-        let both = above.iter().zip(below.iter()).zip(&self.scale);
-        both.map(|((above, below), scale)| scale * (below - above) / (2.0 * self.difference))
-            .collect()
+        let pairs = above.iter().zip(&below);
+        let slope: Vec<f64> = pairs
+            .map(|(above, below)| (below - above) / (2.0 * self.difference))
+            .collect();
+        let mut product = vec![0.0; slope.len()];
+        self.whitening
+            .pull(&self.direction, &slope, &mut product, &local);
+        product
     }
 
     /// The curvature along the direction.

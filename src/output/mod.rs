@@ -83,7 +83,7 @@ pub(crate) mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::posterior::{Chain, DrawStatistics, Extreme, Health};
+    use crate::posterior::{Chain, DrawStatistics, Extreme, Health, InverseMetric};
     use crate::sampling::Settings;
 
     /// Two chains of three draws of the named variables (length 0: a scalar); draw d of column c is 10 c + d + 0.5.
@@ -138,7 +138,7 @@ pub(crate) mod tests {
             log_likelihoods: vec![-12.0; 3],
             statistics: vec![statistics; 3],
             step_size: 0.5,
-            inverse_metric: vec![1.0, 0.25],
+            inverse_metric: InverseMetric::Diagonal(vec![1.0, 0.25]),
             warmup_divergences: 1,
             impossible: 0,
             warmup_seconds: 0.25,

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use likelier_compiler::Column;
 
 use super::{RunInfo, VERSION};
-use crate::posterior::{Chain, Posterior};
+use crate::posterior::{Chain, InverseMetric, Posterior};
 use crate::sampling::{Method, Schedule};
 use crate::simulation::Rows;
 
@@ -83,6 +83,10 @@ fn write_settings(
         Schedule::Fisher => "fisher",
         Schedule::Classical => "classical",
     };
+    let metric = match &chain.inverse_metric {
+        InverseMetric::Diagonal(_) => "diag_e",
+        InverseMetric::Dense(_) => "dense_e",
+    };
     writeln!(out, "{FIRST_WORDS}{VERSION}")?;
     writeln!(out, "# model = {}", one_line(&info.model))?;
     writeln!(out, "# method = sample")?;
@@ -101,7 +105,7 @@ fn write_settings(
         writeln!(out, "#         engine = nuts")?;
         writeln!(out, "#           nuts")?;
         writeln!(out, "#             max_depth = {}", settings.max_depth)?;
-        writeln!(out, "#         metric = diag_e")?;
+        writeln!(out, "#         metric = {metric}")?;
     } else {
         writeln!(out, "#     algorithm = smc")?;
     }
@@ -128,9 +132,16 @@ fn write_adaptation(out: &mut dyn Write, chain: &Chain) -> io::Result<()> {
     }
     writeln!(out, "# Adaptation terminated")?;
     writeln!(out, "# Step size = {}", number(chain.step_size))?;
-    writeln!(out, "# Diagonal elements of inverse mass matrix:")?;
-    let elements: Vec<String> = chain.inverse_metric.iter().copied().map(number).collect();
-    writeln!(out, "# {}", elements.join(", "))
+    let elements = match &chain.inverse_metric {
+        InverseMetric::Diagonal(_) => "Diagonal elements",
+        InverseMetric::Dense(_) => "Elements",
+    };
+    writeln!(out, "# {elements} of inverse mass matrix:")?;
+    for row in chain.inverse_metric.rows() {
+        let row: Vec<String> = row.into_iter().map(number).collect();
+        writeln!(out, "# {}", row.join(", "))?;
+    }
+    Ok(())
 }
 
 fn write_times(out: &mut dyn Write, chain: &Chain) -> io::Result<()> {

@@ -9,7 +9,7 @@ use super::contraction::contraction_value;
 use super::evidence::ByProduct;
 use super::{RunInfo, VERSION, document_text, rows};
 use crate::contraction::Contraction;
-use crate::posterior::{Chain, DiscardedRun, Health, Posterior};
+use crate::posterior::{Chain, DiscardedRun, Health, InverseMetric, Posterior};
 use crate::sampling::Settings;
 
 #[derive(Serialize)]
@@ -104,6 +104,10 @@ fn chain(chain: &Chain) -> Value {
         "chain": chain.number,
         "draws": chain.statistics.len(),
         "step_size": chain.step_size,
+        "metric": match &chain.inverse_metric {
+            InverseMetric::Diagonal(_) => "diagonal",
+            InverseMetric::Dense(_) => "dense",
+        },
         "mean_acceptance_rate": mean_acceptance,
         "divergences": chain.statistics.iter().filter(|s| s.diverging).count(),
         "warmup_divergences": chain.warmup_divergences,

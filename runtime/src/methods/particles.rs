@@ -4,6 +4,8 @@
 //! than in their paper: a particle of great weight is chosen many times, and copies of it that never moved would be chosen again at the next stage,
 //! so that with short chains a single lucky one comes to hold a good part of all weight, unnoticed by estimates of error.
 
+use std::borrow::Cow;
+
 use crate::methods::nuts::Nuts;
 use crate::parallel;
 use crate::parts::conditional::Local;
@@ -224,7 +226,11 @@ struct Mover<'a> {
 impl Kernel<'_> {
     fn mover(&self) -> Mover<'_> {
         let dimension = self.target.dimension();
-        let evaluator = Whitened::new(self.target.evaluator(), self.whitening, dimension);
+        let evaluator = Whitened::new(
+            self.target.evaluator(),
+            Cow::Borrowed(self.whitening),
+            dimension,
+        );
         let start = PhasePoint::new(dimension, self.target.soft_count());
         let mut nuts = Nuts::new(&start, self.max_depth);
         nuts.step_size = self.step_size;

@@ -4,6 +4,7 @@ pub mod conditional;
 pub mod curvature;
 pub mod impossible;
 pub mod leapfrog;
+pub mod metric;
 pub mod pareto;
 pub mod resampling;
 pub mod step_size;

@@ -2,6 +2,8 @@
 //! on z, where θ = L z, is one with the dense metric L Lᵀ on θ; the constant log |L| plays no part in moves. A map that is
 //! not linear (`conditional.rs`) adds the gradient of its log determinant.
 
+use std::borrow::Cow;
+
 use crate::math::linear::{cholesky, solve_lower};
 use crate::parts::conditional::{Conditional, Local};
 use crate::parts::tempering::effective;
@@ -51,10 +53,7 @@ impl Whitening {
                 }
             }
             Self::Dense(lower) => {
-                for (i, q) in position.iter_mut().enumerate() {
-                    let row = &lower[i * z.len()..];
-                    *q = row[..=i].iter().zip(z).map(|(l, z)| l * z).sum();
-                }
+                color_lower(lower, z, position);
             }
             Self::Conditional(map) => map.color(z, position, local),
         }
@@ -78,7 +77,7 @@ impl Whitening {
 
     /// The gradient at z of a log density seen through the map, from its gradient in θ; and what the map adds to the log
     /// density, up to a constant.
-    fn pull(&self, z: &[f64], gradient: &[f64], out: &mut [f64], local: &Local) -> f64 {
+    pub fn pull(&self, z: &[f64], gradient: &[f64], out: &mut [f64], local: &Local) -> f64 {
         match self {
             Self::Diagonal(deviations) => {
                 for ((out, g), s) in out.iter_mut().zip(gradient).zip(deviations) {
@@ -98,6 +97,14 @@ impl Whitening {
             }
             Self::Conditional(map) => map.pull(z, gradient, out, local),
         }
+    }
+}
+
+/// θ = L z, L lower triangular and row by row.
+pub fn color_lower(lower: &[f64], z: &[f64], position: &mut [f64]) {
+    for (i, q) in position.iter_mut().enumerate() {
+        let row = &lower[i * z.len()..];
+        *q = row[..=i].iter().zip(z).map(|(l, z)| l * z).sum();
     }
 }
 
@@ -172,7 +179,7 @@ pub fn lower_factor(size: usize, covariance: &[f64], lower: &mut [f64]) -> bool 
 /// A density seen through a whitening: positions and gradients are those of z.
 pub struct Whitened<'a> {
     inner: Box<dyn Evaluator + 'a>,
-    whitening: &'a Whitening,
+    whitening: Cow<'a, Whitening>,
     position: Vec<f64>,
     gradient: Vec<f64>,
     local: Local,
@@ -180,7 +187,11 @@ pub struct Whitened<'a> {
 
 impl<'a> Whitened<'a> {
     /// Through this map.
-    pub fn new(inner: Box<dyn Evaluator + 'a>, whitening: &'a Whitening, dimension: usize) -> Self {
+    pub fn new(
+        inner: Box<dyn Evaluator + 'a>,
+        whitening: Cow<'a, Whitening>,
+        dimension: usize,
+    ) -> Self {
         Self {
             inner,
             whitening,

@@ -1,0 +1,320 @@
+//! Correlations between coordinates, which a diagonal metric cannot see: where a sum is known better than its terms, steps would have
+//! to be as short as the sum is narrow. Warm-up looks for them in draws and gradients. The inverse metric Σ that minimises the Fisher divergence
+//! to a normal is the geometric mean of the covariance C of draws and the inverse of that of gradients, G (Seyboldt and
+//! co-workers): with C = A Aᵀ, Σ = A (Aᵀ G A)^(−1/2) Aᵀ. Of a normal it is the covariance itself, whatever the draws are, since gradients are
+//! linear there: a chain need not have seen the length of a ridge to go along it.
+//!
+//! Gradients with heavy tails feign correlations. So Σ is fitted to the earlier half of some draws and looked at through the later
+//! one: it is taken where it leaves a much smaller condition number than the diagonal does.
+
+use crate::math::decompositions::{eigen_symmetric, eigen_symmetric_scratch};
+use crate::math::linear::{add_product_transposed, add_transposed_product, product, solve_lower};
+use crate::math::stack::{MemBuffer, MemStack};
+use crate::parts::whitening::{Whitening, lower_factor};
+
+/// The inverse metric of a chain.
+#[derive(Debug, Clone, PartialEq)]
+pub enum InverseMetric {
+    /// Its diagonal.
+    Diagonal(Vec<f64>),
+    /// The lower factor L of L Lᵀ, row by row.
+    Dense(Vec<f64>),
+}
+
+impl Default for InverseMetric {
+    fn default() -> Self {
+        Self::Diagonal(Vec::new())
+    }
+}
+
+impl InverseMetric {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Self::Diagonal(numbers) | Self::Dense(numbers) => numbers.is_empty(),
+        }
+    }
+
+    /// The map to the coordinates in which it is the unit matrix.
+    pub fn whitening(&self) -> Whitening {
+        match self {
+            Self::Diagonal(diagonal) => {
+                Whitening::Diagonal(diagonal.iter().map(|m| m.sqrt()).collect())
+            }
+            Self::Dense(lower) => Whitening::Dense(lower.clone()),
+        }
+    }
+
+    /// Its rows; of a diagonal one the diagonal.
+    pub fn rows(&self) -> Vec<Vec<f64>> {
+        match self {
+            Self::Diagonal(diagonal) => vec![diagonal.clone()],
+            Self::Dense(lower) => {
+                let size = lower.len().isqrt();
+                let mut matrix = vec![0.0; size * size];
+                add_product_transposed::<false>(size, size, lower, lower, &mut matrix);
+                matrix.chunks(size.max(1)).map(<[f64]>::to_vec).collect()
+            }
+        }
+    }
+}
+
+/// For each coordinate so many draws are looked at.
+const PER_COORDINATE: usize = 5;
+/// And at least this many in all.
+const LEAST_DRAWS: usize = 50;
+/// Each look takes so many times the draws of the one before.
+const GROWTH: f64 = 1.5;
+/// A condition number below this is left to the diagonal: a trajectory is longer by about its square root.
+const CONDITION: f64 = 20.0;
+/// The same, where a dense metric is in use and can be made better.
+const LEFT: f64 = 5.0;
+/// A new metric leaves at most this part of the condition number.
+const BETTER: f64 = 0.25;
+/// The share of warm-up before the first draw that counts, and after the last.
+const BEGIN: f64 = 0.1;
+const END: f64 = 0.7;
+
+/// Looks for correlations during a warm-up.
+pub struct Correlations {
+    dimension: usize,
+    /// Iterations whose draws count.
+    iterations: std::ops::Range<usize>,
+    draws: Vec<f64>,
+    gradients: Vec<f64>,
+    wanted: f64,
+    least_condition: f64,
+}
+
+impl Correlations {
+    /// For a warm-up of so many iterations.
+    pub fn new(dimension: usize, warmup: usize) -> Self {
+        let at = |share: f64| (share * warmup as f64) as usize;
+        Self {
+            dimension,
+            iterations: at(BEGIN)..at(END),
+            draws: Vec::new(),
+            gradients: Vec::new(),
+            wanted: (PER_COORDINATE * dimension).max(LEAST_DRAWS) as f64,
+            least_condition: CONDITION,
+        }
+    }
+
+    /// Takes in the draw of an iteration. Returned is now and then the lower factor of a metric, whose coordinates later draws are to
+    /// have.
+    pub fn add(&mut self, iteration: usize, draw: &[f64], gradient: &[f64]) -> Option<Vec<f64>> {
+        let is_told = self.iterations.contains(&iteration)
+            && draw.iter().chain(gradient).all(|x| x.is_finite());
+        if self.dimension < 2 || !is_told {
+            return None;
+        }
+        self.draws.extend_from_slice(draw);
+        self.gradients.extend_from_slice(gradient);
+        let count = self.draws.len() / self.dimension;
+        if (count as f64) < self.wanted {
+            return None;
+        }
+        let found = self.judge(count);
+        self.draws.clear();
+        self.gradients.clear();
+        self.wanted *= GROWTH;
+        if found.is_some() {
+            self.least_condition = LEFT;
+        }
+        found
+    }
+
+    fn judge(&self, count: usize) -> Option<Vec<f64>> {
+        let size = self.dimension;
+        let half = count / 2 * size;
+        let fit = |rows: std::ops::Range<usize>| {
+            Fit::of(&self.draws[rows.clone()], &self.gradients[rows], size)
+        };
+        let (earlier, later) = (fit(0..half)?, fit(half..count * size)?);
+        let mut through_diagonal = later.lower.clone();
+        for (row, scale) in through_diagonal.chunks_mut(size).zip(&earlier.scales) {
+            row.iter_mut().for_each(|x| *x /= scale);
+        }
+        let of_diagonal = condition(size, &through_diagonal);
+        if of_diagonal < self.least_condition {
+            return None;
+        }
+        let mut through_dense = later.lower;
+        solve_lower::<false>(size, size, &earlier.lower, &mut through_dense);
+        if condition(size, &through_dense) > BETTER * of_diagonal {
+            return None;
+        }
+        fit(0..count * size).map(|all| all.lower)
+    }
+}
+
+/// The best metrics for some draws and their gradients.
+struct Fit {
+    /// √ of the best diagonal inverse metric.
+    scales: Vec<f64>,
+    /// Lower factor of the best dense one.
+    lower: Vec<f64>,
+}
+
+impl Fit {
+    /// `None` where there is none, as when a coordinate does not move.
+    fn of(draws: &[f64], gradients: &[f64], size: usize) -> Option<Self> {
+        let (mut draws, mut gradients) = (centred(draws, size), centred(gradients, size));
+        let (of_draws, of_gradients) = (squares(&draws, size), squares(&gradients, size));
+        let scales = of_draws.iter().zip(&of_gradients);
+        let scales: Vec<f64> = scales.map(|(c, g)| (c / g).powf(0.25)).collect();
+        if !scales.iter().all(|s| s.is_finite() && *s > 0.0) {
+            return None;
+        }
+        for (draw, gradient) in draws.chunks_mut(size).zip(gradients.chunks_mut(size)) {
+            for ((q, g), scale) in draw.iter_mut().zip(gradient).zip(&scales) {
+                *q /= scale;
+                *g *= scale;
+            }
+        }
+        let square = || vec![0.0; size * size];
+        let (mut covariance, mut factor) = (square(), square());
+        add_transposed_product::<false>(size, size, &draws, &draws, &mut covariance);
+        if !lower_factor(size, &covariance, &mut factor) {
+            return None;
+        }
+        // Aᵀ G A, as the square of gradients times A.
+        let mut seen = vec![0.0; gradients.len()];
+        product::<false>(size, size, &gradients, &factor, &mut seen);
+        let mut inner = square();
+        add_transposed_product::<false>(size, size, &seen, &seen, &mut inner);
+        let (values, vectors) = eigen(size, &inner);
+        let largest = values.iter().copied().fold(0.0, f64::max);
+        let mut turned = square();
+        product::<false>(size, size, &factor, &vectors, &mut turned);
+        for row in turned.chunks_mut(size) {
+            for (x, value) in row.iter_mut().zip(&values) {
+                *x *= value.max(1e-14 * largest).powf(-0.25);
+            }
+        }
+        let (mut inverse_metric, mut lower) = (square(), square());
+        add_product_transposed::<false>(size, size, &turned, &turned, &mut inverse_metric);
+        if !lower_factor(size, &inverse_metric, &mut lower) {
+            return None;
+        }
+        for (row, scale) in lower.chunks_mut(size).zip(&scales) {
+            row.iter_mut().for_each(|x| *x *= scale);
+        }
+        Some(Self { scales, lower })
+    }
+}
+
+/// Less the mean of each coordinate.
+fn centred(rows: &[f64], size: usize) -> Vec<f64> {
+    let mut mean = vec![0.0; size];
+    let count = (rows.len() / size) as f64;
+    for row in rows.chunks(size) {
+        mean.iter_mut().zip(row).for_each(|(m, x)| *m += x / count);
+    }
+    let less_mean =
+        |row: &[f64]| -> Vec<f64> { row.iter().zip(&mean).map(|(x, m)| x - m).collect() };
+    rows.chunks(size).flat_map(less_mean).collect()
+}
+
+/// The sum of squares of each coordinate.
+fn squares(rows: &[f64], size: usize) -> Vec<f64> {
+    let mut sums = vec![0.0; size];
+    for row in rows.chunks(size) {
+        sums.iter_mut().zip(row).for_each(|(sum, x)| *sum += x * x);
+    }
+    sums
+}
+
+/// The condition number of X Xᵀ.
+fn condition(size: usize, x: &[f64]) -> f64 {
+    let mut matrix = vec![0.0; size * size];
+    add_product_transposed::<false>(size, size, x, x, &mut matrix);
+    let (values, _) = eigen(size, &matrix);
+    match (values.first(), values.last()) {
+        (Some(&least), Some(&largest)) if least > 0.0 => largest / least,
+        _ => f64::INFINITY,
+    }
+}
+
+/// Eigenvalues in rising order, and vectors in columns; NaN where there are none.
+fn eigen(size: usize, matrix: &[f64]) -> (Vec<f64>, Vec<f64>) {
+    let (mut values, mut vectors) = (vec![0.0; size], vec![0.0; size * size]);
+    let mut memory = MemBuffer::new(eigen_symmetric_scratch(size));
+    let stack = MemStack::new(&mut memory);
+    eigen_symmetric(size, matrix, &mut values, &mut vectors, stack);
+    (values, vectors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, Stream};
+
+    const SIZE: usize = 4;
+
+    /// Draws of which `gradient` gives the gradients.
+    fn told(
+        count: usize,
+        draw: impl Fn(&mut Stream) -> Vec<f64>,
+        gradient: impl Fn(&[f64]) -> Vec<f64>,
+    ) -> Option<Vec<f64>> {
+        let mut stream = Stream::new(1, Purpose::Test, 0);
+        let mut correlations = Correlations::new(SIZE, 10 * count);
+        (count..10 * count).find_map(|iteration| {
+            let draw = draw(&mut stream);
+            correlations.add(iteration, &draw, &gradient(&draw))
+        })
+    }
+
+    /// Independent but for their sum, whose standard deviation is 0.001.
+    fn sum_is_known(draw: &[f64]) -> Vec<f64> {
+        let sum: f64 = draw.iter().sum();
+        draw.iter().map(|q| -q - 1e6 * sum).collect()
+    }
+
+    #[test]
+    fn the_covariance_of_a_normal_is_found_in_draws_that_did_not_see_it() {
+        // A quarter of the ridge, and twice its width.
+        let draw = |stream: &mut Stream| {
+            let mut draw: Vec<f64> = (0..SIZE).map(|_| 0.25 * stream.normal()).collect();
+            let sum: f64 = draw.iter().sum();
+            let wanted = 0.002 * stream.normal();
+            draw.iter_mut()
+                .for_each(|q| *q -= (sum - wanted) / SIZE as f64);
+            draw
+        };
+        let lower = told(60, draw, sum_is_known).expect("correlations");
+        for (i, row) in InverseMetric::Dense(lower).rows().iter().enumerate() {
+            for (j, found) in row.iter().enumerate() {
+                // The inverse of I + 10⁶ 1 1ᵀ.
+                let truth = f64::from(u8::from(i == j)) - 1e6 / (1.0 + 4e6);
+                assert!((found - truth).abs() < 1e-6, "{i} {j}: {found} {truth}");
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_independent_keeps_its_diagonal() {
+        let normal = |stream: &mut Stream| (0..SIZE).map(|_| stream.normal()).collect();
+        assert_eq!(
+            told(200, normal, |draw| draw.iter().map(|q| -q).collect()),
+            None
+        );
+        // A funnel: few gradients are larger than all others.
+        let funnel = |stream: &mut Stream| {
+            let v = 3.0 * stream.normal();
+            let rest = (1..SIZE).map(|_| (v / 2.0).exp() * stream.normal());
+            std::iter::once(v).chain(rest.collect::<Vec<_>>()).collect()
+        };
+        let slope = |draw: &[f64]| {
+            let (v, rest) = (draw[0], &draw[1..]);
+            let squares: f64 = rest.iter().map(|x| x * x).sum();
+            let first = -v / 9.0 - 1.5 + 0.5 * squares * (-v).exp();
+            let rest = rest.iter().map(|x| -x * (-v).exp());
+            std::iter::once(first)
+                .chain(rest.collect::<Vec<_>>())
+                .collect()
+        };
+        assert_eq!(told(200, funnel, slope), None);
+    }
+}
