@@ -3,7 +3,7 @@
 use likelier_runtime::diagnose::summarise;
 use likelier_runtime::parts::leapfrog::{Density, PhasePoint, leapfrog};
 use likelier_runtime::random::Stream;
-use likelier_runtime::run::{Chain, Control, Schedule, Settings, run};
+use likelier_runtime::run::{Chain, Control, InverseMetric, Metric, Schedule, Settings, run};
 use likelier_runtime::target::{Evaluator, Parts, Target, Weights};
 
 type Function = fn(&[f64], &mut [f64]) -> f64;
@@ -178,7 +178,10 @@ fn scales_are_learned_and_acceptance_meets_its_target() {
     let settings = Settings::default();
     let chains = draw(10, scales, &settings);
     for chain in &chains {
-        let smallest = chain.inverse_metric[0];
+        let InverseMetric::Diagonal(metric) = &chain.inverse_metric else {
+            panic!("nothing is correlated");
+        };
+        let smallest = metric[0];
         assert!(
             (smallest / 1e-4).ln().abs() < 0.1,
             "the Fisher metric is exact here, not {smallest}"
@@ -191,6 +194,35 @@ fn scales_are_learned_and_acceptance_meets_its_target() {
             "no trajectory is needlessly long"
         );
     }
+}
+
+/// Eight normals whose sum is known to 0.0001; the prior draws they start at are far from that.
+fn narrow_sum(q: &[f64], gradient: &mut [f64]) -> f64 {
+    let sum: f64 = q.iter().sum();
+    let squares: f64 = q.iter().map(|x| x * x).sum();
+    for (g, x) in gradient.iter_mut().zip(q) {
+        *g = -x - 1e8 * sum;
+    }
+    -0.5 * squares - 0.5e8 * sum * sum
+}
+
+#[test]
+fn ridges_are_gone_along() {
+    let settings = Settings::default();
+    let chains = draw(8, narrow_sum, &settings);
+    // The inverse of I + 10⁸ 1 1ᵀ has 7/8 on its diagonal.
+    check_moments(&chains, 8, &[(0.0, (7.0_f64 / 8.0).sqrt()); 8]);
+    for chain in &chains {
+        assert!(matches!(chain.inverse_metric, InverseMetric::Dense(_)));
+        assert!(chain.draws.iter().all(|d| d.tree_depth <= 4));
+    }
+    let diagonal = Settings {
+        metric: Metric::Diagonal,
+        ..settings
+    };
+    let chains = draw(8, narrow_sum, &diagonal);
+    let deepest = chains.iter().flat_map(|chain| &chain.draws);
+    assert!(deepest.map(|d| d.tree_depth).max() == Some(10));
 }
 
 #[test]

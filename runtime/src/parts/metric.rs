@@ -62,40 +62,37 @@ impl InverseMetric {
 /// For each coordinate so many draws are looked at.
 const PER_COORDINATE: usize = 5;
 /// And at least this many in all.
-const LEAST_DRAWS: usize = 50;
-/// Each look takes so many times the draws of the one before.
-const GROWTH: f64 = 1.5;
+const LEAST_DRAWS: usize = 30;
+/// The shares of warm-up after which draws are looked at; those before the first tell of the way to where the mass is.
+const LOOKS: [f64; 5] = [0.1, 0.2, 0.3, 0.45, 0.7];
 /// A condition number below this is left to the diagonal: a trajectory is longer by about its square root.
-const CONDITION: f64 = 20.0;
+const CONDITION: f64 = 6.0;
 /// The same, where a dense metric is in use and can be made better.
-const LEFT: f64 = 5.0;
+const LEFT: f64 = 3.0;
 /// A new metric leaves at most this part of the condition number.
-const BETTER: f64 = 0.25;
-/// The share of warm-up before the first draw that counts, and after the last.
-const BEGIN: f64 = 0.1;
-const END: f64 = 0.7;
+const BETTER: f64 = 0.4;
+/// Before the last look it leaves at most this, as of a normal law. Elsewhere a chain may still be in a minor mode, which it leaves the less the
+/// better the metric fits there.
+const NORMAL: f64 = 2.0;
 
 /// Looks for correlations during a warm-up.
 pub struct Correlations {
     dimension: usize,
-    /// Iterations whose draws count.
-    iterations: std::ops::Range<usize>,
+    /// The iterations of [`LOOKS`].
+    looks: [usize; LOOKS.len()],
     draws: Vec<f64>,
     gradients: Vec<f64>,
-    wanted: f64,
     least_condition: f64,
 }
 
 impl Correlations {
     /// For a warm-up of so many iterations.
     pub fn new(dimension: usize, warmup: usize) -> Self {
-        let at = |share: f64| (share * warmup as f64) as usize;
         Self {
             dimension,
-            iterations: at(BEGIN)..at(END),
+            looks: LOOKS.map(|share| (share * warmup as f64) as usize),
             draws: Vec::new(),
             gradients: Vec::new(),
-            wanted: (PER_COORDINATE * dimension).max(LEAST_DRAWS) as f64,
             least_condition: CONDITION,
         }
     }
@@ -103,7 +100,8 @@ impl Correlations {
     /// Takes in the draw of an iteration. Returned is now and then the lower factor of a metric, whose coordinates later draws are to
     /// have.
     pub fn add(&mut self, iteration: usize, draw: &[f64], gradient: &[f64]) -> Option<Vec<f64>> {
-        let is_told = self.iterations.contains(&iteration)
+        let [first, .., last] = self.looks;
+        let is_told = (first..=last).contains(&iteration)
             && draw.iter().chain(gradient).all(|x| x.is_finite());
         if self.dimension < 2 || !is_told {
             return None;
@@ -111,20 +109,24 @@ impl Correlations {
         self.draws.extend_from_slice(draw);
         self.gradients.extend_from_slice(gradient);
         let count = self.draws.len() / self.dimension;
-        if (count as f64) < self.wanted {
+        let wanted = (PER_COORDINATE * self.dimension).max(LEAST_DRAWS);
+        if count < wanted || !self.looks.contains(&iteration) {
             return None;
         }
-        let found = self.judge(count);
+        let most_left = match iteration == last || self.least_condition == LEFT {
+            true => f64::INFINITY,
+            false => NORMAL,
+        };
+        let found = self.judge(count, most_left);
         self.draws.clear();
         self.gradients.clear();
-        self.wanted *= GROWTH;
         if found.is_some() {
             self.least_condition = LEFT;
         }
         found
     }
 
-    fn judge(&self, count: usize) -> Option<Vec<f64>> {
+    fn judge(&self, count: usize, most_left: f64) -> Option<Vec<f64>> {
         let size = self.dimension;
         let half = count / 2 * size;
         let fit = |rows: std::ops::Range<usize>| {
@@ -141,7 +143,7 @@ impl Correlations {
         }
         let mut through_dense = later.lower;
         solve_lower::<false>(size, size, &earlier.lower, &mut through_dense);
-        if condition(size, &through_dense) > BETTER * of_diagonal {
+        if condition(size, &through_dense) > most_left.min(BETTER * of_diagonal) {
             return None;
         }
         fit(0..count * size).map(|all| all.lower)
