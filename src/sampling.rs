@@ -162,9 +162,13 @@ impl Settings {
     }
 }
 
-/// Runs the chains, then summarises and judges what they drew. If draws diverged, it does so once more with smaller steps
-/// and twice the warm-up, and keeps the better run, because most divergences of a well-built model vanish that way: some come
-/// from steps that are too large, some from chains that had not left a minor mode when their step size was settled.
+/// Chains that disagree by this R-hat or more are in different places.
+const APART: f64 = 1.1;
+
+/// Runs the chains, then summarises and judges what they drew. If draws diverged or chains are in different places, it does
+/// so once more with smaller steps and twice the warm-up, and keeps the better run, because most such faults of a well-built
+/// model vanish that way: some come from steps that are too large, some from chains that had not left a minor mode when
+/// their step size was settled.
 pub(crate) fn sample(
     compiled: &Compiled,
     settings: &Settings,
@@ -173,7 +177,7 @@ pub(crate) fn sample(
     settings.check()?;
     let first = run_once(compiled, settings, control)?;
     let again = settings.retry
-        && first.health.divergences > 0
+        && (first.health.divergences > 0 || apart(&first).is_some())
         && settings.target_accept < RETRY_TARGET
         && !first.interrupted;
     if !again {
@@ -184,26 +188,43 @@ pub(crate) fn sample(
     Ok(better(first, second))
 }
 
-/// The better of a run with divergences and its repetition, which says what became of the other.
+/// The largest R-hat of a run whose chains are in different places.
+fn apart(run: &Posterior) -> Option<f64> {
+    let worst = run.summary.iter().map(|row| row.rhat).fold(0.0, f64::max);
+    (worst >= APART).then_some(worst)
+}
+
+/// What is wrong with a run, in the past tense.
+fn fault(run: &Posterior) -> String {
+    let divergences = match run.health.divergences {
+        1 => "1 draw diverged".to_owned(),
+        count => format!("{count} draws diverged"),
+    };
+    match (apart(run), run.health.divergences) {
+        (None, _) => divergences,
+        (Some(rhat), 0) => format!("the chains were in different places (R-hat {rhat:.2})"),
+        (Some(rhat), _) => {
+            format!("{divergences} and the chains were in different places (R-hat {rhat:.2})")
+        }
+    }
+}
+
+/// The better of a faulty run and its repetition, which says what became of the other.
 fn better(first: Posterior, second: Posterior) -> Posterior {
     let sampling_time = first.sampling_time + second.sampling_time;
-    let (before, after) = (first.health.divergences, second.health.divergences);
-    let draws = |count: usize| match count {
-        1 => "1 draw".to_owned(),
-        count => format!("{count} draws"),
-    };
-    let (kept, dropped, note) = if after < before && !second.interrupted {
+    let faults = |run: &Posterior| (apart(run).is_some(), run.health.divergences);
+    let (kept, dropped, note) = if faults(&second) < faults(&first) && !second.interrupted {
         let note = format!(
-            "In a first run, at acceptance {}, {} diverged; this is a second run, at {RETRY_TARGET}.",
+            "In a first run, at acceptance {}, {}; this is a second run, at {RETRY_TARGET}.",
             first.settings.target_accept,
-            draws(before)
+            fault(&first)
         );
         (second, first, note)
     } else {
         let outcome = if second.interrupted {
             "was stopped".to_owned()
         } else {
-            format!("was no better: {} diverged", draws(after))
+            format!("was no better: {}", fault(&second))
         };
         let note =
             format!("A second run, at acceptance {RETRY_TARGET}, {outcome}; this is the first.");

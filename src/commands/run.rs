@@ -50,7 +50,7 @@ pub struct Options {
     /// Acceptance probability to aim at; higher means smaller steps and fewer divergences
     #[arg(long, default_value_t = 0.8, value_name = "PROBABILITY")]
     target_accept: f64,
-    /// Do not repeat a run with divergent draws at acceptance 0.95
+    /// Do not repeat, at acceptance 0.95, a run with divergent draws or chains in different places
     #[arg(long)]
     no_retry: bool,
     /// A draw takes at most 2^DEPTH - 1 steps

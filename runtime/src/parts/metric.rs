@@ -60,11 +60,11 @@ impl InverseMetric {
 }
 
 /// For each coordinate so many draws are looked at.
-const PER_COORDINATE: usize = 5;
+const PER_COORDINATE: usize = 4;
 /// And at least this many in all.
 const LEAST_DRAWS: usize = 30;
 /// The shares of warm-up after which draws are looked at; those before the first tell of the way to where the mass is.
-const LOOKS: [f64; 5] = [0.1, 0.2, 0.3, 0.45, 0.7];
+const LOOKS: [f64; 6] = [0.1, 0.15, 0.2, 0.3, 0.5, 0.8];
 /// A condition number below this is left to the diagonal: a trajectory is longer by about its square root.
 const CONDITION: f64 = 6.0;
 /// The same, where a dense metric is in use and can be made better.
