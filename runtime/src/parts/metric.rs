@@ -71,9 +71,11 @@ const CONDITION: f64 = 6.0;
 const LEFT: f64 = 3.0;
 /// A new metric leaves at most this part of the condition number.
 const BETTER: f64 = 0.4;
-/// Before the last look it leaves at most this, as of a normal law. Elsewhere a chain may still be in a minor mode, which it leaves the less the
-/// better the metric fits there.
-const NORMAL: f64 = 2.0;
+/// And at most this, which shows that the law is nearly normal. In funnels it is 3 to 20.
+const NORMAL: f64 = 3.0;
+/// The first dense metric before the last look at most this: elsewhere a chain may still be in a minor mode, which it leaves the less the better
+/// the metric fits there.
+const SURELY_NORMAL: f64 = 2.0;
 
 /// Looks for correlations during a warm-up.
 pub struct Correlations {
@@ -114,8 +116,8 @@ impl Correlations {
             return None;
         }
         let most_left = match iteration == last || self.least_condition == LEFT {
-            true => f64::INFINITY,
-            false => NORMAL,
+            true => NORMAL,
+            false => SURELY_NORMAL,
         };
         let found = self.judge(count, most_left);
         self.draws.clear();
