@@ -7,9 +7,7 @@
 //! Gradients with heavy tails feign correlations. So Σ is fitted to the earlier half of some draws and looked at through the later
 //! one: it is taken where it leaves a much smaller condition number than the diagonal does.
 
-use crate::math::decompositions::{eigen_symmetric, eigen_symmetric_scratch};
 use crate::math::linear::{add_product_transposed, add_transposed_product, product, solve_lower};
-use crate::math::stack::{MemBuffer, MemStack};
 use crate::parts::whitening::{Whitening, lower_factor};
 
 /// The inverse metric of a chain.
@@ -166,7 +164,7 @@ impl Fit {
         let (mut draws, mut gradients) = (centred(draws, size), centred(gradients, size));
         let (of_draws, of_gradients) = (squares(&draws, size), squares(&gradients, size));
         let scales = of_draws.iter().zip(&of_gradients);
-        let scales: Vec<f64> = scales.map(|(c, g)| (c / g).powf(0.25)).collect();
+        let scales: Vec<f64> = scales.map(|(c, g)| (c / g).sqrt().sqrt()).collect();
         if !scales.iter().all(|s| s.is_finite() && *s > 0.0) {
             return None;
         }
@@ -187,13 +185,13 @@ impl Fit {
         product::<false>(size, size, &gradients, &factor, &mut seen);
         let mut inner = square();
         add_transposed_product::<false>(size, size, &seen, &seen, &mut inner);
-        let (values, vectors) = eigen(size, &inner);
+        let (values, vectors) = eigen(size, inner);
         let largest = values.iter().copied().fold(0.0, f64::max);
         let mut turned = square();
         product::<false>(size, size, &factor, &vectors, &mut turned);
         for row in turned.chunks_mut(size) {
             for (x, value) in row.iter_mut().zip(&values) {
-                *x *= value.max(1e-14 * largest).powf(-0.25);
+                *x /= value.max(1e-14 * largest).sqrt().sqrt();
             }
         }
         let (mut inverse_metric, mut lower) = (square(), square());
@@ -233,19 +231,57 @@ fn squares(rows: &[f64], size: usize) -> Vec<f64> {
 fn condition(size: usize, x: &[f64]) -> f64 {
     let mut matrix = vec![0.0; size * size];
     add_product_transposed::<false>(size, size, x, x, &mut matrix);
-    let (values, _) = eigen(size, &matrix);
-    match (values.first(), values.last()) {
-        (Some(&least), Some(&largest)) if least > 0.0 => largest / least,
-        _ => f64::INFINITY,
+    let (values, _) = eigen(size, matrix);
+    let largest = values.iter().copied().fold(0.0, f64::max);
+    let least = values.iter().copied().fold(f64::INFINITY, f64::min);
+    match least > 0.0 && largest.is_finite() {
+        true => largest / least,
+        false => f64::INFINITY,
     }
 }
 
-/// Eigenvalues in rising order, and vectors in columns; NaN where there are none.
-fn eigen(size: usize, matrix: &[f64]) -> (Vec<f64>, Vec<f64>) {
-    let (mut values, mut vectors) = (vec![0.0; size], vec![0.0; size * size]);
-    let mut memory = MemBuffer::new(eigen_symmetric_scratch(size));
-    let stack = MemStack::new(&mut memory);
-    eigen_symmetric(size, matrix, &mut values, &mut vectors, stack);
+/// Sweeps of Jacobi's method after which nothing changes any more; six or seven are usual.
+const SWEEPS: usize = 30;
+
+/// Eigenvalues and, in columns, eigenvectors of a symmetric matrix, by cyclic Jacobi rotations (Golub & Van Loan, section 8.5): the library of dense algebra adapts to the
+/// processor, and so would all draws that follow.
+fn eigen(size: usize, mut matrix: Vec<f64>) -> (Vec<f64>, Vec<f64>) {
+    let mut vectors = vec![0.0; size * size];
+    (0..size).for_each(|i| vectors[i * size + i] = 1.0);
+    for _ in 0..SWEEPS {
+        let mut rotated = false;
+        for p in 0..size {
+            for q in p + 1..size {
+                let (a, b) = (matrix[p * size + p], matrix[q * size + q]);
+                let beside = matrix[p * size + q];
+                if beside.abs() <= f64::EPSILON * (a * b).abs().sqrt() {
+                    continue;
+                }
+                rotated = true;
+                let ratio = (b - a) / (2.0 * beside);
+                let tangent = ratio.signum() / (ratio.abs() + (1.0 + ratio * ratio).sqrt());
+                let cosine = 1.0 / (1.0 + tangent * tangent).sqrt();
+                let turn = |x: &mut f64, y: &mut f64| {
+                    let (u, v) = (*x, *y);
+                    *x = cosine * (u - tangent * v);
+                    *y = cosine * (v + tangent * u);
+                };
+                for both in [&mut matrix, &mut vectors] {
+                    for row in both.chunks_mut(size) {
+                        let (head, tail) = row.split_at_mut(q);
+                        turn(&mut head[p], &mut tail[0]);
+                    }
+                }
+                let (head, tail) = matrix.split_at_mut(q * size);
+                let rows = head[p * size..][..size].iter_mut();
+                rows.zip(&mut tail[..size]).for_each(|(x, y)| turn(x, y));
+            }
+        }
+        if !rotated {
+            break;
+        }
+    }
+    let values = (0..size).map(|i| matrix[i * size + i]).collect();
     (values, vectors)
 }
 
@@ -274,6 +310,24 @@ mod tests {
     fn sum_is_known(draw: &[f64]) -> Vec<f64> {
         let sum: f64 = draw.iter().sum();
         draw.iter().map(|q| -q - 1e6 * sum).collect()
+    }
+
+    #[test]
+    fn eigenvectors_make_a_matrix_diagonal() {
+        let (mut stream, size) = (Stream::new(2, Purpose::Test, 0), 7);
+        let half: Vec<f64> = (0..size * size).map(|_| stream.normal()).collect();
+        let mut matrix = vec![0.0; size * size];
+        add_product_transposed::<false>(size, size, &half, &half, &mut matrix);
+        let (values, vectors) = eigen(size, matrix.clone());
+        let mut image = vec![0.0; size * size];
+        product::<false>(size, size, &matrix, &vectors, &mut image);
+        for (image, vector) in image.chunks(size).zip(vectors.chunks(size)) {
+            for ((image, x), value) in image.iter().zip(vector).zip(&values) {
+                assert!((image - value * x).abs() < 1e-13, "{image} {value} {x}");
+            }
+        }
+        let trace: f64 = (0..size).map(|i| matrix[i * size + i]).sum();
+        assert!((values.iter().sum::<f64>() - trace).abs() < 1e-12);
     }
 
     #[test]
