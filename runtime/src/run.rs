@@ -319,8 +319,9 @@ struct Mover<'a> {
 }
 
 impl Mover<'_> {
-    /// Goes over to coordinates z of which the present ones are L z.
-    fn turn(&mut self, lower: Vec<f64>) {
+    /// Goes over to coordinates z of which the present ones are L z. Returns whether it could: rounding may put a position that lies at
+    /// the edge of what is possible beyond it.
+    fn turn(&mut self, lower: Vec<f64>) -> bool {
         let size = self.target.dimension();
         let mut position = vec![0.0; size];
         self.position(&mut position);
@@ -339,9 +340,14 @@ impl Mover<'_> {
         let mut density = Density::new(Box::new(seen), self.density.weights.clone(), size);
         density.evaluations = self.density.evaluations;
         density.evaluate(&mut point);
-        self.density = density;
-        self.nuts = Nuts::new(&point, self.nuts.max_depth);
-        self.lower = Some(lower);
+        let is_finite =
+            point.log_density.is_finite() && point.gradient.iter().all(|g| g.is_finite());
+        if is_finite {
+            self.density = density;
+            self.nuts = Nuts::new(&point, self.nuts.max_depth);
+            self.lower = Some(lower);
+        }
+        is_finite
     }
 
     /// Where the chain is, in θ.
@@ -432,8 +438,7 @@ fn warm_up(
             .filter(|_| informative)
             .and_then(|c| c.add(iteration, &current.position, &current.gradient));
         let mut from = averaging.step().clamp(1e-10, 1e3);
-        if let Some(lower) = found {
-            mover.turn(lower);
+        if found.is_some_and(|lower| mover.turn(lower)) {
             begun = iteration + 1;
             warmup = of_length(settings.warmup - begun);
             (change, from) = (Change::NewMetric, FIRST_STEP);
