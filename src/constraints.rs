@@ -17,6 +17,7 @@ use likelier_compiler::{ColumnKind, Constraint, ConstraintKind, Recovery};
 use likelier_runtime::diagnose;
 use likelier_runtime::methods::particles::Population;
 use likelier_runtime::methods::smc::Replicate;
+use likelier_runtime::target::Parts;
 
 use crate::evidence::{Evidence, EvidenceSettings, LogValue};
 use crate::simulation::{Rows, Simulator};
@@ -37,6 +38,16 @@ pub struct Spread {
 }
 
 impl Spread {
+    /// Of a number of the particles of several runs.
+    fn of_particles<'a>(
+        runs: impl ExactSizeIterator<Item = &'a Population>,
+        number: impl Fn(&Parts) -> f64,
+    ) -> Self {
+        let count = runs.len();
+        let chains = runs.flat_map(|run| run.by_chain(&number));
+        Self::of(&chains.collect::<Vec<_>>(), count)
+    }
+
     /// Of the chains of several runs, each with as many of them.
     fn of(chains: &[Vec<f64>], runs: usize) -> Self {
         let summary = diagnose::summarise(chains);
@@ -116,8 +127,8 @@ pub struct ConstraintReport {
     pub contradicted: Option<f64>,
     /// Under the posterior.
     pub posterior: Option<Behaviour>,
-    /// Of unknowns on which its strength depends, what the constraints do to them.
-    pub tilts: Vec<Tilt>,
+    /// The random variables behind its strength, where that is `joint`.
+    pub strengths: Vec<String>,
     /// What changes without it.
     pub without: Option<Without>,
     /// Of a `require`: how probable it is that it holds in the program without it, before the data and after.
@@ -137,6 +148,8 @@ pub struct ConstraintReport {
 pub struct ConstraintsReport {
     /// Each, in the order of the model.
     pub each: Vec<ConstraintReport>,
+    /// What they do to unknowns on which the strength of one of them depends.
+    pub tilts: Vec<Tilt>,
     /// What is known without any of the soft ones.
     pub together: Option<Together>,
 }
@@ -185,14 +198,16 @@ impl ConstraintsReport {
             Sample::of(model, before, evidence, |r| &r.constrained_prior),
             Sample::of(model, &numbers, evidence, |r| &r.posterior),
         );
-        let mut report = Self::default();
+        let mut report = Self {
+            tilts: Tilt::of(model, evidence),
+            ..Self::default()
+        };
         let all = constraints.iter().zip(Columns::of(constraints));
         for (place, (constraint, columns)) in all.enumerate() {
             if is_void(constraint) {
                 continue;
             }
-            let mut each = ConstraintReport::of_draws(constraint, columns, &prior, &posterior);
-            each.tilts = Tilt::of(model, evidence, &constraint.strengths);
+            let each = ConstraintReport::of_draws(constraint, columns, &prior, &posterior);
             report.each.push(each);
             if runs && constraint.elements != Some(0) {
                 let one = LeftOut {
@@ -279,7 +294,8 @@ impl Columns {
     }
 }
 
-/// The numbers of all constraints at the particles of several runs.
+/// Numbers of the particles of several runs: of all constraints, or of some unknowns.
+#[derive(Default)]
 struct Sample {
     runs: Vec<Rows>,
     /// Particles of one Markov chain.
@@ -398,7 +414,7 @@ impl ConstraintReport {
             contradicted: penalty.filter(|&mean| contradicts(constraint, mean)),
             prior: before,
             posterior: behaviour(posterior),
-            tilts: Vec::new(),
+            strengths: constraint.strengths.clone(),
             without: None,
             holds: None,
             obstacle: None,

@@ -177,7 +177,7 @@ pub(crate) fn sample(
     settings.check()?;
     let first = run_once(compiled, settings, control)?;
     let again = settings.retry
-        && (first.health.divergences > 0 || apart(&first).is_some())
+        && faults(&first) > (false, 0)
         && settings.target_accept < RETRY_TARGET
         && !first.interrupted;
     if !again {
@@ -192,6 +192,11 @@ pub(crate) fn sample(
 fn apart(run: &Posterior) -> Option<f64> {
     let worst = run.summary.iter().map(|row| row.rhat).fold(0.0, f64::max);
     (worst >= APART).then_some(worst)
+}
+
+/// How bad a run is: whether its chains are in different places, then how many draws diverged.
+fn faults(run: &Posterior) -> (bool, usize) {
+    (apart(run).is_some(), run.health.divergences)
 }
 
 /// What is wrong with a run, in the past tense.
@@ -212,7 +217,6 @@ fn fault(run: &Posterior) -> String {
 /// The better of a faulty run and its repetition, which says what became of the other.
 fn better(first: Posterior, second: Posterior) -> Posterior {
     let sampling_time = first.sampling_time + second.sampling_time;
-    let faults = |run: &Posterior| (apart(run).is_some(), run.health.divergences);
     let (kept, dropped, note) = if faults(&second) < faults(&first) && !second.interrupted {
         let note = format!(
             "In a first run, at acceptance {}, {}; this is a second run, at {RETRY_TARGET}.",

@@ -1,25 +1,21 @@
 //! Chains: starts, warm-up and sampling over threads. Each chain's random numbers are its own, so draws do not depend on
 //! how chains are spread over threads. Progress is left in atomic counters for whoever wants to look.
 
-use std::borrow::Cow;
+mod adaptation;
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
-use crate::math::linear::product;
 use crate::methods::nuts::{Nuts, Transition};
 use crate::parallel;
-use crate::parts::conditional::Local;
 use crate::parts::impossible::most_frequent;
 use crate::parts::leapfrog::{Density, PhasePoint};
-use crate::parts::metric::Correlations;
 pub use crate::parts::metric::InverseMetric;
-use crate::parts::step_size::{DualAveraging, first_step_size};
 pub use crate::parts::warmup::Schedule;
-use crate::parts::warmup::{Change, Warmup};
-use crate::parts::whitening::{Whitened, Whitening, color_lower};
 use crate::random::{Purpose, Stream};
 use crate::target::{StartFailure, Target, Weights};
+use adaptation::{Mover, warm_up};
 
 /// What is kept of each transition.
 pub type DrawInfo = Transition;
@@ -56,7 +52,7 @@ pub struct Settings {
 /// What the metric of a chain may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Metric {
-    /// Diagonal, and dense where correlations are found that it pays to follow ([`Correlations`]).
+    /// Diagonal, and dense where correlations are found that it pays to follow (`parts/metric.rs`).
     Auto,
     /// Diagonal.
     Diagonal,
@@ -309,151 +305,6 @@ fn run_chain(
     Ok(chain)
 }
 
-/// A chain in the coordinates in which it moves.
-struct Mover<'a> {
-    target: &'a dyn Target,
-    nuts: Nuts,
-    density: Density<'a>,
-    /// L of θ = L z, where the chain moves in z; else it moves in θ.
-    lower: Option<Vec<f64>>,
-}
-
-impl Mover<'_> {
-    /// Goes over to coordinates z of which the present ones are L z. Returns whether it could: rounding may put a position that lies at
-    /// the edge of what is possible beyond it.
-    fn turn(&mut self, lower: Vec<f64>) -> bool {
-        let size = self.target.dimension();
-        let mut position = vec![0.0; size];
-        self.position(&mut position);
-        let lower = match &self.lower {
-            Some(before) => {
-                let mut both = vec![0.0; size * size];
-                product::<false>(size, size, before, &lower, &mut both);
-                both
-            }
-            None => lower,
-        };
-        let whitening = Whitening::Dense(lower.clone());
-        let mut point = self.nuts.current.clone();
-        whitening.whiten(&position, &mut point.position, &mut Local::default());
-        let seen = Whitened::new(self.target.evaluator(), Cow::Owned(whitening), size);
-        let mut density = Density::new(Box::new(seen), self.density.weights.clone(), size);
-        density.evaluations = self.density.evaluations;
-        density.evaluate(&mut point);
-        let is_finite =
-            point.log_density.is_finite() && point.gradient.iter().all(|g| g.is_finite());
-        if is_finite {
-            self.density = density;
-            self.nuts = Nuts::new(&point, self.nuts.max_depth);
-            self.lower = Some(lower);
-        }
-        is_finite
-    }
-
-    /// Where the chain is, in θ.
-    fn position(&self, position: &mut [f64]) {
-        let here = &self.nuts.current.position;
-        match &self.lower {
-            Some(lower) => color_lower(lower, here, position),
-            None => position.copy_from_slice(here),
-        }
-    }
-
-    fn inverse_metric(&self) -> InverseMetric {
-        let own = &self.nuts.inverse_metric;
-        let Some(mut lower) = self.lower.clone() else {
-            return InverseMetric::Diagonal(own.clone());
-        };
-        for row in lower.chunks_mut(own.len()) {
-            row.iter_mut().zip(own).for_each(|(x, m)| *x *= m.sqrt());
-        }
-        InverseMetric::Dense(lower)
-    }
-}
-
-/// Where the search of a step size begins.
-const FIRST_STEP: f64 = 0.1;
-
-/// Adapts step size and metric; the number of divergences on the way.
-fn warm_up(
-    mover: &mut Mover,
-    stream: &mut Stream,
-    settings: &Settings,
-    control: &Control,
-    number: usize,
-) -> usize {
-    let dimension = mover.target.dimension();
-    let of_length = |length| Warmup::new(settings.schedule, length, dimension);
-    let (mut warmup, mut begun) = (of_length(settings.warmup), 0);
-    let may_be_dense = settings.metric == Metric::Auto && settings.schedule == Schedule::Fisher;
-    let mut correlations = may_be_dense.then(|| Correlations::new(dimension, settings.warmup));
-    let nuts = &mut mover.nuts;
-    warmup.first_metric(&nuts.current.gradient, &mut nuts.inverse_metric);
-    // A metric of another length is that of another model, or of none.
-    match settings
-        .starts
-        .get(number)
-        .map(|start| &start.inverse_metric)
-    {
-        Some(InverseMetric::Diagonal(known)) if known.len() == dimension => {
-            nuts.inverse_metric.copy_from_slice(known);
-        }
-        Some(InverseMetric::Dense(lower)) if lower.len() == dimension * dimension => {
-            mover.turn(lower.clone());
-        }
-        _ => {}
-    }
-    let target = settings.target_accept;
-    let search = |mover: &mut Mover, stream: &mut Stream, from: f64| {
-        mover.nuts.refresh_momentum(stream);
-        let Mover { nuts, density, .. } = mover;
-        first_step_size(from, 0.8, |step| nuts.trial_accept(density, step))
-    };
-    mover.nuts.step_size = search(mover, stream, FIRST_STEP);
-    let mut averaging = DualAveraging::new(mover.nuts.step_size, target);
-    let mut divergences = 0;
-    for iteration in 0..settings.warmup {
-        if control.is_stopping() {
-            break;
-        }
-        stream.at(iteration as u64);
-        let info = mover.nuts.transition(&mut mover.density, stream);
-        divergences += usize::from(info.diverging);
-        averaging.update(info.acceptance_rate);
-        let informative = info.index_in_trajectory != 0 && !(info.diverging && info.n_steps < 4);
-        let Nuts {
-            current,
-            inverse_metric,
-            ..
-        } = &mut mover.nuts;
-        let mut change = warmup.update(
-            iteration - begun,
-            informative,
-            &current.position,
-            &current.gradient,
-            inverse_metric,
-        );
-        let found = correlations
-            .as_mut()
-            .filter(|_| informative)
-            .and_then(|c| c.add(iteration, &current.position, &current.gradient));
-        let mut from = averaging.step().clamp(1e-10, 1e3);
-        if found.is_some_and(|lower| mover.turn(lower)) {
-            begun = iteration + 1;
-            warmup = of_length(settings.warmup - begun);
-            (change, from) = (Change::NewMetric, FIRST_STEP);
-        }
-        if change == Change::NewMetric {
-            mover.nuts.step_size = search(mover, stream, from);
-            averaging = DualAveraging::new(mover.nuts.step_size, target);
-        }
-        mover.nuts.step_size = averaging.step();
-        control.report(number, iteration + 1, &info);
-    }
-    mover.nuts.step_size = averaging.average();
-    divergences
-}
-
 /// A start is the likeliest of so many prior draws: chains still begin apart, but none in a region the data rule out.
 const START_CANDIDATES: usize = 10;
 /// Attempts at a start by draws of the prior, and by uniform ones. They number the streams.
@@ -473,8 +324,7 @@ fn known_start(target: &dyn Target, density: &mut Density, known: &Start) -> Opt
     }
     point.position.copy_from_slice(&known.position);
     density.evaluate(&mut point);
-    let is_finite = point.log_density.is_finite() && point.gradient.iter().all(|g| g.is_finite());
-    is_finite.then_some(point)
+    point.is_possible().then_some(point)
 }
 
 /// Prior draws first. Where none is possible or the likeliest is far out, uniform(−2, 2) too, and then alone if the prior knows no scale. The
@@ -532,7 +382,7 @@ impl Candidates {
     /// Evaluates a position; returns how many were possible.
     fn add(&mut self, density: &mut Density, point: &mut PhasePoint) -> usize {
         density.evaluate(point);
-        if point.log_density.is_finite() && point.gradient.iter().all(|g| g.is_finite()) {
+        if point.is_possible() {
             self.sizes.push(size(point));
             let best = self.best.as_ref();
             if best.is_none_or(|best| point.log_density > best.log_density) {

@@ -106,12 +106,9 @@ impl<'a> FromParticles<'a> {
 /// The evidence of a run without constraints.
 pub(super) fn by_run(found: &Evidence, with: LogValue) -> Option<Without> {
     let log_evidence = found.log_evidence?;
-    let runs = found.smc.as_ref().map(|smc| smc.replicates.as_slice());
-    let fit = runs.map(|runs| {
-        let chains = runs
-            .iter()
-            .flat_map(|run| run.posterior.by_chain(|parts| parts.likelihood));
-        Spread::of(&chains.collect::<Vec<_>>(), runs.len())
+    let fit = found.smc.as_ref().map(|smc| {
+        let runs = smc.replicates.iter().map(|run| &run.posterior);
+        Spread::of_particles(runs, |parts| parts.likelihood)
     });
     Some(Without {
         log_evidence,

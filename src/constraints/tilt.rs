@@ -5,11 +5,12 @@
 //! It is measured on a histogram whose cells are equally probable under the prior. What differs within a cell is not seen, so
 //! that it is never overstated, and it cannot exceed the logarithm of the number of cells.
 
-use likelier_runtime::methods::smc::Replicate;
-use likelier_runtime::random::{Purpose, Stream};
-use likelier_runtime::target::{Evaluator, Parts, Target, Weights};
+use likelier_runtime::methods::particles::{Key, Population, prior_draws};
+use likelier_runtime::parallel;
+use likelier_runtime::random::Purpose;
+use likelier_runtime::target::{Target, Weights};
 
-use super::{Sample, Spread, is_soft};
+use super::{Sample, Spread};
 use crate::Model;
 use crate::evidence::{Evidence, LogValue};
 use crate::simulation::Rows;
@@ -26,6 +27,8 @@ const CELLS: usize = 64;
 pub struct Tilt {
     /// The unknown: `s`, `s[2]`.
     pub name: String,
+    /// The variable it is an element of.
+    pub variable: String,
     /// Under the prior without soft constraints.
     pub prior: Spread,
     /// Under the prior with all of them.
@@ -35,28 +38,74 @@ pub struct Tilt {
 }
 
 impl Tilt {
-    /// Those of all elements of the named variables.
-    pub(super) fn of(model: &Model, evidence: &Evidence, names: &[String]) -> Vec<Self> {
+    /// Those of all elements behind the strengths of a model.
+    pub(super) fn of(model: &Model, evidence: &Evidence) -> Vec<Self> {
         let columns = &model.compiled.columns;
-        let is_wanted = |&place: &usize| names.contains(&columns[place].variable);
+        let constraints = &model.compiled.constraints;
+        let is_wanted = |&place: &usize| {
+            let variable = &columns[place].variable;
+            constraints
+                .iter()
+                .any(|one| one.strengths.contains(variable))
+        };
         let wanted: Vec<usize> = (0..columns.len()).filter(is_wanted).collect();
         let Some(smc) = evidence.smc.as_ref().filter(|_| !wanted.is_empty()) else {
             return Vec::new();
         };
-        let mut reader = Reader::new(model, &wanted, evidence.settings.seed);
-        let prior = reader.prior();
-        if prior.count() < LEAST_DRAWS {
+        // Where what is required is impossible for a draw, its weight is none.
+        let target = &model.tempered().model;
+        let key = Key {
+            seed: evidence.settings.seed,
+            replicate: smc.replicates.len(),
+        };
+        let weights = Weights::tempered(target.soft_count(), 1.0, 0.0);
+        let threads = parallel::thread_count(evidence.settings.threads);
+        let draws = prior_draws(target, &weights, key, PRIOR_DRAWS, false, threads);
+        if draws.population.count() < LEAST_DRAWS {
             return Vec::new();
         }
-        let constrained = reader.constrained(&smc.replicates);
+        let mut prior = read(model, &wanted, key, std::iter::once(&draws.population));
+        prior.length = draws.population.count();
+        let runs = smc.replicates.iter().map(|run| &run.constrained_prior);
+        let constrained = read(model, &wanted, key, runs);
         let tilt = |(number, &place): (usize, &usize)| Self {
             name: columns[place].name.clone(),
+            variable: columns[place].variable.clone(),
             prior: prior.spread(|row| row[number]),
             constrained: constrained.spread(|row| row[number]),
             divergence: divergence(&constrained, &prior.sorted(number), number),
         };
         wanted.iter().enumerate().map(tilt).collect()
     }
+}
+
+/// Some columns of all particles of several runs.
+fn read<'a>(
+    model: &Model,
+    wanted: &[usize],
+    key: Key,
+    runs: impl Iterator<Item = &'a Population>,
+) -> Sample {
+    let target = &model.tempered().model;
+    let mut evaluator = target.evaluator();
+    let mut outputs = vec![0.0; target.output_count()];
+    let (mut sample, mut stream) = (Sample::default(), key.stream(Purpose::Output, 0));
+    for run in runs {
+        let columns = wanted.iter().map(|&place| &model.compiled.columns[place]);
+        let mut rows = Rows {
+            columns: columns.cloned().collect(),
+            ..Rows::default()
+        };
+        for particle in 0..run.count() {
+            stream.at(particle as u64);
+            evaluator.outputs(run.position(particle), &mut stream, &mut outputs);
+            rows.values
+                .extend(wanted.iter().map(|&place| outputs[place]));
+        }
+        sample.length = run.length.max(1);
+        sample.runs.push(rows);
+    }
+    sample
 }
 
 /// The divergence of a number of a sample from its prior, of which there are sorted draws.
@@ -87,92 +136,5 @@ fn divergence(sample: &Sample, prior: &[f64], number: usize) -> LogValue {
     LogValue {
         value: (found.mean - excess).max(0.0),
         se: found.se,
-    }
-}
-
-/// Reads some numbers of draws.
-struct Reader<'a> {
-    model: &'a Model,
-    evaluator: Box<dyn Evaluator + 'a>,
-    wanted: &'a [usize],
-    seed: u64,
-    outputs: Vec<f64>,
-}
-
-impl<'a> Reader<'a> {
-    fn new(model: &'a Model, wanted: &'a [usize], seed: u64) -> Self {
-        let target = &model.tempered().model;
-        Self {
-            model,
-            evaluator: target.evaluator(),
-            wanted,
-            seed,
-            outputs: vec![0.0; target.output_count()],
-        }
-    }
-
-    fn read(&mut self, position: &[f64], stream: &mut Stream, rows: &mut Rows) {
-        self.evaluator.outputs(position, stream, &mut self.outputs);
-        let numbers = self.wanted.iter().map(|&place| self.outputs[place]);
-        rows.values.extend(numbers);
-    }
-
-    fn no_rows(&self) -> Rows {
-        let columns = &self.model.compiled.columns;
-        Rows {
-            columns: self
-                .wanted
-                .iter()
-                .map(|&place| columns[place].clone())
-                .collect(),
-            ..Rows::default()
-        }
-    }
-
-    /// Independent draws of the prior, of which those are kept that satisfy what is required.
-    fn prior(&mut self) -> Sample {
-        let target = &self.model.tempered().model;
-        let constraints = self.model.compiled.constraints.iter();
-        let hard: Vec<bool> = constraints.map(|one| !is_soft(one)).collect();
-        let mut stream = Stream::new(self.seed, Purpose::Prior, u32::MAX);
-        let mut position = vec![0.0; target.dimension()];
-        let mut gradient = position.clone();
-        let weights = Weights::tempered(target.soft_count(), 1.0, 0.0);
-        let mut parts = Parts::default();
-        let mut rows = self.no_rows();
-        for draw in 0..PRIOR_DRAWS {
-            stream.at(draw as u64);
-            self.evaluator.prior_draw(&mut stream, &mut position);
-            self.evaluator
-                .log_density_gradient(&position, &weights, &mut gradient, &mut parts);
-            let mut potentials = hard.iter().zip(&parts.soft);
-            if potentials.all(|(&hard, &potential)| !hard || potential == 0.0) {
-                self.read(&position, &mut stream, &mut rows);
-            }
-        }
-        Sample {
-            length: rows.count(),
-            runs: vec![rows],
-        }
-    }
-
-    /// The particles of several runs.
-    fn constrained(&mut self, runs: &[Replicate]) -> Sample {
-        let mut read = |(number, run): (usize, &Replicate)| {
-            let population = &run.constrained_prior;
-            let mut stream = Stream::new(self.seed, Purpose::Output, number as u32);
-            let mut rows = self.no_rows();
-            for particle in 0..population.count() {
-                stream.at(particle as u64);
-                self.read(population.position(particle), &mut stream, &mut rows);
-            }
-            rows
-        };
-        Sample {
-            length: runs
-                .first()
-                .map_or(1, |run| run.constrained_prior.length.max(1)),
-            runs: runs.iter().enumerate().map(&mut read).collect(),
-        }
     }
 }

@@ -9,14 +9,13 @@
 //! that of y and that of C less that of both together, each 2 Var(log density) (Handley & Lemos 2019).
 
 use likelier_runtime::math::special::gamma_q;
-use likelier_runtime::methods::particles::Population;
 use likelier_runtime::methods::smc::Replicate;
 use likelier_runtime::target::{Parts, Target};
 
 use super::left_out::{self, FromParticles};
 use super::{ConstraintReport, ConstraintsReport, Estimate, Spread, Without, is_soft, other_seed};
 use crate::Model;
-use crate::evidence::{Evidence, LogValue};
+use crate::evidence::{Evidence, LogValue, SmcEvidence};
 
 /// With fewer dimensions in common, there is nothing to test.
 pub const LEAST_DIMENSION: f64 = 0.2;
@@ -56,12 +55,14 @@ impl Together {
             [only] => only.without,
             _ => all_off(model, evidence, &soft, estimate),
         }?;
-        let runs = evidence.smc.as_ref().map(|smc| smc.replicates.as_slice());
-        let suspiciousness = runs.zip(without.fit);
+        let parameters = model.compiled.model.dimension();
+        let particles = evidence.smc.as_ref().zip(without.fit);
+        let suspiciousness = |(smc, fit): (&SmcEvidence, Spread)| {
+            Suspiciousness::of(&smc.replicates, fit, parameters)
+        };
         Some(Self {
             without,
-            suspiciousness: suspiciousness
-                .map(|(runs, fit)| Suspiciousness::of(runs, fit, model.compiled.model.dimension())),
+            suspiciousness: particles.map(suspiciousness),
         })
     }
 
@@ -96,33 +97,23 @@ fn all_off(
 impl Suspiciousness {
     /// Of the runs with all constraints and the log likelihood without any.
     fn of(runs: &[Replicate], of_data: Spread, parameters: usize) -> Self {
-        let spread = |population: fn(&Replicate) -> &Population, value: fn(&Parts) -> f64| {
-            let chains = runs.iter().flat_map(|run| population(run).by_chain(value));
-            Spread::of(&chains.collect::<Vec<_>>(), runs.len())
-        };
-        let of_constraints = spread(|run| &run.constrained_prior, Parts::soft_sum);
-        let of_both = spread(
-            |run| &run.posterior,
-            |parts| parts.likelihood + parts.soft_sum(),
-        );
+        let before = runs.iter().map(|run| &run.constrained_prior);
+        let after = runs.iter().map(|run| &run.posterior);
+        let of_constraints = Spread::of_particles(before, Parts::soft_sum);
+        let of_both = Spread::of_particles(after, |parts| parts.likelihood + parts.soft_sum());
         let log = LogValue {
             value: of_both.mean - of_data.mean - of_constraints.mean,
             se: of_both.se.hypot(of_data.se).hypot(of_constraints.se),
         };
         let variances = of_data.sd.powi(2) + of_constraints.sd.powi(2) - of_both.sd.powi(2);
         let dimension = 2.0 * variances;
-        let p = || {
-            gamma_q(
-                dimension / 2.0,
-                ((dimension - 2.0 * log.value) / 2.0).max(0.0),
-            )
-        };
+        let tested = LEAST_DIMENSION..=parameters as f64 + LEAST_DIMENSION;
+        let squares = (dimension - 2.0 * log.value).max(0.0);
+        let p = || gamma_q(dimension / 2.0, squares / 2.0);
         Self {
             log,
             dimension,
-            p: (LEAST_DIMENSION..=parameters as f64 + LEAST_DIMENSION)
-                .contains(&dimension)
-                .then(p),
+            p: tested.contains(&dimension).then(p),
         }
     }
 }

@@ -76,7 +76,7 @@ pub fn constraints_text(report: &ConstraintsReport) -> String {
             text.push_str(&paragraph("Suspicion", &suspicion(found)));
         }
     }
-    for tilt in report.each.iter().flat_map(|one| &one.tilts).take(TILTS) {
+    for tilt in report.tilts.iter().take(TILTS) {
         text.push_str(&paragraph("Tilt", &tilted(tilt)));
     }
     text
@@ -173,7 +173,8 @@ fn probability(p: Option<f64>) -> String {
 
 /// The object under `"constraints"`, by name.
 pub fn constraints_value(report: &ConstraintsReport) -> Value {
-    let each = report.each.iter().map(|one| (one.name.clone(), value(one)));
+    let value = |one: &ConstraintReport| (one.name.clone(), value(one, &report.tilts));
+    let each = report.each.iter().map(value);
     Value::Object(each.collect::<Map<_, _>>())
 }
 
@@ -208,7 +209,10 @@ fn tilt_value(tilt: &Tilt) -> Value {
     })
 }
 
-fn value(one: &ConstraintReport) -> Value {
+fn value(one: &ConstraintReport, tilts: &[Tilt]) -> Value {
+    let tilts = tilts
+        .iter()
+        .filter(|tilt| one.strengths.contains(&tilt.variable));
     let tension = one.tension();
     let without = one.without.map(|without| without.log_evidence);
     let means = one.without.map(|without| without.means);
@@ -250,7 +254,7 @@ fn value(one: &ConstraintReport) -> Value {
         "pit_p": one.pit_p,
         "pit_p_se": one.pit_se,
         "shift_p": one.shift_p,
-        "tilts": one.tilts.iter().map(tilt_value).collect::<Vec<_>>(),
+        "tilts": tilts.map(tilt_value).collect::<Vec<_>>(),
         "verdict": one.verdict(),
     })
 }

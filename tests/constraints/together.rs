@@ -61,7 +61,7 @@ fn suspiciousness_is_that_of_normal_laws() {
 fn a_joint_strength_is_tilted_as_its_integral_says() {
     let (name, problem) = ("soft_strength_joint", problem("soft_strength_inferred"));
     let (_, report) = reported(&stored(name, &problem["data"]), 2);
-    let [tilt] = report.each[0].tilts.as_slice() else {
+    let [tilt] = report.tilts.as_slice() else {
         panic!("one unknown strength");
     };
     assert_eq!(tilt.name, "log_s");
@@ -93,5 +93,5 @@ fn a_joint_strength_is_tilted_as_its_integral_says() {
         complaints.texts.join("\n")
     );
     let normalised = stored("soft_strength_normalised", &problem["data"]);
-    assert!(reported(&normalised, 2).1.each[0].tilts.is_empty());
+    assert!(reported(&normalised, 2).1.tilts.is_empty());
 }

@@ -395,9 +395,7 @@ impl Mover<'_> {
         density.evaluate(proposal);
         let rest = |point: &PhasePoint| density.weights.without_prior(&point.parts);
         let (new, old) = (rest(proposal), rest(&nuts.current));
-        let is_possible =
-            proposal.log_density.is_finite() && proposal.gradient.iter().all(|g| g.is_finite());
-        let accepted = libm::log(stream.uniform()) < new - old && is_possible;
+        let accepted = libm::log(stream.uniform()) < new - old && proposal.is_possible();
         if accepted {
             std::mem::swap(&mut nuts.current, proposal);
         }

@@ -43,6 +43,11 @@ impl PhasePoint {
         self.parts.copy_from(&other.parts);
     }
 
+    /// Whether a chain can stand here: log density and gradient are finite.
+    pub fn is_possible(&self) -> bool {
+        self.log_density.is_finite() && self.gradient.iter().all(|g| g.is_finite())
+    }
+
     /// Potential plus kinetic energy.
     pub fn energy(&self, inverse_metric: &[f64]) -> f64 {
         let twice: f64 = self

@@ -80,21 +80,29 @@ pub struct Correlations {
     dimension: usize,
     /// The iterations of [`LOOKS`].
     looks: [usize; LOOKS.len()],
+    /// Draws that a look takes.
+    wanted: usize,
     draws: Vec<f64>,
     gradients: Vec<f64>,
-    least_condition: f64,
+    /// Whether a dense metric is in use.
+    is_dense: bool,
 }
 
 impl Correlations {
-    /// For a warm-up of so many iterations.
-    pub fn new(dimension: usize, warmup: usize) -> Self {
-        Self {
+    /// For a warm-up of so many iterations; `None` where these cannot tell of so many coordinates, or there are none to be correlated.
+    pub fn new(dimension: usize, warmup: usize) -> Option<Self> {
+        let looks = LOOKS.map(|share| (share * warmup as f64) as usize);
+        let [first, .., last] = looks;
+        let wanted = (PER_COORDINATE * dimension).max(LEAST_DRAWS);
+        let can_tell = dimension >= 2 && wanted <= last - first + 1;
+        can_tell.then(|| Self {
             dimension,
-            looks: LOOKS.map(|share| (share * warmup as f64) as usize),
+            looks,
+            wanted,
             draws: Vec::new(),
             gradients: Vec::new(),
-            least_condition: CONDITION,
-        }
+            is_dense: false,
+        })
     }
 
     /// Takes in the draw of an iteration. Returned is now and then the lower factor of a metric, whose coordinates later draws are to
@@ -103,26 +111,23 @@ impl Correlations {
         let [first, .., last] = self.looks;
         let is_told = (first..=last).contains(&iteration)
             && draw.iter().chain(gradient).all(|x| x.is_finite());
-        if self.dimension < 2 || !is_told {
+        if !is_told {
             return None;
         }
         self.draws.extend_from_slice(draw);
         self.gradients.extend_from_slice(gradient);
         let count = self.draws.len() / self.dimension;
-        let wanted = (PER_COORDINATE * self.dimension).max(LEAST_DRAWS);
-        if count < wanted || !self.looks.contains(&iteration) {
+        if count < self.wanted || !self.looks.contains(&iteration) {
             return None;
         }
-        let most_left = match iteration == last || self.least_condition == LEFT {
+        let most_left = match iteration == last || self.is_dense {
             true => NORMAL,
             false => SURELY_NORMAL,
         };
         let found = self.judge(count, most_left);
         self.draws.clear();
         self.gradients.clear();
-        if found.is_some() {
-            self.least_condition = LEFT;
-        }
+        self.is_dense |= found.is_some();
         found
     }
 
@@ -138,7 +143,8 @@ impl Correlations {
             row.iter_mut().for_each(|x| *x /= scale);
         }
         let of_diagonal = condition(size, &through_diagonal);
-        if of_diagonal < self.least_condition {
+        let least = if self.is_dense { LEFT } else { CONDITION };
+        if of_diagonal < least {
             return None;
         }
         let mut through_dense = later.lower;
@@ -299,7 +305,7 @@ mod tests {
         gradient: impl Fn(&[f64]) -> Vec<f64>,
     ) -> Option<Vec<f64>> {
         let mut stream = Stream::new(1, Purpose::Test, 0);
-        let mut correlations = Correlations::new(SIZE, 10 * count);
+        let mut correlations = Correlations::new(SIZE, 10 * count).expect("draws enough");
         (count..10 * count).find_map(|iteration| {
             let draw = draw(&mut stream);
             correlations.add(iteration, &draw, &gradient(&draw))
