@@ -4,7 +4,7 @@
 //! k; so it is for a `require`, whose φ is 0 where particles would be wanted, and for models with discrete unknowns, whose
 //! later parts are given the earlier ones.
 
-use likelier_compiler::{Adjustment, Constraint, ConstraintKind, Options};
+use likelier_compiler::{Adjustment, Constraint, ConstraintKind, Options, Recovery};
 use likelier_runtime::math::special::normal_cdf;
 use likelier_runtime::methods::particles::Population;
 use likelier_runtime::methods::smc::Replicate;
@@ -22,6 +22,8 @@ use crate::{Error, Model};
 const LARGEST_SHAPE: f64 = 0.5;
 /// Nor are those whose mean has a larger standard error, in nats.
 const LARGEST_ERROR: f64 = 0.03;
+/// A constraint whose `within` is multiplied by this says nothing, and its penalty keeps its digits.
+const WIDER: f64 = 1e8;
 
 /// The same model without some constraints. What conditions on nothing then has evidence 1.
 pub(super) fn without<'a>(
@@ -203,17 +205,16 @@ impl LeftOut<'_> {
     }
 
     fn has_pit(&self) -> bool {
-        // Discrete unknowns would have to be drawn without the constraint that is asked about.
-        self.constraint.is_gaussian_equality
-            && self.constraint.elements == Some(1)
-            && !has_discrete_unknowns(self.model)
+        // The normaliser of a widened constraint is another.
+        let can_widen = !self.constraint.is_normalised || !has_discrete_unknowns(self.model);
+        self.constraint.is_gaussian_equality && self.constraint.elements == Some(1) && can_widen
     }
 
     /// p = 2 min(F, 1 − F), F = E Φ(−r/s) over p(θ | y, C₋ₖ), and its standard error.
     fn pit_by_weights(&self, found: &FromParticles<'_>) -> Option<(f64, f64)> {
         let here = self.posterior.as_ref().filter(|_| self.has_pit())?;
         two_sided(&|side| {
-            let tails = here.chains(|row| normal_cdf(side * self.scaled(row)));
+            let tails = here.chains(|row| normal_cdf(side * self.scaled(row, 1.0)));
             found.posterior_mean(&tails.concat())
         })
     }
@@ -225,28 +226,45 @@ impl LeftOut<'_> {
     /// R = p(y, C) / p(y, C₋ₖ), the two densities differ by the factor φ / R.
     fn pit_of_run(&self, model: &Model, without: &Evidence) -> Option<(f64, f64)> {
         let here = self.posterior.as_ref().filter(|_| self.has_pit())?;
-        let there = Sample::of(model, self.numbers, without, |run| &run.posterior)?;
+        let (widened, factor) = match has_discrete_unknowns(self.model) {
+            true => (Some(self.widened()?), WIDER * WIDER),
+            false => (None, 1.0),
+        };
+        let numbers = widened.as_ref().unwrap_or(self.numbers);
+        let there = Sample::of(model, numbers, without, |run| &run.posterior)?;
         let ratio = difference(self.evidence.log_z_joint?, without.log_z_joint?);
         let (here_count, there_count) = (here.count() as f64, there.count() as f64);
         let share = here_count / (here_count + there_count);
         two_sided(&|side| {
-            let term = |row: &[f64]| {
-                let relative = (-row[self.columns.penalty] - ratio.value).exp();
-                normal_cdf(side * self.scaled(row)) / (1.0 - share + share * relative)
+            let term = |row: &[f64], factor: f64| {
+                let relative = (-factor * row[self.columns.penalty] - ratio.value).exp();
+                normal_cdf(side * self.scaled(row, factor)) / (1.0 - share + share * relative)
             };
-            let (a, b) = (here.spread(term), there.spread(term));
+            let a = here.spread(|row| term(row, 1.0));
+            let b = there.spread(|row| term(row, factor));
             let mean = share * a.mean + (1.0 - share) * b.mean;
             let se = (share * a.se).hypot((1.0 - share) * b.se);
             (mean, se.hypot(mean * ratio.se))
         })
     }
 
-    /// The residual in standard deviations; a weight w makes them s/√w, so that r/s is ±√(2 penalty).
-    fn scaled(&self, row: &[f64]) -> f64 {
+    /// The numbers of all constraints where this one is so wide that discrete unknowns, which are drawn for them, do not heed it. Its penalty
+    /// is then too small by the square of [`WIDER`].
+    fn widened(&self) -> Option<Simulator> {
+        let recipe = &self.model.recipe;
+        let mut options = recipe.options.clone();
+        let wider = Adjustment::Scale(self.constraint.name.clone(), WIDER);
+        options.adjustments.push(wider);
+        let (name, text) = (&recipe.name, &recipe.text);
+        Simulator::constraints(name, text, &recipe.data, &options, Recovery::Posterior).ok()
+    }
+
+    /// The residual in standard deviations; a weight w makes them s/√w, so that r/s is ±√(2 penalty). The penalty in the row is too small by a factor.
+    fn scaled(&self, row: &[f64], factor: f64) -> f64 {
         if self.constraint.is_normalised {
             return row[self.columns.residual(0) + 1];
         }
-        let size = (2.0 * row[self.columns.penalty]).sqrt();
+        let size = (2.0 * factor * row[self.columns.penalty]).sqrt();
         size.copysign(row[self.columns.residual(0)])
     }
 }

@@ -145,6 +145,25 @@ fn constraints_on_discrete_unknowns_are_accounted_for() {
 }
 
 /// A constraint that says little beside the rest is left out by weights of the particles, without a run, and as exactly.
+/// Without `near`, z heeds the prior alone, and mu is normal(1.6, √0.8).
+#[test]
+fn the_pit_draws_discrete_unknowns_without_its_constraint() {
+    let text = "z ~ bernoulli(0.4)\nmu ~ normal(0, 2)\nsoft near: mu ~= 4 * z within 0.5\ny ~ normal(mu, 1)\n";
+    let (_, report) = reported(&compile("pit", text, &json!({ "y": 2.0 }), &[]), 5);
+    let below = |target: f64| normal_cdf((target - 1.6) / (0.8_f64 + 0.25).sqrt());
+    let share = 0.6 * below(0.0) + 0.4 * below(4.0);
+    let near = &report.each[0];
+    let found = near.pit_p.zip(near.pit_se);
+    let found = found.map(|(value, se)| LogValue { value, se });
+    let mut complaints = Complaints::about("pit".to_owned());
+    complaints.check("PIT", found, &json!(2.0 * share.min(1.0 - share)));
+    assert!(
+        complaints.texts.is_empty(),
+        "{}",
+        complaints.texts.join("\n")
+    );
+}
+
 #[test]
 fn weights_leave_out_what_says_little() {
     let text = "mu ~ normal(0, 1)
