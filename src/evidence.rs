@@ -224,6 +224,8 @@ pub struct BridgeEvidence {
     pub draws: Option<(Posterior, Coordinates)>,
     /// What speaks against it; empty when nothing does.
     pub doubts: Vec<String>,
+    /// What else is remarkable.
+    pub remarks: Vec<String>,
     /// Log densities with gradient that were computed, the chains' among them.
     pub evaluations: usize,
     /// Wall time, the chains' included.

@@ -34,6 +34,7 @@ pub mod prequential;
 mod probe;
 pub mod sampling;
 pub mod simulation;
+mod symmetry;
 pub mod tempering;
 pub mod uncertainty;
 pub mod uniformity;

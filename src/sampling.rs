@@ -4,7 +4,7 @@
 
 use std::time::Instant;
 
-use likelier_compiler::Compiled;
+use likelier_compiler::{Compiled, given_count};
 use likelier_runtime::diagnose;
 use likelier_runtime::parts::impossible::most_frequent;
 use likelier_runtime::run;
@@ -17,6 +17,7 @@ use crate::posterior::{
     Chain, DiscardedRun, DrawStatistics, Extreme, Health, Posterior, SummaryRow, column_of,
     equalise,
 };
+use crate::symmetry::Symmetries;
 
 /// How to sample.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -177,62 +178,74 @@ pub(crate) fn sample(
     settings.check()?;
     let first = run_once(compiled, settings, control)?;
     let again = settings.retry
-        && faults(&first) > (false, 0)
+        && first.faults() > (false, 0)
         && settings.target_accept < RETRY_TARGET
-        && !first.interrupted;
+        && !first.posterior.interrupted;
     if !again {
-        return Ok(first);
+        return Ok(first.posterior);
     }
     control.restart();
     let second = run_once(compiled, &settings.of_run(control.restarts()), control)?;
     Ok(better(first, second))
 }
 
-/// The largest R-hat of a run whose chains are in different places.
-fn apart(run: &Posterior) -> Option<f64> {
-    let worst = run.summary.iter().map(|row| row.rhat).fold(0.0, f64::max);
-    (worst >= APART).then_some(worst)
+/// A run, judged.
+struct Run {
+    posterior: Posterior,
+    /// The largest R-hat, if the chains are in different places: copies of one mode are none.
+    apart: Option<f64>,
 }
 
-/// How bad a run is: whether its chains are in different places, then how many draws diverged.
-fn faults(run: &Posterior) -> (bool, usize) {
-    (apart(run).is_some(), run.health.divergences)
-}
+impl Run {
+    /// How bad it is: whether its chains are in different places, then how many draws diverged.
+    fn faults(&self) -> (bool, usize) {
+        (self.apart.is_some(), self.posterior.health.divergences)
+    }
 
-/// What is wrong with a run, in the past tense.
-fn fault(run: &Posterior) -> String {
-    let divergences = match run.health.divergences {
-        1 => "1 draw diverged".to_owned(),
-        count => format!("{count} draws diverged"),
-    };
-    match (apart(run), run.health.divergences) {
-        (None, _) => divergences,
-        (Some(rhat), 0) => format!("the chains were in different places (R-hat {rhat:.2})"),
-        (Some(rhat), _) => {
-            format!("{divergences} and the chains were in different places (R-hat {rhat:.2})")
+    /// What is wrong with it, in the past tense.
+    fn fault(&self) -> String {
+        let divergences = match self.posterior.health.divergences {
+            1 => "1 draw diverged".to_owned(),
+            count => format!("{count} draws diverged"),
+        };
+        match (self.apart, self.posterior.health.divergences) {
+            (None, _) => divergences,
+            (Some(rhat), 0) => {
+                format!("the chains were in different places (R-hat {rhat:.2})")
+            }
+            (Some(rhat), _) => {
+                format!("{divergences} and the chains were in different places (R-hat {rhat:.2})")
+            }
         }
     }
 }
 
+/// The largest R-hat of chains that are in different places.
+fn apart(summary: &[SummaryRow]) -> Option<f64> {
+    let worst = summary.iter().map(|row| row.rhat).fold(0.0, f64::max);
+    (worst >= APART).then_some(worst)
+}
+
 /// The better of a faulty run and its repetition, which says what became of the other.
-fn better(first: Posterior, second: Posterior) -> Posterior {
-    let sampling_time = first.sampling_time + second.sampling_time;
-    let (kept, dropped, note) = if faults(&second) < faults(&first) && !second.interrupted {
+fn better(first: Run, second: Run) -> Posterior {
+    let sampling_time = first.posterior.sampling_time + second.posterior.sampling_time;
+    let (kept, dropped, note) = if second.faults() < first.faults() && !second.posterior.interrupted
+    {
         let note = format!(
             "In a first run, at acceptance {}, {}; this is a second run, at {RETRY_TARGET}.",
-            first.settings.target_accept,
-            fault(&first)
+            first.posterior.settings.target_accept,
+            first.fault()
         );
-        (second, first, note)
+        (second.posterior, first.posterior, note)
     } else {
-        let outcome = if second.interrupted {
+        let outcome = if second.posterior.interrupted {
             "was stopped".to_owned()
         } else {
-            format!("was no better: {}", fault(&second))
+            format!("was no better: {}", second.fault())
         };
         let note =
             format!("A second run, at acceptance {RETRY_TARGET}, {outcome}; this is the first.");
-        (first, second, note)
+        (first.posterior, second.posterior, note)
     };
     let mut notes = kept.notes;
     notes.push(note);
@@ -248,11 +261,7 @@ fn better(first: Posterior, second: Posterior) -> Posterior {
     }
 }
 
-fn run_once(
-    compiled: &Compiled,
-    settings: &Settings,
-    control: &Control,
-) -> Result<Posterior, Error> {
+fn run_once(compiled: &Compiled, settings: &Settings, control: &Control) -> Result<Run, Error> {
     let start = Instant::now();
     let drawn = run::run(&compiled.model, &runtime_settings(settings), control)
         .map_err(|failure| Error::NoStart(failure.reason))?;
@@ -276,9 +285,9 @@ fn run_once(
         true => nothing_unknown(),
         false => judge(compiled, &chains, &summary, settings),
     };
-    health.sentences.extend(impossible);
+    health.sentences.extend(impossible.clone());
     let notes = of_run::notes(compiled, &chains);
-    Ok(Posterior {
+    let mut posterior = Posterior {
         settings: settings.clone(),
         columns: compiled.columns.clone(),
         chains,
@@ -288,7 +297,34 @@ fn run_once(
         interrupted: !complete,
         discarded_run: None,
         notes,
-    })
+    };
+    let apart = apart(&posterior.summary);
+    let chosen = apart.and_then(|_| one_copy(compiled, &posterior));
+    let Some((chosen, symmetries)) = chosen else {
+        return Ok(Run { posterior, apart });
+    };
+    let summary = summarise(&compiled.columns, &chosen);
+    let health = judge(compiled, &chosen, &summary, settings);
+    let apart = self::apart(&summary[..given_count(&compiled.inferred)]);
+    if apart.is_none() {
+        let names = symmetries.of_chains(compiled);
+        let other = health.sentences.into_iter().filter(|_| !health.ok);
+        posterior.health.sentences = std::iter::once(names)
+            .chain(other)
+            .chain(impossible)
+            .collect();
+    }
+    Ok(Run { posterior, apart })
+}
+
+/// The draws in one copy of each mode, where the density has several.
+fn one_copy(compiled: &Compiled, posterior: &Posterior) -> Option<(Vec<Chain>, Symmetries)> {
+    let symmetries = Symmetries::of(compiled, posterior);
+    if symmetries.is_empty() {
+        return None;
+    }
+    let chosen = symmetries.chosen(compiled, &posterior.chains)?;
+    Some((chosen, symmetries))
 }
 
 /// Where the chains were when they were stopped.

@@ -18,6 +18,7 @@ use super::{
 };
 use crate::posterior::{Chain, Posterior};
 use crate::sampling::{self, Control, Settings};
+use crate::symmetry::{Domain, Symmetries};
 use crate::{Error, Model};
 
 /// Above this dimension the proposal of bridge sampling cannot be fitted.
@@ -283,13 +284,31 @@ impl Model {
             proposal: settings.proposal,
             threads: settings.threads,
         };
-        let positions: Vec<Vec<f64>> = posterior
-            .chains
-            .iter()
-            .map(|c| c.positions.clone())
-            .collect();
         let weights = Weights::posterior(target.soft_count());
-        let joint = bridge::bridge(target, &weights, &positions, &bridge_settings)?;
+        let symmetries = Symmetries::of(compiled, posterior);
+        let chosen = match symmetries.is_empty() {
+            true => None,
+            false => symmetries.chosen(compiled, &posterior.chains),
+        };
+        let positions = |chains: &[Chain]| -> Vec<Vec<f64>> {
+            chains.iter().map(|c| c.positions.clone()).collect()
+        };
+        let (joint, remarks) = match chosen {
+            Some(chains) => {
+                let domain = Domain {
+                    target,
+                    symmetries: &symmetries,
+                };
+                let chains = positions(&chains);
+                let joint = bridge::bridge(&domain, &weights, &chains, &bridge_settings)?;
+                (joint, symmetries.remarks(compiled))
+            }
+            None => {
+                let chains = positions(&posterior.chains);
+                let joint = bridge::bridge(target, &weights, &chains, &bridge_settings)?;
+                (joint, Vec::new())
+            }
+        };
         let (soft, soft_doubt) = self.constraint_bridge(settings, &bridge_settings)?;
         let mut doubts = doubts_of_chains(posterior, &joint);
         // Terms of the bridge are bounded, so a heavy tail harms only where most of them are far below the bound.
@@ -325,6 +344,7 @@ impl Model {
             },
             draws: None,
             doubts,
+            remarks,
             evaluations: joint.evaluations + posterior.chains.iter().map(steps).sum::<usize>(),
             joint,
             time: start.elapsed(),

@@ -260,6 +260,9 @@ impl Evidence {
         evidence
             .notes
             .extend(smc.iter().flat_map(|smc| smc.remarks.clone()));
+        evidence
+            .notes
+            .extend(bridge.iter().flat_map(|bridge| bridge.remarks.clone()));
         evidence.smc = smc;
         evidence.bridge = bridge;
         evidence

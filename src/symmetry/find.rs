@@ -1,0 +1,491 @@
+//! How symmetries are found: the density is compared at points of the posterior and of the prior before and after a move. All
+//! small sets of axes of one length are tried, the smallest first, since what moves by itself also moves with others.
+
+use likelier_compiler::{Compiled, InferredVariable, given_count};
+use likelier_runtime::random::{Purpose, Stream};
+use likelier_runtime::target::{Evaluator, Parts, Target, Weights};
+
+use super::{Axis, Moves, Symmetries, Symmetry, negated, negated_component, renamed, stride};
+use crate::posterior::{Chain, Posterior};
+
+/// Prior draws at which the density is compared.
+const PRIOR_POINTS: usize = 16;
+/// Where more axes have one length, or more variables could change their sign, their sets are too many to be tried.
+const MOST_MEMBERS: usize = 6;
+/// Components beyond this have too many pairs.
+const MOST_COMPONENTS: usize = 20;
+/// Log densities that differ by no more than this share of the size of their parts are the same.
+const TOLERANCE: f64 = 1e-9;
+/// Values that differ by no more than this share of their size are the same.
+const ROUNDING: f64 = 1e-6;
+
+/// The search takes at most this share of the steps that the draws took, but always some.
+const SHARE: usize = 50;
+const ALWAYS: usize = 2000;
+
+/// A point where densities are compared.
+struct Point {
+    given: Vec<f64>,
+    position: Vec<f64>,
+    /// Of the values: no move changes volumes there.
+    density: f64,
+    /// The sizes of its parts together.
+    size: f64,
+}
+
+struct Finder<'a> {
+    compiled: &'a Compiled,
+    weights: Weights,
+    evaluator: Box<dyn Evaluator + 'a>,
+    points: Vec<Point>,
+    /// How many densities may still be computed.
+    left: usize,
+}
+
+/// Moves that leave the density the same, with the coordinates that may choose a copy.
+type Found = (Moves, Vec<Vec<usize>>);
+
+pub(super) fn symmetries(compiled: &Compiled, posterior: &Posterior) -> Symmetries {
+    let (chains, dimension) = (&posterior.chains, compiled.model.dimension());
+    let Some(mut finder) = Finder::new(compiled, posterior) else {
+        return Symmetries::default();
+    };
+    let mut all: Vec<Found> = Vec::new();
+    let lengths = lengths(&compiled.inferred);
+    for &length in &lengths {
+        all.extend(finder.signs(length));
+    }
+    all.extend(finder.whole_signs(&all));
+    for &length in &lengths {
+        all.extend(finder.exchanges(length));
+    }
+    let mut chosen = Symmetries::default();
+    for (moves, keys) in all {
+        let Some(key) = best_key(&moves, chains, dimension, keys) else {
+            continue;
+        };
+        let symmetry = Symmetry { moves, key };
+        if symmetry.is_mixed(chains, dimension) {
+            continue;
+        }
+        chosen.found.push(symmetry);
+        if !finder.chooses_one(&chosen) {
+            chosen.found.pop();
+        }
+    }
+    chosen
+}
+
+/// The lengths of axes that may be those of components.
+fn lengths(inferred: &[InferredVariable]) -> Vec<usize> {
+    let shapes = inferred.iter().flat_map(|variable| &variable.shape);
+    let possible = shapes.filter(|length| (2..=MOST_COMPONENTS).contains(*length));
+    let mut lengths: Vec<usize> = possible.copied().collect();
+    lengths.sort_unstable();
+    lengths.dedup();
+    lengths
+}
+
+/// All sets of so many members, the smallest first; none if they are too many.
+fn sets(members: usize) -> Vec<usize> {
+    if members > MOST_MEMBERS {
+        return Vec::new();
+    }
+    let mut sets: Vec<usize> = (1..1 << members).collect();
+    sets.sort_by_key(|set| set.count_ones());
+    sets
+}
+
+/// The members of a set.
+fn members<T: Copy>(all: &[T], set: usize) -> Vec<T> {
+    let chosen = all
+        .iter()
+        .enumerate()
+        .filter(|(bit, _)| set >> bit & 1 == 1);
+    chosen.map(|(_, member)| *member).collect()
+}
+
+impl<'a> Finder<'a> {
+    /// `None` when the values of a draw do not say where it was: then none can be moved.
+    fn new(compiled: &'a Compiled, posterior: &Posterior) -> Option<Self> {
+        let target = &compiled.model;
+        let draws = posterior.chains.iter().flat_map(|c| &c.statistics);
+        let steps: usize = draws.map(|draw| draw.n_steps as usize).sum();
+        let mut finder = Self {
+            compiled,
+            weights: Weights::posterior(target.soft_count()),
+            evaluator: target.evaluator(),
+            points: Vec::new(),
+            left: ALWAYS.max(steps / SHARE),
+        };
+        let (count, width) = (given_count(&compiled.inferred), compiled.columns.len());
+        for chain in &posterior.chains {
+            let point = finder.point(chain.values.get(..width)?[..count].to_vec())?;
+            if !are_close(&point.position, &chain.positions[..target.dimension()]) {
+                return None;
+            }
+            finder.points.push(point);
+        }
+        let mut stream = Stream::new(posterior.settings.seed, Purpose::Prior, u32::MAX - 1);
+        let mut position = vec![0.0; target.dimension()];
+        let mut values = vec![0.0; width];
+        for number in 0..PRIOR_POINTS {
+            stream.at(number as u64);
+            let evaluator = &mut finder.evaluator;
+            evaluator.prior_draw(&mut stream, &mut position);
+            evaluator.outputs(&position, &mut stream, &mut values);
+            let point = finder.point(values[..count].to_vec())?;
+            finder.points.push(point);
+        }
+        Some(finder)
+    }
+
+    fn point(&mut self, given: Vec<f64>) -> Option<Point> {
+        let position = self.compiled.model.unconstrain(&given)?;
+        let mut gradient = vec![0.0; position.len()];
+        let mut parts = Parts::default();
+        let (evaluator, weights) = (&mut self.evaluator, &self.weights);
+        let all = evaluator.log_density_gradient(&position, weights, &mut gradient, &mut parts);
+        let density = match all.is_finite() {
+            true => all - parts.jacobian,
+            false => f64::NEG_INFINITY,
+        };
+        let size = parts.prior.abs() + parts.soft_sum().abs() + parts.likelihood.abs();
+        Some(Point {
+            given,
+            position,
+            density,
+            size: 1.0 + size,
+        })
+    }
+
+    /// Whether the density is the same at all points before and after a move.
+    fn stays(&mut self, moved: impl Fn(&[InferredVariable], &[f64]) -> Vec<f64>) -> bool {
+        let mut is_seen = false;
+        for number in 0..self.points.len() {
+            if self.left == 0 {
+                return false;
+            }
+            self.left -= 1;
+            let given = moved(&self.compiled.inferred, &self.points[number].given);
+            let Some(after) = self.point(given) else {
+                return false;
+            };
+            let before = &self.points[number];
+            let is_possible = before.density.is_finite();
+            let is_same = match after.density.is_finite() {
+                true => (before.density - after.density).abs() <= TOLERANCE * before.size,
+                false => !is_possible,
+            };
+            // Values that may not be moved so come back changed, as an order or the rows of a factor would.
+            if !is_same || (is_possible && !self.comes_back(&after)) {
+                return false;
+            }
+            is_seen |= is_possible;
+        }
+        is_seen
+    }
+
+    fn comes_back(&mut self, point: &Point) -> bool {
+        let mut values = vec![0.0; self.compiled.columns.len()];
+        let mut stream = Stream::new(0, Purpose::Prior, u32::MAX - 1);
+        let evaluator = &mut self.evaluator;
+        evaluator.outputs(&point.position, &mut stream, &mut values);
+        are_close(&values[..point.given.len()], &point.given)
+    }
+
+    /// Variables all of whose elements are unknown, with their places.
+    fn whole_variables(&self) -> impl Iterator<Item = (usize, &'a InferredVariable)> + use<'a> {
+        let inferred = self.compiled.inferred.iter().enumerate();
+        inferred.filter(|(_, variable)| variable.elements.is_none())
+    }
+
+    fn axes(&self, length: usize) -> Vec<Axis> {
+        self.whole_variables()
+            .flat_map(|(place, v)| (0..v.shape.len()).map(move |axis| (v, (place, axis))))
+            .filter(|(v, axis)| v.shape[axis.1] == length)
+            .map(|(_, axis)| axis)
+            .collect()
+    }
+
+    /// Components along axes of one length that change places.
+    fn exchanges(&mut self, length: usize) -> Vec<Found> {
+        let axes = self.axes(length);
+        let (mut used, mut found) = (0, Vec::new());
+        for set in sets(axes.len()) {
+            if set & used != 0 {
+                continue;
+            }
+            let axes = members(&axes, set);
+            for components in self.classes(&axes, length) {
+                used |= set;
+                let mut order: Vec<usize> = (0..length).collect();
+                order.swap(components[0], components[1]);
+                let keys = self.keys(&axes, &components, |inferred, given| {
+                    renamed(inferred, &axes, &order, given)
+                });
+                let exchange = Moves::Exchange {
+                    axes: axes.clone(),
+                    length,
+                    components,
+                };
+                found.push((exchange, keys));
+            }
+        }
+        found
+    }
+
+    /// Sets of at least two components of which any two can change places.
+    fn classes(&mut self, axes: &[Axis], length: usize) -> Vec<Vec<usize>> {
+        let mut classes: Vec<Vec<usize>> = Vec::new();
+        for component in 0..length {
+            let class = (0..classes.len()).find(|&class| {
+                let mut order: Vec<usize> = (0..length).collect();
+                order.swap(classes[class][0], component);
+                self.stays(|inferred, given| renamed(inferred, axes, &order, given))
+            });
+            match class {
+                Some(class) => classes[class].push(component),
+                None => classes.push(vec![component]),
+            }
+        }
+        classes.retain(|class| class.len() > 1);
+        classes
+    }
+
+    /// Components along axes of one length that change their signs, each by itself.
+    fn signs(&mut self, length: usize) -> Vec<Found> {
+        let axes = self.axes(length);
+        let (mut used, mut found) = (0, Vec::new());
+        for set in sets(axes.len()) {
+            if set & used != 0 {
+                continue;
+            }
+            let axes = members(&axes, set);
+            let signed = (0..length).filter(|&component| {
+                self.stays(|inferred, given| negated_component(inferred, &axes, component, given))
+            });
+            let components: Vec<usize> = signed.collect();
+            if components.is_empty() {
+                continue;
+            }
+            used |= set;
+            let keys = self.keys(&axes, &components, |inferred, given| {
+                negated_component(inferred, &axes, components[0], given)
+            });
+            found.push((Moves::Signs { axes, components }, keys));
+        }
+        found
+    }
+
+    /// Variables that change their signs together, of those none of whose components does so by itself.
+    fn whole_signs(&mut self, others: &[Found]) -> Vec<Found> {
+        let is_signed = |place: usize| {
+            others.iter().any(|(moves, _)| {
+                matches!(moves, Moves::Signs { axes, .. } if axes.iter().any(|axis| axis.0 == place))
+            })
+        };
+        let variables: Vec<usize> = self
+            .whole_variables()
+            .map(|(place, _)| place)
+            .filter(|place| !is_signed(*place) && self.is_negatable(*place))
+            .collect();
+        let (mut used, mut found) = (0, Vec::new());
+        for set in sets(variables.len()) {
+            if set & used != 0 {
+                continue;
+            }
+            let variables = members(&variables, set);
+            if !self.stays(|inferred, given| negated(inferred, &variables, given)) {
+                continue;
+            }
+            used |= set;
+            let coordinates = variables
+                .iter()
+                .flat_map(|place| self.compiled.inferred[*place].unconstrained.clone());
+            let mut keys: Vec<Vec<usize>> = coordinates.map(|key| vec![key]).collect();
+            self.retain_moved(&mut keys, |inferred, given| {
+                negated(inferred, &variables, given)
+            });
+            found.push((Moves::Sign { variables }, keys));
+        }
+        found
+    }
+
+    /// Whether the coordinates of a variable change their signs with it.
+    fn is_negatable(&self, place: usize) -> bool {
+        let (inferred, point) = (&self.compiled.inferred, &self.points[0]);
+        let variable = &inferred[place];
+        let given = negated(inferred, &[place], &point.given);
+        let after = self.compiled.model.unconstrain(&given);
+        variable.unconstrained.len() == variable.length()
+            && after.is_some_and(|after| {
+                let mut own = variable.unconstrained.clone();
+                own.all(|k| are_close(&[after[k]], &[-point.position[k]]))
+            })
+    }
+
+    /// The coordinates that move with components, one for each of them; `moved` changes the places of the first two, or the
+    /// sign of the first.
+    fn keys(
+        &mut self,
+        axes: &[Axis],
+        components: &[usize],
+        moved: impl Fn(&[InferredVariable], &[f64]) -> Vec<f64>,
+    ) -> Vec<Vec<usize>> {
+        let mut keys = Vec::new();
+        for &(place, axis) in axes {
+            let variable = &self.compiled.inferred[place];
+            let along = axes.iter().filter(|(other, _)| *other == place);
+            if along.count() != 1 || variable.unconstrained.len() != variable.length() {
+                continue;
+            }
+            let stride = stride(variable, axis);
+            let of_first = |flat: &usize| flat / stride % variable.shape[axis] == 0;
+            for first in (0..variable.length()).filter(of_first) {
+                let coordinate = |k: &usize| variable.unconstrained.start + first + k * stride;
+                keys.push(components.iter().map(coordinate).collect());
+            }
+        }
+        self.retain_moved(&mut keys, moved);
+        keys
+    }
+
+    /// Leaves the keys whose first two coordinates change places, or whose first changes its sign, with the values.
+    fn retain_moved(
+        &mut self,
+        keys: &mut Vec<Vec<usize>>,
+        moved: impl Fn(&[InferredVariable], &[f64]) -> Vec<f64>,
+    ) {
+        for number in 0..self.points.len() {
+            let given = moved(&self.compiled.inferred, &self.points[number].given);
+            let Some(after) = self.point(given) else {
+                keys.clear();
+                return;
+            };
+            let before = &self.points[number];
+            if !before.density.is_finite() {
+                continue;
+            }
+            let (before, after) = (&before.position, &after.position);
+            keys.retain(|key| {
+                let one = key[0];
+                let is_negated = are_close(&[after[one]], &[-before[one]]);
+                let is_exchanged = key.get(1).is_some_and(|&other| {
+                    are_close(&[after[one], after[other]], &[before[other], before[one]])
+                });
+                is_negated || is_exchanged
+            });
+        }
+    }
+
+    /// Whether these symmetries choose one copy among all: from wherever two moves in a row lead.
+    fn chooses_one(&self, symmetries: &Symmetries) -> bool {
+        let inferred = &self.compiled.inferred;
+        let moves: Vec<&Moves> = symmetries.found.iter().map(|s| &s.moves).collect();
+        let possible = self.points.iter().filter(|p| p.density.is_finite());
+        for point in possible {
+            let mut chosen = point.position.clone();
+            let mut given = point.given.clone();
+            let found = symmetries.choose(self.compiled, &mut chosen, &mut given);
+            if found.is_none() || !symmetries.holds(&chosen) {
+                return false;
+            }
+            let images = |given: &[f64]| -> Vec<Vec<f64>> {
+                let of_one = |moves: &&Moves| moves.images(inferred, given);
+                moves.iter().flat_map(of_one).collect()
+            };
+            for once in images(&point.given) {
+                for mut twice in images(&once).into_iter().chain([once.clone()]) {
+                    let Some(mut image) = self.compiled.model.unconstrain(&twice) else {
+                        return false;
+                    };
+                    let found = symmetries.choose(self.compiled, &mut image, &mut twice);
+                    if found.is_none() || !are_close(&image, &chosen) {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+}
+
+impl Moves {
+    /// Values after each move of those that make all others.
+    fn images(&self, inferred: &[InferredVariable], given: &[f64]) -> Vec<Vec<f64>> {
+        match self {
+            Moves::Exchange {
+                axes,
+                length,
+                components,
+            } => {
+                let swapped = |pair: &[usize]| {
+                    let mut order: Vec<usize> = (0..*length).collect();
+                    order.swap(pair[0], pair[1]);
+                    renamed(inferred, axes, &order, given)
+                };
+                components.windows(2).map(swapped).collect()
+            }
+            Moves::Signs { axes, components } => {
+                let negated = |k: &usize| negated_component(inferred, axes, *k, given);
+                components.iter().map(negated).collect()
+            }
+            Moves::Sign { variables } => vec![negated(inferred, variables, given)],
+        }
+    }
+}
+
+fn are_close(a: &[f64], b: &[f64]) -> bool {
+    let close = |(a, b): (&f64, &f64)| (a - b).abs() <= ROUNDING * (1.0 + a.abs().max(b.abs()));
+    a.len() == b.len() && a.iter().zip(b).all(close)
+}
+
+/// The key that tells copies apart best: that whose sorted values lie farthest from each other, or whose sizes lie farthest from zero, for
+/// their spreads, where they are nearest.
+fn best_key(
+    moves: &Moves,
+    chains: &[Chain],
+    dimension: usize,
+    keys: Vec<Vec<usize>>,
+) -> Option<Vec<usize>> {
+    let is_exchange = matches!(moves, Moves::Exchange { .. });
+    let separation = |key: &Vec<usize>| {
+        let mut sums = vec![(0.0, 0.0); key.len()];
+        let mut values = vec![0.0; key.len()];
+        let mut count = 0.0;
+        let positions = chains.iter().flat_map(|c| c.positions.chunks(dimension));
+        for position in positions {
+            let at = values.iter_mut().zip(key);
+            match is_exchange {
+                true => at.for_each(|(v, k)| *v = position[*k]),
+                false => at.for_each(|(v, k)| *v = position[*k].abs()),
+            }
+            if is_exchange {
+                values.sort_by(f64::total_cmp);
+            }
+            for (sum, v) in sums.iter_mut().zip(&values) {
+                *sum = (sum.0 + v, sum.1 + v * v);
+            }
+            count += 1.0;
+        }
+        let moments: Vec<(f64, f64)> = sums
+            .iter()
+            .map(|(sum, squares)| {
+                let mean = sum / count;
+                (mean, squares / count - mean * mean)
+            })
+            .collect();
+        let apart = |(a, u): (f64, f64), (b, v): (f64, f64)| {
+            (b - a).powi(2) / (u + v).max(f64::MIN_POSITIVE)
+        };
+        let distances: Vec<f64> = match is_exchange {
+            true => moments.windows(2).map(|m| apart(m[0], m[1])).collect(),
+            false => moments.iter().map(|m| apart((0.0, 0.0), *m)).collect(),
+        };
+        distances.into_iter().fold(f64::INFINITY, f64::min)
+    };
+    let scored = keys.into_iter().map(|key| (separation(&key), key));
+    let best = scored.max_by(|a, b| a.0.total_cmp(&b.0))?;
+    Some(best.1)
+}
