@@ -143,6 +143,8 @@ pub struct Health {
     pub worst_rhat: Option<Extreme>,
     /// The lowest effective sample size, bulk or tail, and whose it is.
     pub lowest_ess: Option<Extreme>,
+    /// Whether the chains agree but for names of components and signs, which the density leaves open.
+    pub in_copies: bool,
     /// What it means and what to try.
     pub sentences: Vec<String>,
 }

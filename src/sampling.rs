@@ -307,6 +307,7 @@ fn run_once(compiled: &Compiled, settings: &Settings, control: &Control) -> Resu
     let health = judge(compiled, &chosen, &summary, settings);
     let apart = self::apart(&summary[..given_count(&compiled.inferred)]);
     if apart.is_none() {
+        posterior.health.in_copies = true;
         let names = symmetries.of_chains(compiled);
         let other = health.sentences.into_iter().filter(|_| !health.ok);
         posterior.health.sentences = std::iter::once(names)
@@ -467,6 +468,7 @@ pub(crate) fn judge(
         e_bfmi: health.e_bfmi,
         worst_rhat: health.worst_rhat.map(extreme),
         lowest_ess: health.lowest_ess.map(extreme),
+        in_copies: false,
         sentences: health.sentences,
     }
 }
@@ -480,6 +482,7 @@ fn nothing_unknown() -> Health {
         e_bfmi: Vec::new(),
         worst_rhat: None,
         lowest_ess: None,
+        in_copies: false,
         sentences: vec![
             "Nothing is unknown: no sampler ran, and what is simulated was drawn independently."
                 .to_owned(),

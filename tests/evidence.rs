@@ -19,6 +19,8 @@ struct Case {
     settings: EvidenceSettings,
     /// Whether a sound bridge can be expected.
     bridges: bool,
+    /// The largest error that is good enough.
+    widest: f64,
 }
 
 fn folder() -> &'static Path {
@@ -39,6 +41,7 @@ fn simple(name: &'static str) -> Case {
         log_evidence: problem["truth"]["log_evidence"].as_f64().expect("a truth"),
         settings: EvidenceSettings::default(),
         bridges: true,
+        widest: 0.1,
     }
 }
 
@@ -49,7 +52,8 @@ fn column(rows: &Value, field: &str) -> Value {
 }
 
 /// Two narrow modes of which the narrower holds 0.3 to 1 % of the mass along most of the path, where moves do not cross: how
-/// many ancestors stand in it is what the answer is known by, so there are many, and each moves once.
+/// many ancestors stand in it is what the answer is known by, so there are many, and each moves once. A quarter of a million leave an error
+/// of 0.2 nats.
 fn bimodal() -> Case {
     let mut case = simple("bimodal_20d");
     let components = &case.data["components"];
@@ -60,7 +64,9 @@ fn bimodal() -> Case {
     case.settings.replicates = 8;
     case.settings.ancestors = 32_768;
     case.settings.states = 1;
+    case.settings.escalations = 0;
     case.bridges = false;
+    case.widest = 0.3;
     case
 }
 
@@ -103,6 +109,7 @@ fn polynomials(file: &'static str) -> Vec<Case> {
             log_evidence: variant["log_evidence"].as_f64().expect("a truth"),
             settings: EvidenceSettings::default(),
             bridges: true,
+            widest: 0.1,
         }
     };
     variants.iter().map(case).collect()
@@ -118,6 +125,7 @@ fn shrunk_polynomials() -> Vec<Case> {
         log_evidence: variant["log_evidence"].as_f64().expect("a truth"),
         settings: EvidenceSettings::default(),
         bridges: true,
+        widest: 0.1,
     };
     variants.iter().map(case).collect()
 }
@@ -181,7 +189,7 @@ fn complaint(case: &Case, model: &Model, seed: u64) -> Option<String> {
         .map(|bridge| bridge.evidence);
     let verdict = verdict(case, &evidence);
     let wide = |value: LogValue| {
-        (value.se > 0.1 && model.compiled.inferred.len() < 20)
+        (value.se > case.widest)
             .then(|| format!("{}, seed {seed}: the error is {:.3}", case.name, value.se))
     };
     verdict
@@ -248,7 +256,7 @@ fn polynomials_are_right_with_eight_seeds() {
 }
 
 #[test]
-#[ignore = "runs for long: eight seeds of two million particles each"]
+#[ignore = "runs for half an hour: eight seeds of a quarter of a million particles each"]
 fn two_modes_are_right_with_eight_seeds() {
     check(&[bimodal()], 1..=8);
 }
@@ -259,6 +267,7 @@ fn two_modes_are_right_with_eight_seeds() {
 fn both_modes_have_their_mass() {
     let mut case = bimodal();
     case.settings.replicates = 32;
+    case.widest = 0.12;
     let evidence = compile(&case)
         .evidence(&case.settings)
         .expect("an estimate");
@@ -272,7 +281,9 @@ fn both_modes_have_their_mass() {
         all += weight * replicate.posterior.count() as f64;
     }
     eprintln!("the narrow mode has a mass of {:.3}", narrow / all);
-    assert!((narrow / all - 0.7).abs() < 0.05);
+    // The mass is known as well as the evidence: its logarithm's error times the mass of the other mode.
+    let error = smc.evidence.error * 0.7 * 0.3;
+    assert!((narrow / all - 0.7).abs() < 4.0 * error && smc.evidence.error < case.widest);
     assert_eq!(evidence.verdict, Verdict::Single);
 }
 

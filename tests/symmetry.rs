@@ -239,7 +239,8 @@ fn chains_that_differ_in_names_are_told_so() {
                 y[i in 1..N] ~ mixture(w, [normal(mu[k], 1) for k in 1..3])\n";
     let model = compile(text, &json!({"y": THREE}));
     let posterior = model.sample(&Settings::default()).expect("draws");
-    assert!(!posterior.health.ok && posterior.discarded_run.is_none());
+    assert!(!posterior.health.ok && posterior.health.in_copies);
+    assert!(posterior.discarded_run.is_none());
     let sentences = &posterior.health.sentences;
     assert_eq!(sentences.len(), 1, "{sentences:?}");
     assert!(

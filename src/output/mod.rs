@@ -166,6 +166,7 @@ pub(crate) mod tests {
                     name: "mu".to_owned(),
                     value: 1990.0,
                 }),
+                in_copies: false,
                 sentences: vec!["No divergences.".to_owned()],
             },
             sampling_time: Duration::from_millis(750),

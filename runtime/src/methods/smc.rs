@@ -350,6 +350,7 @@ impl Run<'_> {
                     .iter()
                     .map(|&n| population.parts[n].clone())
                     .collect(),
+                lines: chosen.iter().map(|&n| population.lines[n]).collect(),
                 ancestors: chosen.clone(),
                 ..population
             };
@@ -397,6 +398,17 @@ impl Run<'_> {
             } else {
                 reached + power
             };
+        }
+        if self.settings.length == 1 {
+            // Families of one say nothing of what a move remembers, such as the mode that a particle stands in.
+            let by_lines = replicate
+                .posterior
+                .variance_of_lines(replicate.stages.len());
+            let estimate = match leg {
+                Leg::Constraints => &mut replicate.soft,
+                Leg::Likelihood => &mut replicate.evidence,
+            };
+            estimate.relative_variance = estimate.relative_variance.max(by_lines);
         }
         Ok(())
     }
