@@ -1,6 +1,9 @@
 //! How far draws can be trusted: rank-normalised split R-hat, bulk and tail effective sample sizes, Monte Carlo standard
 //! errors (Vehtari, Gelman, Simpson, Carpenter & Bürkner 2021), E-BFMI (Betancourt 2016), and what they mean in words.
-//! Autocovariances are computed lag by lag and only as far as Geyer's criterion looks.
+//! Autocovariances are computed lag by lag and only as far as Geyer's criterion looks; where it looks far, all at once.
+
+use rustfft::FftPlanner;
+use rustfft::num_complex::Complex;
 
 use crate::math::special::normal_quantile;
 
@@ -181,6 +184,41 @@ fn rhat(chains: &[Vec<f64>]) -> f64 {
     ((between / within + n - 1.0) / n).sqrt()
 }
 
+/// Chains that remember more draws than this have all their covariances computed at once.
+const MANY_LAGS: usize = 64;
+
+/// The mean over chains of the covariance of draws that lie `lag` apart.
+fn covariance_at(chains: &[Vec<f64>], means: &[f64], lag: usize) -> f64 {
+    let of_chain = |(chain, mean): (&Vec<f64>, &f64)| {
+        let pairs = chain[lag..].iter().zip(chain);
+        let products = pairs.map(|(a, b)| (a - mean) * (b - mean));
+        products.sum::<f64>() / chain.len() as f64
+    };
+    chains.iter().zip(means).map(of_chain).sum::<f64>() / chains.len() as f64
+}
+
+/// The same for all lags, by a Fourier transform of the chains with as many zeros behind them.
+fn covariances(chains: &[Vec<f64>], means: &[f64]) -> Vec<f64> {
+    let length = chains[0].len();
+    let size = (2 * length).next_power_of_two();
+    let transform = FftPlanner::new().plan_fft_forward(size);
+    let mut power = vec![Complex::default(); size];
+    for (chain, mean) in chains.iter().zip(means) {
+        let mut values = vec![Complex::default(); size];
+        for (value, x) in values.iter_mut().zip(chain) {
+            value.re = x - mean;
+        }
+        transform.process(&mut values);
+        for (sum, value) in power.iter_mut().zip(&values) {
+            sum.re += value.norm_sqr();
+        }
+    }
+    // The power is real and even, so that a second transform forward is one back.
+    transform.process(&mut power);
+    let scale = size as f64 * length as f64 * chains.len() as f64;
+    power[..length].iter().map(|sum| sum.re / scale).collect()
+}
+
 /// Effective sample size of the mean of chains of equal lengths (at least four), by Geyer's initial monotone sequence over all chains.
 pub fn effective_size(chains: &[Vec<f64>]) -> f64 {
     let (m, n) = (chains.len(), chains[0].len());
@@ -190,27 +228,17 @@ pub fn effective_size(chains: &[Vec<f64>]) -> f64 {
         return total;
     }
     let means: Vec<f64> = chains.iter().map(|chain| mean_of(chain)).collect();
-    let covariance = |lag: usize| -> f64 {
-        let sum: f64 = chains
-            .iter()
-            .zip(&means)
-            .map(|(chain, mean)| {
-                chain[lag..]
-                    .iter()
-                    .zip(chain)
-                    .map(|(a, b)| (a - mean) * (b - mean))
-                    .sum::<f64>()
-                    / n as f64
-            })
-            .sum();
-        sum / m as f64
+    let mut all_lags: Option<Vec<f64>> = None;
+    let mut covariance = |lag: usize| match lag {
+        0..MANY_LAGS => covariance_at(chains, &means, lag),
+        _ => all_lags.get_or_insert_with(|| covariances(chains, &means))[lag],
     };
     let mean_variance = covariance(0) * n as f64 / (n as f64 - 1.0);
     let mut variance_plus = mean_variance * (n as f64 - 1.0) / n as f64;
     if m > 1 {
         variance_plus += variance_of(&means);
     }
-    let correlation = |lag: usize| 1.0 - (mean_variance - covariance(lag)) / variance_plus;
+    let mut correlation = |lag: usize| 1.0 - (mean_variance - covariance(lag)) / variance_plus;
     let (mut even, mut odd) = (1.0, correlation(1));
     let mut rho = vec![even, odd];
     let mut t = 1;
@@ -392,5 +420,33 @@ pub fn judge(evidence: &Evidence) -> Health {
         worst_rhat,
         lowest_ess,
         sentences,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::random::{Purpose, Stream};
+
+    /// Chains that remember long, one of them about another mean.
+    #[test]
+    fn covariances_are_the_same_at_once_and_one_by_one() {
+        let mut stream = Stream::new(5, Purpose::Test, 0);
+        let mut chain = |mean: f64| -> Vec<f64> {
+            let mut deviation = 0.0;
+            let mut draw = || {
+                deviation = 0.98 * deviation + stream.normal();
+                mean + deviation
+            };
+            (0..777).map(|_| draw()).collect()
+        };
+        let chains = [chain(0.0), chain(3.0), chain(-1.0)];
+        let means: Vec<f64> = chains.iter().map(|chain| mean_of(chain)).collect();
+        let all = covariances(&chains, &means);
+        assert_eq!(all.len(), 777);
+        for (lag, found) in all.iter().enumerate() {
+            let expected = covariance_at(&chains, &means, lag);
+            assert!((found - expected).abs() < 1e-12 * all[0], "{lag}");
+        }
     }
 }

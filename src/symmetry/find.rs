@@ -341,7 +341,7 @@ impl<'a> Finder<'a> {
                 continue;
             }
             let stride = stride(variable, axis);
-            let of_first = |flat: &usize| flat / stride % variable.shape[axis] == 0;
+            let of_first = |flat: &usize| (flat / stride).is_multiple_of(variable.shape[axis]);
             for first in (0..variable.length()).filter(of_first) {
                 let coordinate = |k: &usize| variable.unconstrained.start + first + k * stride;
                 keys.push(components.iter().map(coordinate).collect());
