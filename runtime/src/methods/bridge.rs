@@ -356,3 +356,48 @@ fn mean_and_variance(values: &[f64]) -> (f64, f64) {
     let squares: f64 = values.iter().map(|v| (v - mean) * (v - mean)).sum();
     (mean, squares / (count - 1.0))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::optimal;
+    use crate::random::{Purpose, Stream};
+
+    /// A density with a known constant and a proposal that is shifted and wider: the estimate is right within its error, for
+    /// as many draws of both, for fewer of one, and for draws that are worth less than they are.
+    #[test]
+    fn the_ratio_of_normal_densities_is_found_within_its_error() {
+        const CONSTANT: f64 = -7.25;
+        let (shift, width) = (0.8, 1.6);
+        let log_ratio = |x: f64| {
+            let z = (x - shift) / width;
+            CONSTANT - 0.5 * x * x + 0.5 * z * z + width.ln()
+        };
+        for (drawn, proposed, share) in [(1000, 1000, 1.0), (1000, 200, 1.0), (400, 1600, 0.3)] {
+            let runs = 300;
+            let mut scores = Vec::new();
+            for run in 0..runs {
+                let mut stream = Stream::new(11, Purpose::Test, run);
+                let chain = |stream: &mut Stream| -> Vec<f64> {
+                    (0..drawn / 2).map(|_| log_ratio(stream.normal())).collect()
+                };
+                let chains = [chain(&mut stream), chain(&mut stream)];
+                let mut proposal = || log_ratio(shift + width * stream.normal());
+                let proposals: Vec<f64> = (0..proposed).map(|_| proposal()).collect();
+                let worth = share * f64::from(drawn);
+                let found = optimal(&chains, &proposals, worth).expect("an estimate");
+                scores.push((found.log - CONSTANT) / found.relative_variance.sqrt());
+            }
+            let count = f64::from(runs);
+            let mean = scores.iter().sum::<f64>() / count;
+            let square = scores.iter().map(|z| z * z).sum::<f64>() / count;
+            assert!(
+                mean.abs() < 4.0 / count.sqrt(),
+                "{drawn}, {proposed}: {mean}"
+            );
+            assert!(
+                (0.75..1.3).contains(&square),
+                "{drawn}, {proposed}: {square}"
+            );
+        }
+    }
+}
