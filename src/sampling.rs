@@ -9,6 +9,7 @@ use likelier_runtime::diagnose;
 use likelier_runtime::parts::impossible::most_frequent;
 use likelier_runtime::run;
 pub use likelier_runtime::run::{ChainProgress, Control};
+use likelier_runtime::target::{Target, Weights};
 use serde::Serialize;
 
 use crate::Error;
@@ -303,13 +304,16 @@ fn run_once(compiled: &Compiled, settings: &Settings, control: &Control) -> Resu
     let Some((chosen, symmetries)) = chosen else {
         return Ok(Run { posterior, apart });
     };
+    // What was computed of the draws before they were moved says nothing of them now.
     let summary = summarise(&compiled.columns, &chosen);
-    let health = judge(compiled, &chosen, &summary, settings);
-    let apart = self::apart(&summary[..given_count(&compiled.inferred)]);
+    let moved = &summary[..given_count(&compiled.inferred)];
+    let apart = self::apart(moved);
     if apart.is_none() {
-        posterior.health.in_copies = true;
-        let names = symmetries.of_chains(compiled);
+        let health = judge(compiled, &chosen, moved, settings);
+        let worst = moved.iter().map(|row| row.rhat).fold(0.0, f64::max);
+        let names = symmetries.of_chains(compiled, worst);
         let other = health.sentences.into_iter().filter(|_| !health.ok);
+        posterior.health.in_copies = true;
         posterior.health.sentences = std::iter::once(names)
             .chain(other)
             .chain(impossible)
@@ -320,7 +324,9 @@ fn run_once(compiled: &Compiled, settings: &Settings, control: &Control) -> Resu
 
 /// The draws in one copy of each mode, where the density has several.
 fn one_copy(compiled: &Compiled, posterior: &Posterior) -> Option<(Vec<Chain>, Symmetries)> {
-    let symmetries = Symmetries::of(compiled, posterior);
+    let weights = Weights::posterior(compiled.model.soft_count());
+    let (chains, seed) = (&posterior.chains, posterior.settings.seed);
+    let symmetries = Symmetries::of(compiled, &weights, chains, seed);
     if symmetries.is_empty() {
         return None;
     }
@@ -380,7 +386,7 @@ pub(crate) fn runtime_settings(settings: &Settings) -> run::Settings {
     }
 }
 
-fn named(number: usize, chain: run::Chain) -> Chain {
+pub(crate) fn named(number: usize, chain: run::Chain) -> Chain {
     let statistics = |info: &run::DrawInfo| DrawStatistics {
         lp: info.lp,
         acceptance_rate: info.acceptance_rate,

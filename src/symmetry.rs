@@ -12,10 +12,10 @@ mod domain;
 mod find;
 
 use likelier_compiler::{Compiled, InferredVariable, given_count};
-use likelier_runtime::diagnose::summarise;
-use likelier_runtime::target::Target;
+use likelier_runtime::diagnose::{rhat_text, summarise};
+use likelier_runtime::target::{Target, Weights};
 
-use crate::posterior::{Chain, Posterior};
+use crate::posterior::Chain;
 
 pub(crate) use domain::Domain;
 
@@ -47,6 +47,8 @@ struct Symmetry {
     /// Coordinates of the position, one for each component: those that ascend in the chosen order, or are not negative with the chosen
     /// signs.
     key: Vec<usize>,
+    /// Whether values ascend with these coordinates; those below an upper bound descend.
+    is_rising: bool,
 }
 
 /// Symmetries of a model that together choose one copy of each position.
@@ -115,6 +117,18 @@ fn negated(inferred: &[InferredVariable], variables: &[usize], given: &[f64]) ->
     values
 }
 
+impl Moves {
+    /// What they move: variables, whole or along an axis.
+    fn axes(&self) -> Vec<(usize, Option<usize>)> {
+        match self {
+            Moves::Exchange { axes, .. } | Moves::Signs { axes, .. } => {
+                axes.iter().map(|axis| (axis.0, Some(axis.1))).collect()
+            }
+            Moves::Sign { variables } => variables.iter().map(|place| (*place, None)).collect(),
+        }
+    }
+}
+
 impl Symmetry {
     /// Whether a position lies in the chosen copy.
     fn holds(&self, position: &[f64]) -> bool {
@@ -180,9 +194,22 @@ impl Symmetry {
             Moves::Exchange { .. } => (summaries[0].mean, summaries[0].mcse_mean),
             _ => (0.0, 0.0),
         };
-        summaries
-            .iter()
-            .all(|s| s.rhat < 1.05 && (s.mean - mean).abs() <= 4.0 * s.mcse_mean.hypot(error))
+        summaries.iter().all(|s| {
+            s.rhat < 1.01
+                && s.ess_bulk >= 400.0
+                && (s.mean - mean).abs() <= 4.0 * s.mcse_mean.hypot(error)
+        })
+    }
+
+    /// The number of copies, as it is read.
+    fn copies(&self) -> String {
+        match (&self.moves, self.key.len()) {
+            (Moves::Exchange { components, .. }, _) if components.len() > 8 => {
+                format!("{}!", components.len())
+            }
+            (Moves::Signs { .. }, count) if count > 8 => format!("2^{count}"),
+            _ => format!("{:.0}", self.log_copies().exp()),
+        }
     }
 
     /// What can be done without a change of the density, and which copy is chosen.
@@ -223,17 +250,22 @@ impl Symmetry {
                     }
                 };
                 let of = names(&mut axes.iter().map(|axis| axis.0));
+                let sign = if self.is_rising { " < " } else { " > " };
                 let order = match key.as_slice() {
-                    [first, .., last] if key.len() > 4 => format!("{first} < … < {last}"),
-                    key => key.join(" < "),
+                    [first, .., last] if key.len() > 4 => format!("{first}{sign}…{sign}{last}"),
+                    key => key.join(sign),
                 };
                 (format!("{which} of {of} change places"), order)
             }
             Moves::Signs { axes, .. } => {
                 let of = names(&mut axes.iter().map(|axis| axis.0));
+                let all = match key.as_slice() {
+                    [first, .., last] if key.len() > 4 => format!("{first}, …, {last}"),
+                    key => key.join(", "),
+                };
                 (
                     format!("a component of {of} changes its sign"),
-                    format!("{} > 0", key.join(", ")),
+                    format!("{all} > 0"),
                 )
             }
             Moves::Sign { variables } => {
@@ -258,9 +290,23 @@ fn listed(names: &[String]) -> String {
 }
 
 impl Symmetries {
-    /// Those of a model whose copies do not mix by themselves in these draws.
-    pub fn of(compiled: &Compiled, posterior: &Posterior) -> Self {
-        find::symmetries(compiled, posterior)
+    /// Those of the density with these weights whose copies do not mix by themselves in draws of it.
+    pub fn of(compiled: &Compiled, weights: &Weights, chains: &[Chain], seed: u64) -> Self {
+        find::symmetries(compiled, weights, chains, seed)
+    }
+
+    /// Whether these and further moves have nothing in common: they move no variable along different axes. Else a move may do what others do together,
+    /// as all rows that are negated are all columns that are, and the numbers of copies may not be multiplied.
+    fn is_apart_from(&self, other: &Moves) -> bool {
+        self.found.iter().all(|symmetry| {
+            let (own, other) = (symmetry.moves.axes(), other.axes());
+            let meet =
+                |a: &(usize, Option<usize>), b: &(usize, Option<usize>)| a.0 == b.0 && a != b;
+            let is_whole = |axes: &[(usize, Option<usize>)]| axes.iter().any(|a| a.1.is_none());
+            let clash = own.iter().any(|a| other.iter().any(|b| meet(a, b)));
+            let both = own.iter().any(|a| other.contains(a));
+            !clash && !(both && (is_whole(&own) || is_whole(&other)))
+        })
     }
 
     /// Whether there is none.
@@ -307,7 +353,7 @@ impl Symmetries {
     }
 
     /// What a reader of chains should know that are apart in these moves and in nothing else.
-    pub fn of_chains(&self, compiled: &Compiled) -> String {
+    pub fn of_chains(&self, compiled: &Compiled, rhat: f64) -> String {
         let texts: Vec<(String, String)> = self.found.iter().map(|s| s.texts(compiled)).collect();
         let changes: Vec<String> = texts.iter().map(|(change, _)| change.clone()).collect();
         let chosen: Vec<String> = texts.into_iter().map(|(_, chosen)| chosen).collect();
@@ -321,10 +367,11 @@ impl Symmetries {
         }
         format!(
             "The density stays the same when {}, and the chains stand in different copies of one mode: what the table says of these \
-             variables is a mean over copies. With {} in all draws the chains agree. What does not depend on names and signs is not \
+             variables is a mean over copies. With {} in all draws R-hat is at most {}. What does not depend on names and signs is not \
              harmed, such as predictions and the evidence; {}.",
             listed(&changes),
             listed(&chosen),
+            rhat_text(rhat),
             listed(&cures),
         )
     }
@@ -333,10 +380,9 @@ impl Symmetries {
     pub fn remarks(&self, compiled: &Compiled) -> Vec<String> {
         let remark = |symmetry: &Symmetry| {
             let (change, chosen) = symmetry.texts(compiled);
-            let copies = symmetry.log_copies().exp().round();
+            let copies = symmetry.copies();
             format!(
-                "The density stays the same when {change}, so each mode is there {copies} times: the bridge counts those with \
-                 {chosen}, {copies} times."
+                "The density stays the same when {change}: the bridge counts the part with {chosen}, {copies} times."
             )
         };
         self.found.iter().map(remark).collect()
@@ -391,6 +437,7 @@ mod tests {
                 components: vec![0, 2],
             },
             key: vec![3, 5],
+            is_rising: true,
         };
         let given = [0.1, 0.2, 0.7, 4.0, -9.0, 1.0];
         assert!(!symmetry.holds(&given));

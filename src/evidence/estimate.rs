@@ -285,30 +285,7 @@ impl Model {
             threads: settings.threads,
         };
         let weights = Weights::posterior(target.soft_count());
-        let symmetries = Symmetries::of(compiled, posterior);
-        let chosen = match symmetries.is_empty() {
-            true => None,
-            false => symmetries.chosen(compiled, &posterior.chains),
-        };
-        let positions = |chains: &[Chain]| -> Vec<Vec<f64>> {
-            chains.iter().map(|c| c.positions.clone()).collect()
-        };
-        let (joint, remarks) = match chosen {
-            Some(chains) => {
-                let domain = Domain {
-                    target,
-                    symmetries: &symmetries,
-                };
-                let chains = positions(&chains);
-                let joint = bridge::bridge(&domain, &weights, &chains, &bridge_settings)?;
-                (joint, symmetries.remarks(compiled))
-            }
-            None => {
-                let chains = positions(&posterior.chains);
-                let joint = bridge::bridge(target, &weights, &chains, &bridge_settings)?;
-                (joint, Vec::new())
-            }
-        };
+        let (joint, remarks) = bridged(compiled, &weights, &posterior.chains, &bridge_settings)?;
         let (soft, soft_doubt) = self.constraint_bridge(settings, &bridge_settings)?;
         let mut doubts = doubts_of_chains(posterior, &joint);
         // Terms of the bridge are bounded, so a heavy tail harms only where most of them are far below the bound.
@@ -435,7 +412,10 @@ impl Model {
             &Control::new(chain_settings.chains),
         )
         .ok()?;
-        let positions: Vec<Vec<f64>> = chains.into_iter().map(|chain| chain.positions).collect();
+        let chains = chains.into_iter().enumerate();
+        let chains: Vec<Chain> = chains
+            .map(|(rank, chain)| sampling::named(rank + 1, chain))
+            .collect();
         let weights = Weights::tempered(target.soft_count(), 1.0, 0.0);
         let mut evaluator = target.evaluator();
         let mut gradient = vec![0.0; target.dimension()];
@@ -448,9 +428,9 @@ impl Model {
             }
         };
         let width = target.dimension();
-        let drawn: Vec<Vec<f64>> = positions
+        let drawn: Vec<Vec<f64>> = chains
             .iter()
-            .map(|chain| chain.chunks(width).map(&mut potential).collect())
+            .map(|chain| chain.positions.chunks(width).map(&mut potential).collect())
             .collect();
         let count: usize = drawn.iter().map(Vec::len).sum();
         let mut stream = Stream::new(seed, Purpose::Prior, 0);
@@ -475,7 +455,7 @@ impl Model {
                 None,
             ));
         }
-        let fitted = bridge::bridge(target, &weights, &positions, bridge_settings)?;
+        let (fitted, _) = bridged(&self.compiled, &weights, &chains, bridge_settings)?;
         let doubt = (fitted.shape > 0.7 && fitted.overlap < LEAST_OVERLAP).then(|| {
             format!(
                 "the bridge and the prior with its constraints overlap too little (Pareto k-hat {:.2})",
@@ -484,6 +464,32 @@ impl Model {
         });
         Some(((&fitted).into(), doubt))
     }
+}
+
+/// The bridge from chains, with one copy of each mode where the density has several, and what is remarkable about them.
+fn bridged(
+    compiled: &Compiled,
+    weights: &Weights,
+    chains: &[Chain],
+    settings: &bridge::Settings,
+) -> Option<(bridge::Estimate, Vec<String>)> {
+    let target = &compiled.model;
+    let positions = |chains: &[Chain]| -> Vec<Vec<f64>> {
+        chains.iter().map(|c| c.positions.clone()).collect()
+    };
+    let symmetries = Symmetries::of(compiled, weights, chains, settings.seed);
+    if !symmetries.is_empty()
+        && let Some(chosen) = symmetries.chosen(compiled, chains)
+    {
+        let domain = Domain {
+            target,
+            symmetries: &symmetries,
+        };
+        let found = bridge::bridge(&domain, weights, &positions(&chosen), settings)?;
+        return Some((found, symmetries.remarks(compiled)));
+    }
+    let found = bridge::bridge(target, weights, &positions(chains), settings)?;
+    Some((found, Vec::new()))
 }
 
 pub(crate) fn failure(failure: Failure) -> Error {

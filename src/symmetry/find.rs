@@ -6,12 +6,17 @@ use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Evaluator, Parts, Target, Weights};
 
 use super::{Axis, Moves, Symmetries, Symmetry, negated, negated_component, renamed, stride};
-use crate::posterior::{Chain, Posterior};
+use crate::posterior::Chain;
 
 /// Prior draws at which the density is compared.
 const PRIOR_POINTS: usize = 16;
-/// Where more axes have one length, or more variables could change their sign, their sets are too many to be tried.
-const MOST_MEMBERS: usize = 6;
+/// Draws at which what was found is compared once more: a density may differ in a part of the posterior only.
+const DRAWS: usize = 400;
+/// Of more axes of one length, or variables that could change their signs, only small sets are tried.
+const FEW_MEMBERS: u32 = 6;
+const SMALL_SET: u32 = 4;
+/// And of more than these none.
+const MOST_MEMBERS: usize = 16;
 /// Components beyond this have too many pairs.
 const MOST_COMPONENTS: usize = 20;
 /// Log densities that differ by no more than this share of the size of their parts are the same.
@@ -20,7 +25,7 @@ const TOLERANCE: f64 = 1e-9;
 const ROUNDING: f64 = 1e-6;
 
 /// The search takes at most this share of the steps that the draws took, but always some.
-const SHARE: usize = 50;
+const SHARE: usize = 10;
 const ALWAYS: usize = 2000;
 
 /// A point where densities are compared.
@@ -31,6 +36,16 @@ struct Point {
     density: f64,
     /// The sizes of its parts together.
     size: f64,
+}
+
+impl Point {
+    /// Whether the densities are the same.
+    fn is_like(&self, other: &Self) -> bool {
+        match other.density.is_finite() {
+            true => (self.density - other.density).abs() <= TOLERANCE * self.size,
+            false => !self.density.is_finite(),
+        }
+    }
 }
 
 struct Finder<'a> {
@@ -45,9 +60,14 @@ struct Finder<'a> {
 /// Moves that leave the density the same, with the coordinates that may choose a copy.
 type Found = (Moves, Vec<Vec<usize>>);
 
-pub(super) fn symmetries(compiled: &Compiled, posterior: &Posterior) -> Symmetries {
-    let (chains, dimension) = (&posterior.chains, compiled.model.dimension());
-    let Some(mut finder) = Finder::new(compiled, posterior) else {
+pub(super) fn symmetries(
+    compiled: &Compiled,
+    weights: &Weights,
+    chains: &[Chain],
+    seed: u64,
+) -> Symmetries {
+    let dimension = compiled.model.dimension();
+    let Some(mut finder) = Finder::new(compiled, weights, chains, seed) else {
         return Symmetries::default();
     };
     let mut all: Vec<Found> = Vec::new();
@@ -64,8 +84,15 @@ pub(super) fn symmetries(compiled: &Compiled, posterior: &Posterior) -> Symmetri
         let Some(key) = best_key(&moves, chains, dimension, keys) else {
             continue;
         };
-        let symmetry = Symmetry { moves, key };
-        if symmetry.is_mixed(chains, dimension) {
+        let symmetry = Symmetry {
+            is_rising: finder.is_rising(&key),
+            moves,
+            key,
+        };
+        if !chosen.is_apart_from(&symmetry.moves)
+            || symmetry.is_mixed(chains, dimension)
+            || !finder.stays_at_draws(&symmetry.moves, chains)
+        {
             continue;
         }
         chosen.found.push(symmetry);
@@ -86,12 +113,13 @@ fn lengths(inferred: &[InferredVariable]) -> Vec<usize> {
     lengths
 }
 
-/// All sets of so many members, the smallest first; none if they are too many.
+/// Sets of so many members, the smallest first; none if they are too many.
 fn sets(members: usize) -> Vec<usize> {
     if members > MOST_MEMBERS {
         return Vec::new();
     }
-    let mut sets: Vec<usize> = (1..1 << members).collect();
+    let is_small = |set: &usize| members as u32 <= FEW_MEMBERS || set.count_ones() <= SMALL_SET;
+    let mut sets: Vec<usize> = (1..1 << members).filter(is_small).collect();
     sets.sort_by_key(|set| set.count_ones());
     sets
 }
@@ -107,26 +135,26 @@ fn members<T: Copy>(all: &[T], set: usize) -> Vec<T> {
 
 impl<'a> Finder<'a> {
     /// `None` when the values of a draw do not say where it was: then none can be moved.
-    fn new(compiled: &'a Compiled, posterior: &Posterior) -> Option<Self> {
+    fn new(compiled: &'a Compiled, weights: &Weights, chains: &[Chain], seed: u64) -> Option<Self> {
         let target = &compiled.model;
-        let draws = posterior.chains.iter().flat_map(|c| &c.statistics);
+        let draws = chains.iter().flat_map(|c| &c.statistics);
         let steps: usize = draws.map(|draw| draw.n_steps as usize).sum();
         let mut finder = Self {
             compiled,
-            weights: Weights::posterior(target.soft_count()),
+            weights: weights.clone(),
             evaluator: target.evaluator(),
             points: Vec::new(),
             left: ALWAYS.max(steps / SHARE),
         };
         let (count, width) = (given_count(&compiled.inferred), compiled.columns.len());
-        for chain in &posterior.chains {
+        for chain in chains {
             let point = finder.point(chain.values.get(..width)?[..count].to_vec())?;
             if !are_close(&point.position, &chain.positions[..target.dimension()]) {
                 return None;
             }
             finder.points.push(point);
         }
-        let mut stream = Stream::new(posterior.settings.seed, Purpose::Prior, u32::MAX - 1);
+        let mut stream = Stream::new(seed, Purpose::Prior, u32::MAX - 1);
         let mut position = vec![0.0; target.dimension()];
         let mut values = vec![0.0; width];
         for number in 0..PRIOR_POINTS {
@@ -159,6 +187,41 @@ impl<'a> Finder<'a> {
         })
     }
 
+    /// Whether values ascend with these coordinates.
+    fn is_rising(&self, key: &[usize]) -> bool {
+        let point = &self.points[0];
+        let value = |coordinate: &usize| {
+            let mut all = self.compiled.inferred.iter();
+            let owner = all.find(|v| v.unconstrained.contains(coordinate));
+            owner.map(|v| point.given[v.given_offset + coordinate - v.unconstrained.start])
+        };
+        let Some(&[one, other]) = key.first_chunk::<2>() else {
+            return true;
+        };
+        (point.position[one] < point.position[other]) == (value(&one) < value(&other))
+    }
+
+    /// Whether the density is the same at many draws before and after the moves that make all others.
+    fn stays_at_draws(&mut self, moves: &Moves, chains: &[Chain]) -> bool {
+        let (count, width) = (
+            given_count(&self.compiled.inferred),
+            self.compiled.columns.len(),
+        );
+        let rows: Vec<&[f64]> = chains.iter().flat_map(|c| c.values.chunks(width)).collect();
+        let stride = rows.len().div_ceil(DRAWS).max(1);
+        rows.iter().step_by(stride).all(|row| {
+            let given = row[..count].to_vec();
+            let images = moves.images(&self.compiled.inferred, &given);
+            let Some(before) = self.point(given) else {
+                return false;
+            };
+            images.into_iter().all(|image| {
+                let after = self.point(image);
+                after.is_some_and(|after| before.is_like(&after))
+            })
+        })
+    }
+
     /// Whether the density is the same at all points before and after a move.
     fn stays(&mut self, moved: impl Fn(&[InferredVariable], &[f64]) -> Vec<f64>) -> bool {
         let mut is_seen = false;
@@ -173,10 +236,7 @@ impl<'a> Finder<'a> {
             };
             let before = &self.points[number];
             let is_possible = before.density.is_finite();
-            let is_same = match after.density.is_finite() {
-                true => (before.density - after.density).abs() <= TOLERANCE * before.size,
-                false => !is_possible,
-            };
+            let is_same = before.is_like(&after);
             // Values that may not be moved so come back changed, as an order or the rows of a factor would.
             if !is_same || (is_possible && !self.comes_back(&after)) {
                 return false;
