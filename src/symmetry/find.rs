@@ -26,7 +26,7 @@ const ROUNDING: f64 = 1e-6;
 
 /// The search takes at most this share of the steps that the draws took, but always some.
 const SHARE: usize = 10;
-const ALWAYS: usize = 2000;
+const ALWAYS: usize = 500;
 
 /// A point where densities are compared.
 struct Point {
