@@ -7,7 +7,7 @@
 
 use std::time::{Duration, Instant};
 
-use likelier_compiler::{Column, ColumnKind, Compiled, Coordinates, Objective};
+use likelier_compiler::{Column, ColumnKind, Compiled, Coordinates, Objective, owner};
 use likelier_runtime::methods::optimise::{Shape, Summit, climb};
 use likelier_runtime::parallel;
 use likelier_runtime::parts::leapfrog::Density;
@@ -260,14 +260,9 @@ fn values(program: &Compiled, position: &[f64]) -> Vec<(Column, f64)> {
 /// The element that has a coordinate of its own, or the variable whose vector or matrix takes part in it; and its value at a position, if it
 /// is one number.
 fn element(program: &Compiled, coordinate: usize, position: &[f64]) -> (String, Option<f64>) {
-    let owner = program
-        .inferred
-        .iter()
-        .find(|v| v.unconstrained.contains(&coordinate));
-    let Some(owner) = owner else {
+    let Some((owner, place)) = owner(&program.inferred, coordinate) else {
         return (String::new(), None);
     };
-    let place = owner.given_offset + coordinate - owner.unconstrained.start;
     match (owner.structure, program.columns.get(place)) {
         (None, Some(column)) => {
             let found = values(program, position);

@@ -221,10 +221,13 @@ impl Run {
     }
 }
 
+fn worst_rhat(summary: &[SummaryRow]) -> f64 {
+    summary.iter().map(|row| row.rhat).fold(0.0, f64::max)
+}
+
 /// The largest R-hat of chains that are in different places.
 fn apart(summary: &[SummaryRow]) -> Option<f64> {
-    let worst = summary.iter().map(|row| row.rhat).fold(0.0, f64::max);
-    (worst >= APART).then_some(worst)
+    Some(worst_rhat(summary)).filter(|worst| *worst >= APART)
 }
 
 /// The better of a faulty run and its repetition, which says what became of the other.
@@ -300,8 +303,11 @@ fn run_once(compiled: &Compiled, settings: &Settings, control: &Control) -> Resu
         notes,
     };
     let apart = apart(&posterior.summary);
-    let chosen = apart.and_then(|_| one_copy(compiled, &posterior));
-    let Some((chosen, symmetries)) = chosen else {
+    let weights = Weights::posterior(compiled.model.soft_count());
+    let chosen = apart.and_then(|_| {
+        Symmetries::with_one_copy(compiled, &weights, &posterior.chains, settings.seed)
+    });
+    let Some((symmetries, chosen)) = chosen else {
         return Ok(Run { posterior, apart });
     };
     // What was computed of the draws before they were moved says nothing of them now.
@@ -310,8 +316,7 @@ fn run_once(compiled: &Compiled, settings: &Settings, control: &Control) -> Resu
     let apart = self::apart(moved);
     if apart.is_none() {
         let health = judge(compiled, &chosen, moved, settings);
-        let worst = moved.iter().map(|row| row.rhat).fold(0.0, f64::max);
-        let names = symmetries.of_chains(compiled, worst);
+        let names = symmetries.of_chains(compiled, worst_rhat(moved));
         let other = health.sentences.into_iter().filter(|_| !health.ok);
         posterior.health.in_copies = true;
         posterior.health.sentences = std::iter::once(names)
@@ -320,18 +325,6 @@ fn run_once(compiled: &Compiled, settings: &Settings, control: &Control) -> Resu
             .collect();
     }
     Ok(Run { posterior, apart })
-}
-
-/// The draws in one copy of each mode, where the density has several.
-fn one_copy(compiled: &Compiled, posterior: &Posterior) -> Option<(Vec<Chain>, Symmetries)> {
-    let weights = Weights::posterior(compiled.model.soft_count());
-    let (chains, seed) = (&posterior.chains, posterior.settings.seed);
-    let symmetries = Symmetries::of(compiled, &weights, chains, seed);
-    if symmetries.is_empty() {
-        return None;
-    }
-    let chosen = symmetries.chosen(compiled, &posterior.chains)?;
-    Some((chosen, symmetries))
 }
 
 /// Where the chains were when they were stopped.

@@ -11,7 +11,7 @@
 mod domain;
 mod find;
 
-use likelier_compiler::{Compiled, InferredVariable, given_count};
+use likelier_compiler::{Compiled, InferredVariable, given_count, owner};
 use likelier_runtime::diagnose::{rhat_text, summarise};
 use likelier_runtime::target::{Target, Weights};
 
@@ -228,13 +228,8 @@ impl Symmetry {
         let key: Vec<String> = self
             .key
             .iter()
-            .filter_map(|coordinate| {
-                let owner = inferred
-                    .iter()
-                    .find(|v| v.unconstrained.contains(coordinate))?;
-                let value = owner.given_offset + coordinate - owner.unconstrained.start;
-                Some(format!("`{}`", compiled.columns[value].name))
-            })
+            .filter_map(|coordinate| owner(inferred, *coordinate))
+            .map(|(_, value)| format!("`{}`", compiled.columns[value].name))
             .collect();
         match &self.moves {
             Moves::Exchange {
@@ -251,21 +246,13 @@ impl Symmetry {
                 };
                 let of = names(&mut axes.iter().map(|axis| axis.0));
                 let sign = if self.is_rising { " < " } else { " > " };
-                let order = match key.as_slice() {
-                    [first, .., last] if key.len() > 4 => format!("{first}{sign}…{sign}{last}"),
-                    key => key.join(sign),
-                };
-                (format!("{which} of {of} change places"), order)
+                (format!("{which} of {of} change places"), joined(&key, sign))
             }
             Moves::Signs { axes, .. } => {
                 let of = names(&mut axes.iter().map(|axis| axis.0));
-                let all = match key.as_slice() {
-                    [first, .., last] if key.len() > 4 => format!("{first}, …, {last}"),
-                    key => key.join(", "),
-                };
                 (
                     format!("a component of {of} changes its sign"),
-                    format!("{all} > 0"),
+                    format!("{} > 0", joined(&key, ", ")),
                 )
             }
             Moves::Sign { variables } => {
@@ -274,9 +261,20 @@ impl Symmetry {
                     1 => "changes its sign",
                     _ => "change their signs",
                 };
-                (format!("{of} {verb}"), format!("{} > 0", key.join(", ")))
+                (
+                    format!("{of} {verb}"),
+                    format!("{} > 0", joined(&key, ", ")),
+                )
             }
         }
+    }
+}
+
+/// Names between which a sign stands; of many only the first and the last.
+fn joined(names: &[String], sign: &str) -> String {
+    match names {
+        [first, .., last] if names.len() > 4 => format!("{first}{sign}…{sign}{last}"),
+        names => names.join(sign),
     }
 }
 
@@ -290,9 +288,20 @@ fn listed(names: &[String]) -> String {
 }
 
 impl Symmetries {
-    /// Those of the density with these weights whose copies do not mix by themselves in draws of it.
-    pub fn of(compiled: &Compiled, weights: &Weights, chains: &[Chain], seed: u64) -> Self {
-        find::symmetries(compiled, weights, chains, seed)
+    /// Those of the density with these weights whose copies do not mix by themselves in draws of it, and the draws, each in the chosen copy;
+    /// `None` where there are none, or a draw cannot be moved.
+    pub fn with_one_copy(
+        compiled: &Compiled,
+        weights: &Weights,
+        chains: &[Chain],
+        seed: u64,
+    ) -> Option<(Self, Vec<Chain>)> {
+        let symmetries = find::symmetries(compiled, weights, chains, seed);
+        if symmetries.found.is_empty() {
+            return None;
+        }
+        let chosen = symmetries.chosen(compiled, chains)?;
+        Some((symmetries, chosen))
     }
 
     /// Whether these and further moves have nothing in common: they move no variable along different axes. Else a move may do what others do together,
@@ -307,11 +316,6 @@ impl Symmetries {
             let both = own.iter().any(|a| other.contains(a));
             !clash && !(both && (is_whole(&own) || is_whole(&other)))
         })
-    }
-
-    /// Whether there is none.
-    pub fn is_empty(&self) -> bool {
-        self.found.is_empty()
     }
 
     /// Whether a position lies in the chosen copy.
@@ -337,7 +341,7 @@ impl Symmetries {
     }
 
     /// Chains with each draw in the chosen copy, but for what was computed of its values.
-    pub fn chosen(&self, compiled: &Compiled, chains: &[Chain]) -> Option<Vec<Chain>> {
+    fn chosen(&self, compiled: &Compiled, chains: &[Chain]) -> Option<Vec<Chain>> {
         let (dimension, width) = (compiled.model.dimension(), compiled.columns.len());
         let count = given_count(&compiled.inferred);
         let of_chain = |chain: &Chain| -> Option<Chain> {

@@ -54,6 +54,10 @@ impl Moments {
         self.second += term;
     }
 
+    pub(crate) fn mean(self) -> f64 {
+        self.mean
+    }
+
     /// Unbiased.
     pub(crate) fn variance(self) -> f64 {
         self.second / (self.count - 1.0)

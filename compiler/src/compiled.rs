@@ -125,6 +125,18 @@ pub fn given_count(inferred: &[InferredVariable]) -> usize {
     inferred.iter().map(end).max().unwrap_or(0)
 }
 
+/// The variable that a coordinate of the position belongs to, and the place of its value among all constrained ones; the place means one
+/// value only where each element of the variable has a coordinate.
+pub fn owner(
+    inferred: &[InferredVariable],
+    coordinate: usize,
+) -> Option<(&InferredVariable, usize)> {
+    let mut all = inferred.iter();
+    let owner = all.find(|variable| variable.unconstrained.contains(&coordinate))?;
+    let place = owner.given_offset + coordinate - owner.unconstrained.start;
+    Some((owner, place))
+}
+
 impl InferredVariable {
     /// What is wrong with given values, as a sentence; `None` if nothing is that can be told from them alone.
     pub fn violation(&self, values: &[f64]) -> Option<String> {

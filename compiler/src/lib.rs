@@ -41,7 +41,7 @@ mod words;
 pub use check::adjust::Adjustment;
 pub use compiled::{
     Column, ColumnKind, Compiled, Constraint, InferredVariable, PointDensity, Role, RoleLine,
-    given_count,
+    given_count, owner,
 };
 pub use data::Recovery;
 pub use data::loops::ConstraintKind;

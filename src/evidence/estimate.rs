@@ -477,9 +477,8 @@ fn bridged(
     let positions = |chains: &[Chain]| -> Vec<Vec<f64>> {
         chains.iter().map(|c| c.positions.clone()).collect()
     };
-    let symmetries = Symmetries::of(compiled, weights, chains, settings.seed);
-    if !symmetries.is_empty()
-        && let Some(chosen) = symmetries.chosen(compiled, chains)
+    if let Some((symmetries, chosen)) =
+        Symmetries::with_one_copy(compiled, weights, chains, settings.seed)
     {
         let domain = Domain {
             target,

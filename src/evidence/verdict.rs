@@ -257,12 +257,9 @@ impl Evidence {
                 None => {}
             }
         }
-        evidence
-            .notes
-            .extend(smc.iter().flat_map(|smc| smc.remarks.clone()));
-        evidence
-            .notes
-            .extend(bridge.iter().flat_map(|bridge| bridge.remarks.clone()));
+        let of_smc = smc.iter().flat_map(|smc| smc.remarks.clone());
+        let of_bridge = bridge.iter().flat_map(|bridge| bridge.remarks.clone());
+        evidence.notes.extend(of_smc.chain(of_bridge));
         evidence.smc = smc;
         evidence.bridge = bridge;
         evidence

@@ -1,12 +1,13 @@
 //! How symmetries are found: the density is compared at points of the posterior and of the prior before and after a move. All
 //! small sets of axes of one length are tried, the smallest first, since what moves by itself also moves with others.
 
-use likelier_compiler::{Compiled, InferredVariable, given_count};
+use likelier_compiler::{Compiled, InferredVariable, given_count, owner};
 use likelier_runtime::random::{Purpose, Stream};
 use likelier_runtime::target::{Evaluator, Parts, Target, Weights};
 
 use super::{Axis, Moves, Symmetries, Symmetry, negated, negated_component, renamed, stride};
 use crate::posterior::Chain;
+use crate::uncertainty::Moments;
 
 /// Prior draws at which the density is compared.
 const PRIOR_POINTS: usize = 16;
@@ -190,15 +191,13 @@ impl<'a> Finder<'a> {
     /// Whether values ascend with these coordinates.
     fn is_rising(&self, key: &[usize]) -> bool {
         let point = &self.points[0];
-        let value = |coordinate: &usize| {
-            let mut all = self.compiled.inferred.iter();
-            let owner = all.find(|v| v.unconstrained.contains(coordinate));
-            owner.map(|v| point.given[v.given_offset + coordinate - v.unconstrained.start])
+        let value = |coordinate: usize| {
+            owner(&self.compiled.inferred, coordinate).map(|(_, place)| point.given[place])
         };
         let Some(&[one, other]) = key.first_chunk::<2>() else {
             return true;
         };
-        (point.position[one] < point.position[other]) == (value(&one) < value(&other))
+        (point.position[one] < point.position[other]) == (value(one) < value(other))
     }
 
     /// Whether the density is the same at many draws before and after the moves that make all others.
@@ -223,25 +222,25 @@ impl<'a> Finder<'a> {
     }
 
     /// Whether the density is the same at all points before and after a move.
-    fn stays(&mut self, moved: impl Fn(&[InferredVariable], &[f64]) -> Vec<f64>) -> bool {
+    fn stays(&mut self, moves: &Moves) -> bool {
         let mut is_seen = false;
         for number in 0..self.points.len() {
-            if self.left == 0 {
-                return false;
+            for given in moves.images(&self.compiled.inferred, &self.points[number].given) {
+                if self.left == 0 {
+                    return false;
+                }
+                self.left -= 1;
+                let Some(after) = self.point(given) else {
+                    return false;
+                };
+                let before = &self.points[number];
+                let (is_same, is_possible) = (before.is_like(&after), before.density.is_finite());
+                // Values that may not be moved so come back changed, as an order or the rows of a factor would.
+                if !is_same || (is_possible && !self.comes_back(&after)) {
+                    return false;
+                }
+                is_seen |= is_possible;
             }
-            self.left -= 1;
-            let given = moved(&self.compiled.inferred, &self.points[number].given);
-            let Some(after) = self.point(given) else {
-                return false;
-            };
-            let before = &self.points[number];
-            let is_possible = before.density.is_finite();
-            let is_same = before.is_like(&after);
-            // Values that may not be moved so come back changed, as an order or the rows of a factor would.
-            if !is_same || (is_possible && !self.comes_back(&after)) {
-                return false;
-            }
-            is_seen |= is_possible;
         }
         is_seen
     }
@@ -276,41 +275,32 @@ impl<'a> Finder<'a> {
             if set & used != 0 {
                 continue;
             }
-            let axes = members(&axes, set);
-            for components in self.classes(&axes, length) {
+            for moves in self.classes(&members(&axes, set), length) {
                 used |= set;
-                let mut order: Vec<usize> = (0..length).collect();
-                order.swap(components[0], components[1]);
-                let keys = self.keys(&axes, &components, |inferred, given| {
-                    renamed(inferred, &axes, &order, given)
-                });
-                let exchange = Moves::Exchange {
-                    axes: axes.clone(),
-                    length,
-                    components,
-                };
-                found.push((exchange, keys));
+                found.push(self.with_keys(moves));
             }
         }
         found
     }
 
-    /// Sets of at least two components of which any two can change places.
-    fn classes(&mut self, axes: &[Axis], length: usize) -> Vec<Vec<usize>> {
+    /// Exchanges of at least two components of which any two can change places.
+    fn classes(&mut self, axes: &[Axis], length: usize) -> Vec<Moves> {
+        let exchange = |components: Vec<usize>| Moves::Exchange {
+            axes: axes.to_vec(),
+            length,
+            components,
+        };
         let mut classes: Vec<Vec<usize>> = Vec::new();
         for component in 0..length {
-            let class = (0..classes.len()).find(|&class| {
-                let mut order: Vec<usize> = (0..length).collect();
-                order.swap(classes[class][0], component);
-                self.stays(|inferred, given| renamed(inferred, axes, &order, given))
-            });
+            let class = (0..classes.len())
+                .find(|&class| self.stays(&exchange(vec![classes[class][0], component])));
             match class {
                 Some(class) => classes[class].push(component),
                 None => classes.push(vec![component]),
             }
         }
         classes.retain(|class| class.len() > 1);
-        classes
+        classes.into_iter().map(exchange).collect()
     }
 
     /// Components along axes of one length that change their signs, each by itself.
@@ -321,19 +311,16 @@ impl<'a> Finder<'a> {
             if set & used != 0 {
                 continue;
             }
-            let axes = members(&axes, set);
-            let signed = (0..length).filter(|&component| {
-                self.stays(|inferred, given| negated_component(inferred, &axes, component, given))
-            });
+            let signs = |components: Vec<usize>| Moves::Signs {
+                axes: members(&axes, set),
+                components,
+            };
+            let signed = (0..length).filter(|component| self.stays(&signs(vec![*component])));
             let components: Vec<usize> = signed.collect();
-            if components.is_empty() {
-                continue;
+            if !components.is_empty() {
+                used |= set;
+                found.push(self.with_keys(signs(components)));
             }
-            used |= set;
-            let keys = self.keys(&axes, &components, |inferred, given| {
-                negated_component(inferred, &axes, components[0], given)
-            });
-            found.push((Moves::Signs { axes, components }, keys));
         }
         found
     }
@@ -341,9 +328,8 @@ impl<'a> Finder<'a> {
     /// Variables that change their signs together, of those none of whose components does so by itself.
     fn whole_signs(&mut self, others: &[Found]) -> Vec<Found> {
         let is_signed = |place: usize| {
-            others.iter().any(|(moves, _)| {
-                matches!(moves, Moves::Signs { axes, .. } if axes.iter().any(|axis| axis.0 == place))
-            })
+            let mut axes = others.iter().flat_map(|(moves, _)| moves.axes());
+            axes.any(|axis| axis.0 == place)
         };
         let variables: Vec<usize> = self
             .whole_variables()
@@ -352,22 +338,13 @@ impl<'a> Finder<'a> {
             .collect();
         let (mut used, mut found) = (0, Vec::new());
         for set in sets(variables.len()) {
-            if set & used != 0 {
-                continue;
+            let moves = Moves::Sign {
+                variables: members(&variables, set),
+            };
+            if set & used == 0 && self.stays(&moves) {
+                used |= set;
+                found.push(self.with_keys(moves));
             }
-            let variables = members(&variables, set);
-            if !self.stays(|inferred, given| negated(inferred, &variables, given)) {
-                continue;
-            }
-            used |= set;
-            let coordinates = variables
-                .iter()
-                .flat_map(|place| self.compiled.inferred[*place].unconstrained.clone());
-            let mut keys: Vec<Vec<usize>> = coordinates.map(|key| vec![key]).collect();
-            self.retain_moved(&mut keys, |inferred, given| {
-                negated(inferred, &variables, given)
-            });
-            found.push((Moves::Sign { variables }, keys));
         }
         found
     }
@@ -385,17 +362,53 @@ impl<'a> Finder<'a> {
             })
     }
 
-    /// The coordinates that move with components, one for each of them; `moved` changes the places of the first two, or the
-    /// sign of the first.
-    fn keys(
-        &mut self,
-        axes: &[Axis],
-        components: &[usize],
-        moved: impl Fn(&[InferredVariable], &[f64]) -> Vec<f64>,
-    ) -> Vec<Vec<usize>> {
+    /// Moves with the coordinates that follow them: one for each component, of which two change places, or one its sign, when these
+    /// components do.
+    fn with_keys(&self, moves: Moves) -> Found {
+        let mut keys = self.possible_keys(&moves);
+        for number in 0..self.points.len() {
+            if !self.points[number].density.is_finite() {
+                continue;
+            }
+            let given = &self.points[number].given;
+            // The first of these moves is that of the first component, or of the first two.
+            let mut images = moves.images(&self.compiled.inferred, given);
+            let Some(after) = self.compiled.model.unconstrain(&images.swap_remove(0)) else {
+                return (moves, Vec::new());
+            };
+            let before = &self.points[number].position;
+            keys.retain(|key| {
+                let one = key[0];
+                let is_negated = are_close(&[after[one]], &[-before[one]]);
+                let is_exchanged = key.get(1).is_some_and(|&other| {
+                    are_close(&[after[one], after[other]], &[before[other], before[one]])
+                });
+                is_negated || is_exchanged
+            });
+        }
+        (moves, keys)
+    }
+
+    /// The coordinates of each component, of variables whose elements have coordinates of their own.
+    fn possible_keys(&self, moves: &Moves) -> Vec<Vec<usize>> {
+        let inferred = &self.compiled.inferred;
+        let (axes, components) = match moves {
+            Moves::Sign { variables } => {
+                let own = |place: &usize| inferred[*place].unconstrained.clone();
+                return variables
+                    .iter()
+                    .flat_map(own)
+                    .map(|key| vec![key])
+                    .collect();
+            }
+            Moves::Exchange {
+                axes, components, ..
+            }
+            | Moves::Signs { axes, components } => (axes, components),
+        };
         let mut keys = Vec::new();
         for &(place, axis) in axes {
-            let variable = &self.compiled.inferred[place];
+            let variable = &inferred[place];
             let along = axes.iter().filter(|(other, _)| *other == place);
             if along.count() != 1 || variable.unconstrained.len() != variable.length() {
                 continue;
@@ -407,36 +420,7 @@ impl<'a> Finder<'a> {
                 keys.push(components.iter().map(coordinate).collect());
             }
         }
-        self.retain_moved(&mut keys, moved);
         keys
-    }
-
-    /// Leaves the keys whose first two coordinates change places, or whose first changes its sign, with the values.
-    fn retain_moved(
-        &mut self,
-        keys: &mut Vec<Vec<usize>>,
-        moved: impl Fn(&[InferredVariable], &[f64]) -> Vec<f64>,
-    ) {
-        for number in 0..self.points.len() {
-            let given = moved(&self.compiled.inferred, &self.points[number].given);
-            let Some(after) = self.point(given) else {
-                keys.clear();
-                return;
-            };
-            let before = &self.points[number];
-            if !before.density.is_finite() {
-                continue;
-            }
-            let (before, after) = (&before.position, &after.position);
-            keys.retain(|key| {
-                let one = key[0];
-                let is_negated = are_close(&[after[one]], &[-before[one]]);
-                let is_exchanged = key.get(1).is_some_and(|&other| {
-                    are_close(&[after[one], after[other]], &[before[other], before[one]])
-                });
-                is_negated || is_exchanged
-            });
-        }
     }
 
     /// Whether these symmetries choose one copy among all: from wherever two moves in a row lead.
@@ -511,37 +495,27 @@ fn best_key(
 ) -> Option<Vec<usize>> {
     let is_exchange = matches!(moves, Moves::Exchange { .. });
     let separation = |key: &Vec<usize>| {
-        let mut sums = vec![(0.0, 0.0); key.len()];
+        let mut moments = vec![Moments::default(); key.len()];
         let mut values = vec![0.0; key.len()];
-        let mut count = 0.0;
-        let positions = chains.iter().flat_map(|c| c.positions.chunks(dimension));
-        for position in positions {
-            let at = values.iter_mut().zip(key);
+        for position in chains.iter().flat_map(|c| c.positions.chunks(dimension)) {
+            let at = key.iter().map(|k| position[*k]);
+            values.iter_mut().zip(at).for_each(|(v, q)| *v = q);
             match is_exchange {
-                true => at.for_each(|(v, k)| *v = position[*k]),
-                false => at.for_each(|(v, k)| *v = position[*k].abs()),
+                true => values.sort_by(f64::total_cmp),
+                false => values.iter_mut().for_each(|v| *v = v.abs()),
             }
-            if is_exchange {
-                values.sort_by(f64::total_cmp);
-            }
-            for (sum, v) in sums.iter_mut().zip(&values) {
-                *sum = (sum.0 + v, sum.1 + v * v);
-            }
-            count += 1.0;
+            moments.iter_mut().zip(&values).for_each(|(m, v)| m.add(*v));
         }
-        let moments: Vec<(f64, f64)> = sums
-            .iter()
-            .map(|(sum, squares)| {
-                let mean = sum / count;
-                (mean, squares / count - mean * mean)
-            })
-            .collect();
-        let apart = |(a, u): (f64, f64), (b, v): (f64, f64)| {
-            (b - a).powi(2) / (u + v).max(f64::MIN_POSITIVE)
-        };
+        let apart =
+            |distance: f64, variance: f64| distance.powi(2) / variance.max(f64::MIN_POSITIVE);
+        let of_pair =
+            |m: &[Moments]| apart(m[1].mean() - m[0].mean(), m[0].variance() + m[1].variance());
         let distances: Vec<f64> = match is_exchange {
-            true => moments.windows(2).map(|m| apart(m[0], m[1])).collect(),
-            false => moments.iter().map(|m| apart((0.0, 0.0), *m)).collect(),
+            true => moments.windows(2).map(of_pair).collect(),
+            false => moments
+                .iter()
+                .map(|m| apart(m.mean(), m.variance()))
+                .collect(),
         };
         distances.into_iter().fold(f64::INFINITY, f64::min)
     };

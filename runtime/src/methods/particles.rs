@@ -41,7 +41,7 @@ impl Population {
     }
 
     /// The prior draws that some particles descend from.
-    fn lines_of(&self, particles: &[usize]) -> Vec<u32> {
+    pub fn lines_of(&self, particles: &[usize]) -> Vec<u32> {
         let length = self.length.max(1);
         particles.iter().map(|p| self.lines[p / length]).collect()
     }

@@ -350,7 +350,7 @@ impl Run<'_> {
                     .iter()
                     .map(|&n| population.parts[n].clone())
                     .collect(),
-                lines: chosen.iter().map(|&n| population.lines[n]).collect(),
+                lines: population.lines_of(&chosen),
                 ancestors: chosen.clone(),
                 ..population
             };
